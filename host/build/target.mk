@@ -57,4 +57,24 @@ $(POSIX_IMAGE): $(POSIX_OBJECTS) $(POSIX_LIBRARIES) $(POSIX_SCRIPT)
 endif
 posix: $(POSIX_OBJECTS) $(POSIX_IMAGE)
 
-image:
+# --- boot image: stripped programs, manifests, the runtime, the root file system with busybox
+BUSYBOX := /bin/busybox
+STRIPPED := $(patsubst $(OUT)/programs/%,$(OUT)/stripped/%,$(PROGRAM_FILES) $(if $(POSIX_IMAGE),$(OUT)/programs/posix.elf))
+ROOT_FILES := $(shell find system -type f | LC_ALL=C sort)
+$(OUT)/stripped/posix.elf: $(POSIX_IMAGE)
+	@mkdir -p $(@D)
+	$(quiet)$(OBJCOPY) --strip-all $< $@
+$(OUT)/stripped/%: $(OUT)/programs/%
+	@mkdir -p $(@D)
+	$(quiet)$(OBJCOPY) --strip-all $< $@
+
+ifneq ($(filter supervisor,$(PROGRAMS)),)
+BOOT_IMAGE := $(OUT)/boot.img
+endif
+$(OUT)/boot.img: $(STRIPPED) $(ROOT_FILES) $(BUSYBOX) host/image/main.py host/image/bootimage.py host/image/rootarchive.py
+	$(call say,IMAGE,$@)
+	$(quiet)python3 host/image/main.py build -o $@ \
+	    $(foreach p,$(PROGRAMS),--program $(p)=$(OUT)/stripped/$(p)) --manifests system/manifests \
+	    $(if $(POSIX_IMAGE),--runtime $(OUT)/stripped/posix.elf) \
+	    --root system/root --root-list system/root.list --busybox $(BUSYBOX)
+image: $(BOOT_IMAGE)

@@ -9,7 +9,8 @@
  * program. Cases run in the order in which they stand; arguments name the cases to run.
  *   1. A failed expectation is printed with its place and does not end the case; REQUIRE does.
  *   2. A failed case prints the command that runs it alone.
- *   3. The last line is "N passed, N failed"; the status is 0 only if some case ran and none failed. */
+ *   3. The last line is "N passed, N failed"; the status is 0 only if some case ran and none
+ * failed. */
 #include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
