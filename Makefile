@@ -42,11 +42,12 @@ include host/build/idl.mk
 # Components with wishes of their own; they may add to OUTPUTS (target) and HOST_OUTPUTS.
 include $(sort $(filter %/module.mk,$(TREE)))
 
+include host/build/linux.mk
 include host/build/target.mk
 include host/build/tests.mk
 
 .PHONY: all kernel programs posix image host unit test-programs everything clean
-all: kernel programs posix image $(OUTPUTS)
+all: kernel tools programs posix image $(OUTPUTS)
 host: $(HOST_OUTPUTS)
 everything: all host unit test-programs
 clean:

@@ -33,4 +33,4 @@ unit-tsan: $(UNIT_tsan)
 unit-msan: $(UNIT_msan)
 unit: unit-asan
 sim: $(foreach v,$(TEST_VARIANTS),$(DIR_$(v))/libkernel.a)
-test-programs:
+
