@@ -59,9 +59,12 @@ posix: $(POSIX_OBJECTS) $(POSIX_IMAGE)
 
 # --- boot image: stripped programs, manifests, the runtime, the root file system with busybox
 BUSYBOX := /bin/busybox
-STRIPPED := $(patsubst $(OUT)/programs/%,$(OUT)/stripped/%,$(PROGRAM_FILES) $(if $(POSIX_IMAGE),$(OUT)/programs/posix.elf))
+STRIPPED := $(patsubst %,$(OUT)/stripped/%,$(PROGRAMS) $(if $(POSIX_IMAGE),posix.elf) $(addprefix tools/,$(TOOLS)))
 ROOT_FILES := $(shell find system -type f | LC_ALL=C sort)
 $(OUT)/stripped/posix.elf: $(POSIX_IMAGE)
+	@mkdir -p $(@D)
+	$(quiet)$(OBJCOPY) --strip-all $< $@
+$(OUT)/stripped/tools/%: $(OUT)/tools/%
 	@mkdir -p $(@D)
 	$(quiet)$(OBJCOPY) --strip-all $< $@
 $(OUT)/stripped/%: $(OUT)/programs/%
@@ -76,5 +79,6 @@ $(OUT)/boot.img: $(STRIPPED) $(ROOT_FILES) $(BUSYBOX) host/image/main.py host/im
 	$(quiet)python3 host/image/main.py build -o $@ \
 	    $(foreach p,$(PROGRAMS),--program $(p)=$(OUT)/stripped/$(p)) --manifests system/manifests \
 	    $(if $(POSIX_IMAGE),--runtime $(OUT)/stripped/posix.elf) \
-	    --root system/root --root-list system/root.list --busybox $(BUSYBOX)
+	    --root system/root --root-list system/root.list --busybox $(BUSYBOX) \
+	    $(foreach t,$(TOOLS),--put $(OUT)/stripped/tools/$(t):/bin/$(t))
 image: $(BOOT_IMAGE)

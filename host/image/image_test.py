@@ -116,6 +116,16 @@ class RootArchive(unittest.TestCase):
             self.assertEqual(self.names(tree)["a"].mode, 0o755)
             self.assertEqual(self.names(tree)["b"].mode, 0o644)
 
+    def test_an_archive_can_be_taken_up_again(self):
+        tree = ra.Tree()
+        tree.add_file("a/b", b"1", 0o640, 5, 6)
+        tree.add_link("l", "/absent/elsewhere")
+        again = ra.Tree()
+        again.add_archive(tree.archive())
+        self.assertEqual(again.archive(), tree.archive())
+        again.add_file("a/c", b"2")
+        self.assertIn("a/c", self.names(again))
+
     @unittest.skipUnless(os.path.exists("/bin/busybox"), "busybox-static is not installed")
     def test_busybox_is_unchanged_and_linked(self):
         tree = ra.Tree()

@@ -118,6 +118,12 @@ class Tree:
             if clean(name) not in self.members:
                 self.add_link(name, "/bin/busybox")
 
+    def add_archive(self, data):
+        """What an archive made by `archive` holds."""
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
+            for info in tar:
+                self.members[info.name] = (info, tar.extractfile(info).read() if info.isreg() else None)
+
     def archive(self):
         """The ustar bytes, folders before what they hold."""
         out = io.BytesIO()
