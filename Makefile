@@ -31,7 +31,7 @@ DIR_host   := $(HOST)/plain
 DIR_asan   := $(HOST)/asan
 DIR_tsan   := $(HOST)/tsan
 DIR_msan   := $(HOST)/msan
-SANITIZERS := asan tsan msan
+DIR_fuzz   := $(HOST)/fuzz
 
 
 include host/build/flags.mk
@@ -49,7 +49,7 @@ include host/build/tests.mk
 .PHONY: all kernel programs posix image host unit test-programs everything clean
 all: kernel tools programs posix image $(OUTPUTS)
 host: $(HOST_OUTPUTS)
-everything: all host unit test-programs
+everything: all host unit unit-tsan unit-msan fuzzers simulations test-programs asan-tools
 clean:
 	rm -rf build
 

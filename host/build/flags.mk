@@ -59,8 +59,11 @@ FLAGS_VARIANT_asan := $(HOST_COMMON) -O0 -fno-sanitize-recover=all \
 FLAGS_VARIANT_tsan := $(HOST_COMMON) -O1 -fno-sanitize-recover=all -fsanitize=thread
 FLAGS_VARIANT_msan := $(HOST_COMMON) -O1 -fno-sanitize-recover=all -fsanitize=memory \
     -fsanitize-memory-track-origins
+FLAGS_VARIANT_fuzz := $(HOST_COMMON) -O1 -fno-sanitize-recover=all \
+    -fsanitize=fuzzer-no-link,address,undefined,nullability,implicit-conversion,local-bounds
 LINK_host := $(CC) -fuse-ld=lld-22 -pthread
 LINK_asan := $(LINK_host) -fsanitize=address,undefined
+LINK_fuzz := $(LINK_host) -fsanitize=fuzzer,address,undefined
 LINK_tsan := $(LINK_host) -fsanitize=thread
 LINK_msan := $(LINK_host) -fsanitize=memory
 

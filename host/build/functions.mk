@@ -34,8 +34,8 @@ $$(DIR_$(1))/generated/%.c.o: $$(GEN)/%.c host/build/flags.mk | $$$$(GENERATED_H
 	$$(quiet)$$(CC) $$(WARNINGS) $$(FLAGS_VARIANT_$(1)) $$(INCLUDES) -MMD -MP -c -o $$@ $$<
 endef
 .SECONDEXPANSION:
-$(foreach v,kernel server posix host asan tsan msan,$(eval $(call compile_rules,$(v))))
-$(foreach v,host asan tsan msan,$(eval FOLDER_FLAGS_$(v)_kernel := $(KERNEL_ON_HOST)))
+$(foreach v,kernel server posix host asan tsan msan fuzz,$(eval $(call compile_rules,$(v))))
+$(foreach v,host asan tsan msan fuzz,$(eval FOLDER_FLAGS_$(v)_kernel := $(KERNEL_ON_HOST)))
 
 # archive VARIANT,NAME,SOURCES[,MORE OBJECTS]: a static library DIR/libNAME.a of these.
 define archive_rule

@@ -5,8 +5,10 @@ TREE := $(shell find abi boot drivers fs host idl kernel lib posix servers bench
 
 C_AND_ASSEMBLY := $(filter %.c %.S,$(TREE))
 UNIT_TESTS     := $(filter %_test.c,$(TREE))
-# *_fuzz.c are harnesses, programs of their own like tests.
-SOURCES        := $(filter-out %_test.c %_fuzz.c,$(C_AND_ASSEMBLY))
+# *_fuzz.c are harnesses for libFuzzer, programs of their own like tests.
+FUZZERS        := $(filter %_fuzz.c,$(TREE))
+# A folder named tests, and tests/ itself, belong to no component.
+SOURCES        := $(foreach f,$(filter-out %_test.c %_fuzz.c tests/%,$(C_AND_ASSEMBLY)),$(if $(findstring /tests/,$(f)),,$(f)))
 
 # within FOLDER: the sources below it.
 within = $(filter $(1)/%,$(SOURCES))

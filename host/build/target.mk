@@ -60,7 +60,7 @@ posix: $(POSIX_OBJECTS) $(POSIX_IMAGE)
 # --- boot image: stripped programs, manifests, the runtime, the root file system with busybox
 BUSYBOX := /bin/busybox
 STRIPPED := $(patsubst %,$(OUT)/stripped/%,$(PROGRAMS) $(if $(POSIX_IMAGE),posix.elf) $(addprefix tools/,$(TOOLS)))
-ROOT_FILES := $(shell find system -type f | LC_ALL=C sort)
+ROOT_FILES := $(shell find system -type f 2>/dev/null | LC_ALL=C sort)
 $(OUT)/stripped/posix.elf: $(POSIX_IMAGE)
 	@mkdir -p $(@D)
 	$(quiet)$(OBJCOPY) --strip-all $< $@

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# needs: asan-tools
 """The exec protocol: frames, the host's link, and both ends together, the real agent (built with the
 address sanitizer) at the other end of a line that loses, doubles and changes bytes, and of a pty."""
 

@@ -9,8 +9,9 @@
 #define CAT_(a, b) a##b
 #define CAT(a, b) CAT_(a, b)
 
-/* An invariant: false is a defect of this program, never a consequence of its input. In the kernel a
- * failed check prints a backtrace and stops; in a server it traps, and the supervisor restarts it. */
+/* An invariant: false is a defect of this program, never a consequence of its input. In the kernel
+ * a failed check prints a backtrace and stops; in a server it traps, and the supervisor restarts
+ * it. */
 #ifdef ISOTOPE_KERNEL
 [[noreturn, gnu::cold]] void check_failed(const char *_Nonnull file, unsigned line,
                                           const char *_Nonnull what);
@@ -60,7 +61,7 @@
     __extension__({                                                                                \
         typeof(p) v = (p);                                                                         \
         CHECK(v);                                                                                  \
-        (typeof(*v) *_Nonnull) v;                                                                  \
+        (typeof(*v) *_Nonnull)v;                                                                   \
     })
 #define SOME(p) SOME_(CAT(some_, __COUNTER__), p)
 

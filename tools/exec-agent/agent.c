@@ -109,24 +109,33 @@ bool agent_take(void *_Nonnull context, const struct message *_Nonnull message) 
     }
 }
 
+/* The next request of the file; false at its end (then *out_good tells whether it ended well). */
+static bool request_read(FILE *_Nonnull file, struct message *_Nonnull message,
+                         bool *_Nonnull out_good) {
+    uint8_t size[2];
+    *out_good = false;
+    size_t count = fread(size, 1, sizeof(size), file);
+    if (count != sizeof(size)) {
+        *out_good = count == 0 && feof(file);
+        return false;
+    }
+    message->length = (uint16_t)(size[0] | size[1] << 8);
+    return message->length > 0 && message->length <= FRAME_PAYLOAD &&
+           fread(message->data, message->length, 1, file) == 1;
+}
+
 bool agent_take_file(struct agent *_Nonnull agent, const char *_Nonnull path) {
+    static struct message message;
+    bool good = false;
     FILE *file = fopen(path, "rbe");
-    bool good = file;
-    while (good) {
-        static struct message message;
-        uint8_t size[2];
-        size_t count = fread(size, 1, sizeof(size), file);
-        if (count != sizeof(size)) {
-            good = count == 0 && !ferror(file);
-            break;
+    if (!file) {
+        return false;
+    }
+    while (request_read(file, &message, &good)) {
+        if (!agent_take(agent, &message)) {
+            break; /* only too many arguments or files are refused before the line is at work */
         }
-        message.length = (uint16_t)(size[0] | size[1] << 8);
-        good = message.length <= FRAME_PAYLOAD &&
-               fread(message.data, 1, message.length, file) == message.length &&
-               agent_take(agent, &message);
     }
-    if (file) {
-        (void)fclose(file);
-    }
+    (void)fclose(file);
     return good;
 }
