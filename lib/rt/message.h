@@ -27,6 +27,8 @@
 #define RT_LABEL(protocol, version, method)                                                        \
     (((uint32_t)(protocol) << 20) | ((uint32_t)(version) << 12) | (uint32_t)(method))
 
+#define RT_LABEL_PROTOCOL(label) ((uint32_t)(label) >> 20)
+
 /* No deadline: only for what waits for the outside. */
 #define RT_TIMEOUT_NEVER UINT64_MAX
 
@@ -99,7 +101,8 @@ status_t rt_copy_to_client(void *_Nullable to, const void *_Nonnull from, size_t
  * the thread's next receive; nested calls use other parts of the page. */
 struct rt_request {
     struct thread_page *_Nonnull page;
-    struct rt_context *_Nullable context; /* for nested calls; null in tests without any */
+    struct rt_context *_Nullable context; /* for nested calls; null where there are none */
+    struct rt_reply *_Nonnull reply;      /* the answer, filled by the dispatcher */
     uint64_t token;                       /* names the call when it is answered later */
     uint64_t cookie;                      /* of the session it came by */
     uint64_t words[CALL_WORDS];
@@ -115,7 +118,8 @@ enum rt_outcome : uint32_t {
     RT_FAULT_IN = 2, /* end the attempt uncommitted: the kernel makes lease pages present */
 };
 
-/* An answer. Inline bytes go to `output`, which is reply_output of the page that sends it. */
+/* An answer, all zero but for `output` and `token` before a dispatcher gets it. Inline bytes go to
+ * `output`, which is reply_output of the page that sends it. */
 struct rt_reply {
     void *_Nonnull output; /* CALL_INLINE_SIZE bytes, aligned to 16 */
     uint64_t token;
@@ -144,14 +148,18 @@ struct rt_output {
     struct rt_buffer head;
 };
 
-/* Copies to.size bytes from `offset` of the input.
- * Errors: OUT_OF_RANGE beyond its size; ABSENT: return it, the attempt is repeated. */
-status_t rt_input_read(struct rt_request *_Nonnull request, struct rt_reply *_Nonnull reply,
-                       const struct rt_input *_Nonnull input, uint64_t offset, struct rt_buffer to);
+/* Copies to.size bytes from `offset` of the input: from its head, then by lease_copy of
+ * request->token.
+ * Errors: OUT_OF_RANGE beyond its size; ABSENT: return it from the handler; the reply then says
+ * RT_FAULT_IN with what was absent, and the attempt is repeated. */
+status_t rt_input_read(struct rt_request *_Nonnull request, const struct rt_input *_Nonnull input,
+                       uint64_t offset, struct rt_buffer to);
 
-/* Copies `from` to `offset` of the output. The reply's count says how much of it is meant.
- * Errors: OUT_OF_RANGE beyond its size; ABSENT: return it, the attempt is repeated. */
-status_t rt_output_write(struct rt_request *_Nonnull request, struct rt_reply *_Nonnull reply,
+/* Copies `from` to `offset` of the output: into its head, then by lease_copy of request->token.
+ * The count that the handler sets says how much of it is meant. Of the request only token and
+ * reply are used, so that a parked call can be answered later.
+ * Errors: OUT_OF_RANGE beyond its size; ABSENT: as above. */
+status_t rt_output_write(struct rt_request *_Nonnull request,
                          const struct rt_output *_Nonnull output, uint64_t offset,
                          struct rt_bytes from);
 
@@ -189,8 +197,32 @@ struct rt_record_header {
 };
 static_assert(sizeof(struct rt_record_header) == 24);
 
-/* FNV-1a in 64 bits over `size` bytes, as if the 8 bytes at `zero_offset` were 0. */
-uint64_t rt_checksum(const void *_Nonnull bytes, size_t size, size_t zero_offset);
+/* The checksum of a whole record as if header.checksum were 0; any change of a single 64-bit word
+ * changes it.
+ * Units: header.size is a multiple of 8, at least the header's. */
+uint64_t rt_record_checksum(const struct rt_record_header *_Nonnull record);
+
+/* Gives back what a reply that cannot be used had brought. */
+static inline status_t rt_call_reject(struct rt_call *_Nonnull call) {
+    for (uint32_t i = 0; i < CALL_HANDLES && i < call->handle_count; i++) {
+        rt_handle_close(call->handles[i]);
+    }
+    return STATUS_BAD_MESSAGE;
+}
+
+/* A dispatcher's end for everything but OK: what the handler's status means for the reply. A
+ * handler that parks a call which may not be parked is a defect of its server. */
+static inline void rt_reply_end(struct rt_reply *_Nonnull reply, status_t status, uint32_t marks) {
+    if (status == RT_STATUS_PARKED) {
+        CHECK((marks & RT_METHOD_BLOCKS) != 0);
+        reply->outcome = RT_PARK;
+    } else if (status == STATUS_ABSENT) {
+        CHECK(reply->outcome == RT_FAULT_IN);
+    } else {
+        reply->outcome = RT_REPLY;
+    }
+    reply->status = status;
+}
 
 static inline void rt_copy(void *_Nonnull to, const void *_Nonnull from, size_t size) {
     __builtin_memcpy(to, from, size);
