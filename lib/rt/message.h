@@ -127,8 +127,8 @@ struct rt_reply {
     handle_t handles[CALL_HANDLES]; /* move to the client with the reply */
     uint32_t handle_count;
     uint32_t inline_size;
-    uint32_t outcome;     /* enum rt_outcome */
-    int32_t status;       /* status_t */
+    uint32_t outcome; /* enum rt_outcome */
+    status_t status;
     uint32_t fault_lease; /* with RT_FAULT_IN: enum lease_kind, offset and length */
     uint32_t word_count;
     uint64_t fault_offset, fault_length;
@@ -184,7 +184,7 @@ enum rt_method_marks : uint32_t {
 struct rt_method {
     uint32_t label;
     uint32_t marks; /* enum rt_method_marks */
-    const char *_Nonnull name;
+    char name[40];
 };
 
 /* Every vault record begins with this; the checksum covers all of the record with this field 0. */
@@ -201,6 +201,15 @@ static_assert(sizeof(struct rt_record_header) == 24);
  * changes it.
  * Units: header.size is a multiple of 8, at least the header's. */
 uint64_t rt_record_checksum(const struct rt_record_header *_Nonnull record);
+
+/* Either of the two: nested where there is a context. */
+static inline status_t rt_call_any(struct rt_context *_Nullable context, uint32_t step,
+                                   handle_t session, struct rt_call *_Nonnull call) {
+    if (context) {
+        return rt_call_nested((struct rt_context *_Nonnull)context, step, session, call);
+    }
+    return rt_call(session, call);
+}
 
 /* Gives back what a reply that cannot be used had brought. */
 static inline status_t rt_call_reject(struct rt_call *_Nonnull call) {
@@ -222,6 +231,36 @@ static inline void rt_reply_end(struct rt_reply *_Nonnull reply, status_t status
         reply->outcome = RT_REPLY;
     }
     reply->status = status;
+}
+
+/* Whether the words from `first` on are 0, as those must be that a method does not use. */
+static inline bool rt_words_are_zero(const uint64_t (*_Nonnull words)[CALL_WORDS], uint32_t first) {
+    uint64_t any = 0;
+    for (uint32_t i = first; i < CALL_WORDS; i++) {
+        any |= (*words)[i];
+    }
+    return any == 0;
+}
+
+/* Whether a word is a sign-extended 32-bit number. */
+static inline bool rt_word_is_i32(uint64_t word) {
+    return (int64_t)word >= INT32_MIN && (int64_t)word <= INT32_MAX;
+}
+
+/* Whether bytes are a string: no NUL among them. */
+static inline bool rt_is_text(struct rt_bytes bytes) {
+    for (size_t i = 0; i < bytes.size; i++) {
+        if (bytes.data[i] == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The check of a structure all of whose values are good. */
+static inline bool rt_any_value(const void *_Nonnull value) {
+    (void)value;
+    return true;
 }
 
 static inline void rt_copy(void *_Nonnull to, const void *_Nonnull from, size_t size) {
