@@ -155,8 +155,8 @@ const char *_Nonnull method_marks(const struct method *_Nonnull method) {
         return method->idempotent ? "RT_METHOD_IDEMPOTENT | RT_METHOD_BOUNDED"
                                   : "RT_METHOD_BOUNDED";
     }
-    if (method->blocks) {
-        return method->idempotent ? "RT_METHOD_IDEMPOTENT | RT_METHOD_BLOCKS" : "RT_METHOD_BLOCKS";
+    if (method->parks) {
+        return method->idempotent ? "RT_METHOD_IDEMPOTENT | RT_METHOD_PARKS" : "RT_METHOD_PARKS";
     }
     return method->idempotent ? "RT_METHOD_IDEMPOTENT" : "0";
 }

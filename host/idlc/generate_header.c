@@ -2,6 +2,7 @@
 #include "host/idlc/generate.h"
 #include "host/idlc/objects.h"
 #include <inttypes.h>
+#include <string.h>
 
 static const struct type_use *_Nonnull type_of(const struct parameter *_Nonnull parameter) {
     return &parameter->type;
@@ -196,7 +197,7 @@ static void emit_late_reply(struct generator *_Nonnull generator,
                             const struct method *_Nonnull method) {
     struct output *line = &generator->line;
     const char *name = method->name.text;
-    if (!method->blocks) {
+    if (!method->parks) {
         return;
     }
     emit(generator->out, "/* Answers such a call after it was parked. */\n");
@@ -221,7 +222,7 @@ static void emit_handlers(struct generator *_Nonnull generator) {
     struct output *out = generator->out;
     emit(out, "/* What a server does for each method; an absent one is answered NOT_SUPPORTED. A\n"
               " * handler gets only what fitted the method's declaration, and returns STATUS_OK\n"
-              " * with all of `out` set, an error, RT_STATUS_PARKED where the method blocks, or\n"
+              " * with all of `out` set, an error, RT_STATUS_PARKED where it may be parked, or\n"
               " * the STATUS_ABSENT that reading or writing a lease gave it. */\n");
     emit(out, "struct %s_handlers {\n", generator->name);
     for (uint32_t i = 0; i < protocol->method_count; i++) {
@@ -256,7 +257,8 @@ static void emit_handlers(struct generator *_Nonnull generator) {
 static void emit_labels(struct generator *_Nonnull generator) {
     const struct protocol *protocol = generator->protocol;
     struct output *out = generator->out;
-    emit(out, "\nenum %s_method : uint32_t {\n", generator->name);
+    emit_blank(out);
+    emit(out, "enum %s_method : uint32_t {\n", generator->name);
     for (uint32_t i = 0; i < protocol->method_count; i++) {
         const struct method *method = &protocol->methods[i];
         struct name upper = upper_case(&method->name);
@@ -276,15 +278,32 @@ static bool has_ring(const struct protocol *_Nonnull protocol) {
     return false;
 }
 
+/* The used protocols' headers, in the order in which the formatter wants them. */
+static void emit_includes(struct generator *_Nonnull generator) {
+    const struct protocol *protocol = generator->protocol;
+    const char *last = "";
+    for (uint32_t i = 0; i < protocol->use_count; i++) {
+        const char *next = nullptr;
+        for (uint32_t j = 0; j < protocol->use_count; j++) {
+            const char *name = protocol->uses[j].text;
+            if (strcmp(name, last) > 0 && (!next || strcmp(name, next) < 0)) {
+                next = name;
+            }
+        }
+        if (next) {
+            emit(generator->out, "#include \"idl/%s.h\"\n", next);
+            last = next;
+        }
+    }
+}
+
 void generate_header(struct generator *_Nonnull generator) {
     const struct protocol *protocol = generator->protocol;
     struct output *out = generator->out;
     emit(out, "#pragma once\n");
     emit_comment(out, 0, protocol->heading.documentation);
     emit_head(generator, "Types, stubs and the server's side.");
-    for (uint32_t i = 0; i < protocol->use_count; i++) {
-        emit(out, "#include \"idl/%s.h\"\n", protocol->uses[i].text);
-    }
+    emit_includes(generator);
     emit(out, "#include \"lib/rt/message.h\"\n#include \"lib/rt/text.h\"\n");
     emit(out, "%s\n", has_ring(protocol) ? "#include <stdatomic.h>\n" : "");
     emit_types(generator);

@@ -82,7 +82,8 @@ static void emit_marks(struct generator *_Nonnull generator, const struct method
     emit(out, ".PP\n");
     emit(out, "%s", method->idempotent ? "May be repeated without harm.\n" : "");
     emit(out, "%s", method->bounded ? "Servers may call it.\n" : "");
-    emit(out, "%s", method->blocks ? "May wait for the outside.\n" : "");
+    emit(out, "%s", method->parks && !method->blocks ? "May be answered later.\n" : "");
+    emit(out, "%s", method->blocks ? "May wait for the outside; a signal cancels it.\n" : "");
     emit(out, "%s",
          method->forwards ? "A server that calls it forwards its caller's principal.\n" : "");
     if (method->deadline == DEADLINE_DEFAULT) {

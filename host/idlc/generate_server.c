@@ -227,7 +227,7 @@ static void emit_room(struct generator *_Nonnull generator, const struct method 
         emit(out, "    (void)reply;\n");
     }
     emit(out, "    return room;\n}\n\n");
-    if (method->blocks) {
+    if (method->parks) {
         emit(&generator->line,
              "struct rt_output %s_%s_%s(struct rt_reply *_Nonnull reply, uint64_t room_size) {",
              generator->name, method->name.text, name);
@@ -320,7 +320,7 @@ static void emit_packer(struct generator *_Nonnull generator,
     struct output *out = generator->out;
     const struct layout *layout = &method->out;
     emit(&generator->line, "%svoid %s_%s_reply(struct rt_reply *_Nonnull reply",
-         method->blocks ? "" : "static ", generator->name, method->name.text);
+         method->parks ? "" : "static ", generator->name, method->name.text);
     if (has_parameters(method, true)) {
         emit(&generator->line, ", const struct %s_%s_out *_Nonnull out", generator->name,
              method->name.text);

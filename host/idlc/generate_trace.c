@@ -17,8 +17,9 @@ static void emit_value_printer(struct generator *_Nonnull generator,
     for (uint32_t i = 0; i < type->member_count; i++) {
         struct name member = upper_case(&type->members[i].name);
         if (type->kind == TYPE_FLAGS) {
-            emit(out, "    rt_text_flag(text, &value, %s_%s_%s, \"%s\");\n", owner.text, upper.text,
-                 member.text, type->members[i].name.text);
+            emit(&generator->line, "    rt_text_flag(text, &value, %s_%s_%s, \"%s\");", owner.text,
+                 upper.text, member.text, type->members[i].name.text);
+            end_line(generator);
             continue;
         }
         emit(out, "    if (value == %s_%s_%s) {\n", owner.text, upper.text, member.text);
@@ -97,6 +98,23 @@ static void emit_reply(struct generator *_Nonnull generator, const struct method
     emit(out, "        break;\n");
 }
 
+/* The function for one direction. */
+static void emit_decoder(struct generator *_Nonnull generator, bool is_reply) {
+    const struct protocol *protocol = generator->protocol;
+    struct output *out = generator->out;
+    emit(&generator->line,
+         "static bool trace_%s(struct rt_text *_Nonnull text, uint32_t label, "
+         "const uint64_t (*_Nonnull words)[CALL_WORDS]%s) {",
+         is_reply ? "reply" : "request", is_reply ? "" : ", bool is_reply");
+    end_line(generator);
+    emit(out, "    (void)words;\n%s    switch (label) {\n",
+         is_reply ? "" : "    (void)is_reply;\n");
+    for (uint32_t i = 0; i < protocol->method_count; i++) {
+        (is_reply ? emit_reply : emit_method)(generator, &protocol->methods[i]);
+    }
+    emit(out, "    default:\n        return false;\n    }\n    return true;\n}\n\n");
+}
+
 void generate_trace(struct generator *_Nonnull generator) {
     const struct protocol *protocol = generator->protocol;
     struct output *out = generator->out;
@@ -105,23 +123,18 @@ void generate_trace(struct generator *_Nonnull generator) {
     if (protocol->method_count == 0) {
         return;
     }
+    bool replies = false;
+    for (uint32_t i = 0; i < protocol->method_count; i++) {
+        replies |= protocol->methods[i].out.word_count > 0;
+    }
     for (uint32_t i = 0; i < protocol->type_count; i++) {
         if (is_traced(generator, i)) {
             emit_value_printer(generator, &protocol->types[i]);
         }
     }
-    for (uint32_t part = 0; part < 2; part++) {
-        emit(&generator->line,
-             "static bool trace_%s(struct rt_text *_Nonnull text, uint32_t label, "
-             "const uint64_t (*_Nonnull words)[CALL_WORDS]%s) {",
-             part == 0 ? "request" : "reply", part == 0 ? ", bool is_reply" : "");
-        end_line(generator);
-        emit(out, "    (void)words;\n    (void)text;\n%s    switch (label) {\n",
-             part == 0 ? "    (void)is_reply;\n" : "");
-        for (uint32_t i = 0; i < protocol->method_count; i++) {
-            (part == 0 ? emit_method : emit_reply)(generator, &protocol->methods[i]);
-        }
-        emit(out, "    default:\n        return false;\n    }\n    return true;\n}\n\n");
+    emit_decoder(generator, false);
+    if (replies) {
+        emit_decoder(generator, true);
     }
     emit(&generator->line,
          "bool %s_trace(struct rt_text *_Nonnull text, uint32_t label, "
@@ -130,5 +143,6 @@ void generate_trace(struct generator *_Nonnull generator) {
     end_line(generator);
     emit(out, "    bool known = trace_request(text, label, words, is_reply);\n");
     emit(out, "    if (known && is_reply) {\n        rt_text_string(text, \" ->\");\n");
-    emit(out, "        (void)trace_reply(text, label, words);\n    }\n    return known;\n}\n");
+    emit(out, "%s", replies ? "        (void)trace_reply(text, label, words);\n" : "");
+    emit(out, "    }\n    return known;\n}\n");
 }

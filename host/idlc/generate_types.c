@@ -204,7 +204,7 @@ void emit_types(struct generator *_Nonnull generator) {
         if (!type_is_local(generator, type)) {
             continue;
         }
-        emit(generator->out, "\n");
+        emit_blank(generator->out);
         if (type->documentation.size > 0) {
             emit_comment(generator->out, 0, type->documentation);
         }

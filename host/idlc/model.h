@@ -136,7 +136,9 @@ struct method {
     uint64_t number;
     uint32_t parameter_count;
     struct parameter parameters[PARAMETER_MAX];
-    bool idempotent, bounded, blocks, forwards;
+    bool idempotent, bounded, forwards;
+    bool parks;  /* a server may answer it later */
+    bool blocks; /* it waits for the outside: a kick cancels it */
     enum deadline deadline;
     uint64_t timeout_ns;
     struct layout in, out;

@@ -109,6 +109,9 @@ static void parse_marks(struct parser *_Nonnull parser, struct method *_Nonnull 
         } else if (parser_take(parser, "blocks")) {
             parser_expect(parser, "outside");
             method->blocks = true;
+            method->parks = true;
+        } else if (parser_take(parser, "parks")) {
+            method->parks = true;
         } else if (parser_take(parser, "forwards")) {
             parser_expect(parser, "principal");
             method->forwards = true;
@@ -116,7 +119,7 @@ static void parse_marks(struct parser *_Nonnull parser, struct method *_Nonnull 
             parse_deadline(parser, method);
         } else {
             parser_fail(parser, parser->token.place,
-                        "expected idempotent, bounded, blocks, forwards, deadline or ';'");
+                        "expected idempotent, bounded, parks, blocks, forwards, deadline or ';'");
         }
     }
 }
@@ -129,8 +132,8 @@ static void check_marks(struct parser *_Nonnull parser, const struct method *_No
         parser_fail(parser, method->place,
                     "'%s' has no deadline, but does not say 'blocks outside'", method->name.text);
     }
-    if (method->bounded && method->blocks) {
-        parser_fail(parser, method->place, "'%s' is bounded and may block", method->name.text);
+    if (method->bounded && method->parks) {
+        parser_fail(parser, method->place, "'%s' is bounded and may be parked", method->name.text);
     }
     if (method->forwards && !method->bounded) {
         parser_fail(parser, method->place,

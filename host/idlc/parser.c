@@ -247,21 +247,41 @@ static struct parser parser_start(struct source source, struct protocol *_Nonnul
     return parser;
 }
 
-/* Takes over the types and constants of another file, which uses none itself. */
+static bool is_used(const struct protocol *_Nonnull protocol, const struct name *_Nonnull name) {
+    for (uint32_t i = 0; i < protocol->use_count; i++) {
+        if (name_equal(&protocol->uses[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What a used file uses must be there already, so that no file is read twice and none in a circle.
+ */
+static void parse_inner_uses(struct parser *_Nonnull parser) {
+    while (parser_take(parser, "use")) {
+        struct place place = parser->token.place;
+        struct name name = parser_name(parser, NAME_IN_C);
+        parser_expect(parser, ";");
+        if (!parser->failed && !is_used(parser->protocol, &name)) {
+            parser_fail(parser, place, "whoever uses this file must use '%s' before it", name.text);
+        }
+    }
+}
+
+/* Takes over the types and constants of another file. */
 static void parse_use(struct parser *_Nonnull parser, use_finder _Nonnull find,
                       void *_Nullable find_state) {
     struct protocol *protocol = parser->protocol;
     struct place place = parser->token.place;
-    struct name name = parser_name(parser, NAME_PREFIXED);
+    struct name name = parser_name(parser, NAME_IN_C);
     struct source source = {};
     parser_expect(parser, ";");
     if (protocol->use_count == USE_MAX) {
         parser_fail(parser, place, "more than %d uses", USE_MAX);
     }
-    for (uint32_t i = 0; i < protocol->use_count; i++) {
-        if (name_equal(&protocol->uses[i], &name)) {
-            parser_fail(parser, place, "'%s' is used twice", name.text);
-        }
+    if (is_used(protocol, &name)) {
+        parser_fail(parser, place, "'%s' is used twice", name.text);
     }
     if (parser->failed) {
         return;
@@ -274,6 +294,7 @@ static void parse_use(struct parser *_Nonnull parser, use_finder _Nonnull find,
     struct heading heading = {};
     other.imported = true;
     parse_heading(&other, &heading);
+    parse_inner_uses(&other);
     while (!parser_at_end(&other)) {
         parse_item(&other);
     }

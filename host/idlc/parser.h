@@ -12,11 +12,11 @@
  *     ring     := "ring" NAME "{" "request" TYPE "," "completion" TYPE "," "depth" N "}"
  *     method   := "method" N NAME "(" [ parameters ] ")" [ "->" "(" [ parameters ] ")" ] marks ";"
  *     parameter:= ("in" | "out") NAME TYPE { "lease" | "inline" | "|" | "move" | "optional" }
- *     marks    := { "idempotent" | "bounded" | "blocks" "outside" | "forwards" "principal"
- *                 | "deadline" ( "never" | "caller" | N ("s" | "ms" | "us" | "ns") ) }
- *     TYPE     := ( u8 … u64 | i32 | i64 | bool | [NAME "."] NAME | "string" "<" N ">"
- *                 | "bytes" "<" N ">" | "handle" "<" OBJECT { "," | "|" RIGHT } ">" ) [ "[" N "]" ]
- *     N        := a number, or the name of a constant
+ *     marks    := { "idempotent" | "bounded" | "parks" | "blocks" "outside" | "forwards"
+ * "principal" | "deadline" ( "never" | "caller" | N ("s" | "ms" | "us" | "ns") ) } TYPE     := ( u8
+ * … u64 | i32 | i64 | bool | [NAME "."] NAME | "string" "<" N ">" | "bytes" "<" N ">" | "handle"
+ * "<" OBJECT { "," | "|" RIGHT } ">" ) [ "[" N "]" ] N        := a number, or the name of a
+ * constant
  *
  * Names are lower case and are declared before they are used.
  *

@@ -119,6 +119,13 @@ void emit(struct output *_Nonnull out, const char *_Nonnull format, ...) {
     out->size += (size_t)size;
 }
 
+void emit_blank(struct output *_Nonnull out) {
+    struct text text = output_text(out);
+    if (!text_is(text_part(text, text.size - MIN(text.size, 2u), text.size), "\n\n")) {
+        emit(out, "\n");
+    }
+}
+
 struct text output_text(const struct output *_Nonnull out) {
     return (struct text){.size = out->size, .data = out->data};
 }
@@ -179,9 +186,18 @@ static size_t open_column(struct text line, size_t from, size_t to, size_t used,
     return depth > 0 ? open[depth - 1] : indent;
 }
 
+/* Where the value of an assignment begins, or 0. */
+static size_t find_value(struct text line) {
+    for (size_t i = 0; i + 1 < line.size; i++) {
+        if (line.data[i] == '=' && line.data[i + 1] == ' ') {
+            return i + 2;
+        }
+    }
+    return 0;
+}
+
 /* Breaks the text from `at` on; returns the widest line's columns. */
-static size_t emit_pieces(struct output *_Nullable out, struct text text, size_t at) {
-    size_t used = 0;
+static size_t emit_pieces(struct output *_Nullable out, struct text text, size_t at, size_t used) {
     size_t indent = 0;
     size_t widest = 0;
     while (at < text.size) {
@@ -207,12 +223,16 @@ void emit_wrapped(struct output *_Nonnull out, struct output *_Nonnull line) {
     if (text.size == 0) {
         emit(out, "\n");
     }
-    if (emit_pieces(nullptr, text, 0) > COLUMN_MAX && name_start(text) > 0) {
-        start = name_start(text);
-        emit_text(out, text_part(text, 0, start - 1));
-        emit(out, "\n");
+    size_t used = 0;
+    size_t name = name_start(text);
+    if (emit_pieces(nullptr, text, 0, 0) > COLUMN_MAX && name > 4) {
+        bool value = text_starts(text_part(text, 0, 1), " ");
+        start = value ? find_value(text) : name;
+        used = value ? 8 : 0;
+        emit_text(out, text_part(text, 0, start - (start > 0 ? 1 : 0)));
+        emit(out, "%s", start > 0 ? "\n" : "");
     }
-    (void)emit_pieces(out, text, start);
+    (void)emit_pieces(out, text, start, start > 0 ? used : 0);
     line->size = 0;
 }
 

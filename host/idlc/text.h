@@ -35,6 +35,8 @@ struct output {
 [[gnu::format(printf, 2, 3)]] void emit(struct output *_Nonnull out, const char *_Nonnull format,
                                         ...);
 void emit_text(struct output *_Nonnull out, struct text text);
+/* An empty line, unless there is one already. */
+void emit_blank(struct output *_Nonnull out);
 struct text output_text(const struct output *_Nonnull out);
 void output_free(struct output *_Nonnull out);
 

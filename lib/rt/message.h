@@ -179,7 +179,7 @@ status_t rt_handle_own_cookie(const struct rt_request *_Nonnull request, handle_
 enum rt_method_marks : uint32_t {
     RT_METHOD_IDEMPOTENT = 1, /* a repetition does no harm: its replies need not be kept */
     RT_METHOD_BOUNDED = 2,    /* servers may call it; it never parks */
-    RT_METHOD_BLOCKS = 4,     /* waits for the outside; may be parked */
+    RT_METHOD_PARKS = 4,      /* may be answered later: waits for a device or the outside */
 };
 struct rt_method {
     uint32_t label;
@@ -223,7 +223,7 @@ static inline status_t rt_call_reject(struct rt_call *_Nonnull call) {
  * handler that parks a call which may not be parked is a defect of its server. */
 static inline void rt_reply_end(struct rt_reply *_Nonnull reply, status_t status, uint32_t marks) {
     if (status == RT_STATUS_PARKED) {
-        CHECK((marks & RT_METHOD_BLOCKS) != 0);
+        CHECK((marks & RT_METHOD_PARKS) != 0);
         reply->outcome = RT_PARK;
     } else if (status == STATUS_ABSENT) {
         CHECK(reply->outcome == RT_FAULT_IN);
