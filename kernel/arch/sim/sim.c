@@ -35,6 +35,7 @@ struct sim_thread {
     struct cpu *_Nullable cpu; /* handed over with the turn */
     struct thread *_Nullable thread;
     sigjmp_buf end;
+    uint64_t page;
     _Atomic bool dead;
 };
 
@@ -313,6 +314,7 @@ void arch_thread_enter(struct thread *_Nonnull thread, uint64_t entry, uint64_t 
     CHECK(host != nullptr);
     thread->frame = (struct frame){.entry = entry, .argument = argument, .argument2 = argument2};
     host->thread = thread;
+    host->page = argument2;
     sem_init(&host->turn, 0, 0);
     thread->arch.host = host;
     pthread_attr_t attributes;
@@ -448,6 +450,10 @@ void sim_syscall(struct syscall_registers *_Nonnull registers) NO_TSA {
     } while (thread->frame.restart);
     *registers = thread->frame.call;
     kernel_lock_release();
+}
+
+uint64_t sim_thread_page(void) {
+    return SOME(sim_self)->page;
 }
 
 unsigned sim_kill(const char *_Nonnull name, enum exit_cause cause) NO_TSA {
