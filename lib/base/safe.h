@@ -66,18 +66,15 @@
 #define SOME(p) SOME_(CAT(some_, __COUNTER__), p)
 
 #define ARRAY_LENGTH(a) (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b)                                                                                  \
+#define PICK_(a, b, x, y, less)                                                                    \
     __extension__({                                                                                \
-        auto min_a_ = (a);                                                                         \
-        auto min_b_ = (b);                                                                         \
-        min_a_ < min_b_ ? min_a_ : min_b_;                                                         \
+        auto x = (a);                                                                              \
+        auto y = (b);                                                                              \
+        x less y ? x : y;                                                                          \
     })
-#define MAX(a, b)                                                                                  \
-    __extension__({                                                                                \
-        auto max_a_ = (a);                                                                         \
-        auto max_b_ = (b);                                                                         \
-        max_a_ > max_b_ ? max_a_ : max_b_;                                                         \
-    })
+#define PICK(a, b, n, less) PICK_(a, b, CAT(pick_a_, n), CAT(pick_b_, n), less)
+#define MIN(a, b) PICK(a, b, __COUNTER__, <)
+#define MAX(a, b) PICK(a, b, __COUNTER__, >)
 
 /* The structure that holds `member`, found from a pointer to that member (intrusive lists). */
 #define CONTAINER_OF(pointer, type, member)                                                        \
