@@ -15,11 +15,12 @@ say = @printf '  %-8s %s\n' '$(1)' '$(2)'
 quiet := @
 endif
 
-# Generated headers must exist before anything includes them.
+# Generated headers must exist before anything includes them; idlc itself is built before any does.
 GENERATED_HEADERS :=
+generated_for = $(if $(filter host/idlc/% lib/base/%,$(1)),,$(GENERATED_HEADERS))
 
 define compile_rules
-$$(DIR_$(1))/%.c.o: %.c host/build/flags.mk | $$$$(GENERATED_HEADERS)
+$$(DIR_$(1))/%.c.o: %.c host/build/flags.mk | $$$$(call generated_for,$$$$*)
 	$$(call say,CC,$(1) $$<)
 	@mkdir -p $$(@D)
 	$$(quiet)$$(CC) $$(WARNINGS) $$(FLAGS_VARIANT_$(1)) $$(FOLDER_FLAGS_$(1)_$$(firstword $$(subst /, ,$$<))) \

@@ -29,6 +29,4 @@ HOST_OUTPUTS += $(IDL_MANUALS)
 # Stubs and dispatchers as one library per variant.
 idl_objects = $(patsubst %,$(DIR_$(1))/generated/%.o,$(IDL_SOURCES))
 $(foreach v,server asan tsan msan fuzz host,$(call archive,$(v),idl,,$(call idl_objects,$(v))))
-# idlc itself is built before any generated header exists.
-$(call objects,host,$(call within,host/idlc)): GENERATED_HEADERS :=
 endif
