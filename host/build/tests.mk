@@ -92,7 +92,7 @@ ANALYSED := $(call objects,kernel,$(KERNEL_SOURCES)) $(call objects,server,$(cal
     $(call objects,musl,$(TOOL_SOURCES)) $(call objects,host,$(call within,host) $(call within,fs))
 ANALYSED := $(sort $(patsubst %.c.o,%.c.analysed,$(filter %.c.o,$(ANALYSED))))
 define analyse_rule
-$$(DIR_$(1))/%.c.analysed: %.c host/build/flags.mk | $$$$(GENERATED_HEADERS)
+$$(DIR_$(1))/%.c.analysed: %.c host/build/flags.mk | $$$$(call generated_for,$$$$*)
 	$$(call say,ANALYSE,$$<)
 	@mkdir -p $$(@D)
 	$$(quiet)$$(CC) --analyze --analyzer-output text -Xclang -analyzer-werror \

@@ -4,7 +4,7 @@ Found by where they lie:
   unit/PATH, unit-msan/PATH, unit-tsan/PATH   PATH_test.c, built by the Makefile (host/build/tests.mk)
   fuzz/PATH                                   PATH_fuzz.c: a fixed number of inputs from a fixed seed
   sim/NAME, sim-tsan/NAME                     tests/sim/NAME.c: whole systems on the simulator
-  host/PATH                                   PATH_test.py, PATH_test.sh of whatever folder
+  script/PATH                                 PATH_test.py, PATH_test.sh of whatever folder
   check/NAME                                  each part of ./isotope check
 Said in a file tests.list in any folder, one line each:
   NAME [deep] [make=TARGET]… : COMMAND [ARGUMENT]…
@@ -74,9 +74,9 @@ def from_tree(root):
     for path in files(root):
         full = os.path.join(root, path)
         if path.endswith("_test.py"):
-            yield Test("host/" + path.removesuffix("_test.py"), ("python3", path), needs(full))
+            yield Test("script/" + path.removesuffix("_test.py"), ("python3", path), needs(full))
         elif path.endswith("_test.sh"):
-            yield Test("host/" + path.removesuffix("_test.sh"), ("sh", path), needs(full))
+            yield Test("script/" + path.removesuffix("_test.sh"), ("sh", path), needs(full))
         elif os.path.basename(path) == "tests.list":
             with open(full, encoding="utf-8") as file:
                 for number, line in enumerate(file, 1):
