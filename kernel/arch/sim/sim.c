@@ -3,7 +3,6 @@
  * jumps to its first frame.
  *
  * This file is host code: it may use the host's library, and it is on the UNSAFE list. */
-#define _GNU_SOURCE
 #include "kernel/arch/sim/sim.h"
 #include "kernel/arch/arch.h"
 #include "kernel/debug/log.h"
@@ -217,6 +216,11 @@ void arch_space_destroy(struct arch_space *_Nonnull space, struct domain *_Nonnu
         free(sim.tables[space->window]);
         sim.tables[space->window] = nullptr;
     }
+}
+
+void *_Nullable arch_host_memory(uint64_t address) {
+    bool window = address - (uint64_t)sim.windows < WINDOW_COUNT * WINDOW_SIZE;
+    return window || address < 0x10000 ? nullptr : (void *)address;
 }
 
 static int host_protection(uint32_t protection) {
