@@ -45,6 +45,10 @@ void arch_space_protect(struct arch_space *_Nonnull space, uint64_t address,
 bool arch_space_find(const struct arch_space *_Nonnull space, uint64_t address, bool write,
                      uint64_t *_Nonnull out_physical) LOCKED;
 
+/* The simulator's programs have their stacks and constants in host memory: the pointer to such an
+ * address. Null, always, on real hardware. */
+void *_Nullable arch_host_memory(uint64_t address);
+
 /* ---- threads ---- */
 status_t arch_thread_init(struct thread *_Nonnull thread) LOCKED;
 void arch_thread_destroy(struct thread *_Nonnull thread) LOCKED;

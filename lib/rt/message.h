@@ -148,6 +148,12 @@ struct rt_output {
     struct rt_buffer head;
 };
 
+/* Moves bytes between a lease of call `token` and this process's memory.
+ * Errors: ABSENT: nothing was moved, a page of the lease must be made present first; OUT_OF_RANGE;
+ * CANCELLED: the lease was revoked. */
+status_t rt_lease_read(uint64_t token, uint64_t offset, void *_Nonnull to, size_t size);
+status_t rt_lease_write(uint64_t token, uint64_t offset, const void *_Nonnull from, size_t size);
+
 /* Copies to.size bytes from `offset` of the input: from its head, then by lease_copy of
  * request->token.
  * Errors: OUT_OF_RANGE beyond its size; ABSENT: return it from the handler; the reply then says

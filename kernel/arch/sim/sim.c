@@ -3,7 +3,6 @@
  * jumps to its first frame.
  *
  * This file is host code: it may use the host's library, and it is on the UNSAFE list. */
-#define _GNU_SOURCE
 #include "kernel/arch/sim/sim.h"
 #include "kernel/arch/arch.h"
 #include "kernel/debug/log.h"
@@ -35,6 +34,7 @@ struct sim_thread {
     struct cpu *_Nullable cpu; /* handed over with the turn */
     struct thread *_Nullable thread;
     sigjmp_buf end;
+    uint64_t page;
     _Atomic bool dead;
 };
 
@@ -218,6 +218,11 @@ void arch_space_destroy(struct arch_space *_Nonnull space, struct domain *_Nonnu
     }
 }
 
+void *_Nullable arch_host_memory(uint64_t address) {
+    bool window = address - (uint64_t)sim.windows < WINDOW_COUNT * WINDOW_SIZE;
+    return window || address < 0x10000 ? nullptr : (void *)address;
+}
+
 static int host_protection(uint32_t protection) {
     return ((protection & PROTECT_READ) != 0 ? PROT_READ : 0) |
            ((protection & PROTECT_WRITE) != 0 ? PROT_WRITE : 0);
@@ -313,6 +318,7 @@ void arch_thread_enter(struct thread *_Nonnull thread, uint64_t entry, uint64_t 
     CHECK(host != nullptr);
     thread->frame = (struct frame){.entry = entry, .argument = argument, .argument2 = argument2};
     host->thread = thread;
+    host->page = argument2;
     sem_init(&host->turn, 0, 0);
     thread->arch.host = host;
     pthread_attr_t attributes;
@@ -448,6 +454,10 @@ void sim_syscall(struct syscall_registers *_Nonnull registers) NO_TSA {
     } while (thread->frame.restart);
     *registers = thread->frame.call;
     kernel_lock_release();
+}
+
+uint64_t sim_thread_page(void) {
+    return SOME(sim_self)->page;
 }
 
 unsigned sim_kill(const char *_Nonnull name, enum exit_cause cause) NO_TSA {

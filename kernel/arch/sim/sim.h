@@ -29,6 +29,8 @@ int sim_run(const struct sim_options *_Nonnull options, sim_program_t _Nonnull s
 
 /* A system call of the calling simulated thread. */
 void sim_syscall(struct syscall_registers *_Nonnull registers);
+/* The thread page of the calling simulated thread. */
+uint64_t sim_thread_page(void);
 /* From before_call: kills every process with this name, as from outside. Returns how many. */
 unsigned sim_kill(const char *_Nonnull name, enum exit_cause cause);
 /* A number from the seed's sequence. */
