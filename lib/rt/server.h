@@ -33,6 +33,9 @@ struct rt_server {
     struct rt_context context;
 };
 
+/* The entry of every server's program; the loader passes enum start_mode and the thread page. */
+void server_main(uint64_t mode, uint64_t thread_page);
+
 /* A packet that is no call: a close, a cancellation, an event, readiness … */
 struct rt_packet {
     enum packet_kind kind;
