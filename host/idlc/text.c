@@ -217,6 +217,21 @@ static size_t emit_pieces(struct output *_Nullable out, struct text text, size_t
     return widest;
 }
 
+static size_t indentation(struct text line) {
+    size_t count = 0;
+    while (count < line.size && line.data[count] == ' ') {
+        count++;
+    }
+    return count;
+}
+
+/* Whether an assignment is too long for a line, and its value alone, on the next, is not. */
+static bool value_fits_below(struct text line) {
+    size_t value = find_value(line);
+    return indentation(line) > 0 && value > 0 && columns(line, 0, line.size) > COLUMN_MAX &&
+           indentation(line) + 4 + columns(line, value, line.size) <= COLUMN_MAX;
+}
+
 void emit_wrapped(struct output *_Nonnull out, struct output *_Nonnull line) {
     struct text text = output_text(line);
     size_t start = 0;
@@ -224,15 +239,14 @@ void emit_wrapped(struct output *_Nonnull out, struct output *_Nonnull line) {
         emit(out, "\n");
     }
     size_t used = 0;
-    size_t name = name_start(text);
-    if (emit_pieces(nullptr, text, 0, 0) > COLUMN_MAX && name > 4) {
-        bool value = text_starts(text_part(text, 0, 1), " ");
-        start = value ? find_value(text) : name;
-        used = value ? 8 : 0;
-        emit_text(out, text_part(text, 0, start - (start > 0 ? 1 : 0)));
+    if (emit_pieces(nullptr, text, 0, 0) > COLUMN_MAX || value_fits_below(text)) {
+        bool indented = text_starts(text, " ");
+        start = indented ? find_value(text) : name_start(text);
+        used = indented && start > 0 ? indentation(text) + 4 : 0;
+        emit_text(out, text_part(text, 0, start - MIN(start, 1u)));
         emit(out, "%s", start > 0 ? "\n" : "");
     }
-    (void)emit_pieces(out, text, start, start > 0 ? used : 0);
+    (void)emit_pieces(out, text, start, used);
     line->size = 0;
 }
 
