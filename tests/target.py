@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BOUND_SECONDS = 600
+BOUND_SECONDS = 60
 
 
 class Host:

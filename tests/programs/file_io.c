@@ -20,7 +20,7 @@ static void test_offsets(void) {
     check_errno("negative", lseek(fd, -1, SEEK_SET), EINVAL);
     check_errno("negative_from_end", lseek(fd, -11, SEEK_END), EINVAL);
     check_errno("bad_whence", lseek(fd, 0, 99), EINVAL);
-    check_errno("overflow", lseek(fd, INT64_MAX, SEEK_CUR), EOVERFLOW);
+    check_errno("overflow", lseek(fd, INT64_MAX, SEEK_CUR), EINVAL);
     check_equal("unmoved_by_errors", lseek(fd, 0, SEEK_CUR), 10);
     check_equal("pread", pread(fd, buffer, 2, 1), 2);
     check_bytes("pread_content", buffer, "12", 2);

@@ -4,6 +4,19 @@
 #include <sys/sysmacros.h>
 #include <time.h>
 
+/* The kernel's struct statx as far as it is looked at; older musl has none. */
+enum { STATX_BASIC = 0x7ff, STATX_SYNC_BOTH = 0x6000 };
+typedef struct statx_answer {
+    uint32_t mask, block_size;
+    uint64_t attributes;
+    uint32_t links, uid, gid;
+    uint16_t mode, unused;
+    uint64_t inode, size, blocks, attributes_mask, times[8];
+    uint32_t special_major, special_minor, device_major, device_minor;
+    uint64_t more[14];
+} statx_answer_t;
+static_assert(sizeof(statx_answer_t) == 256);
+
 static int compare(struct timespec a, struct timespec b) {
     if (a.tv_sec != b.tv_sec) {
         return a.tv_sec < b.tv_sec ? -1 : 1;
@@ -46,15 +59,14 @@ static void test_stat(void) {
     check_errno("missing", stat("none", &file), ENOENT);
     check_errno("bad_fd", fstat(-1, &file), EBADF);
     check_errno("through_file", stat("f/x", &file), ENOTDIR);
-    struct statx more;
-    check_ok("statx", statx(AT_FDCWD, "f", 0, STATX_BASIC_STATS, &more));
-    check("statx_mask", (more.stx_mask & STATX_BASIC_STATS) == STATX_BASIC_STATS);
-    check_equal("statx_size", more.stx_size, 5);
-    check_equal("statx_mode", more.stx_mode, S_IFREG | 0640);
-    check_equal("statx_inode", more.stx_ino, file.st_ino);
-    check("statx_device", makedev(more.stx_dev_major, more.stx_dev_minor) == file.st_dev);
-    check_errno("statx_flags", statx(AT_FDCWD, "f", AT_STATX_FORCE_SYNC | AT_STATX_DONT_SYNC, 0, &more),
-                EINVAL);
+    statx_answer_t more;
+    check_ok("statx", syscall(SYS_statx, AT_FDCWD, "f", 0, STATX_BASIC, &more));
+    check("statx_mask", (more.mask & STATX_BASIC) == STATX_BASIC);
+    check_equal("statx_size", more.size, 5);
+    check_equal("statx_mode", more.mode, S_IFREG | 0640);
+    check_equal("statx_inode", more.inode, file.st_ino);
+    check("statx_device", makedev(more.device_major, more.device_minor) == file.st_dev);
+    check_errno("statx_flags", syscall(SYS_statx, AT_FDCWD, "f", STATX_SYNC_BOTH, 0, &more), EINVAL);
 }
 
 static void test_modes(void) {

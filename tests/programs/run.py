@@ -29,15 +29,17 @@ def names():
 
 
 def build_all(wanted, libcs):
-    """Builds the programs that are out of date; {(libc, name): path of the binary}."""
+    """Builds what is out of date; {(libc, name): path of the binary}, and what did not build."""
     binaries = {}
     with ThreadPoolExecutor(2) as pool:
         for libc in libcs:
             for name in wanted:
                 binaries[libc, name] = pool.submit(
                     static_programs.build, libc, os.path.join(HERE, name + ".c"),
-                    [os.path.join(HERE, "check.h")], os.path.join(ROOT, "build/tests/programs"))
-    return {key: future.result() for key, future in binaries.items()}
+                    [os.path.join(HERE, name) for name in os.listdir(HERE) if name.endswith(".h")], os.path.join(ROOT, "build/tests/programs"))
+    return {key: future.result() for key, future in binaries.items()
+            if future.exception() is None}, [key for key, future in binaries.items()
+                                             if future.exception() is not None]
 
 
 def verdict(key, output, status):
@@ -66,11 +68,13 @@ def main():
     unknown = set(options.programs) - set(names())
     if unknown:
         parser.error("no such program: " + " ".join(sorted(unknown)))
-    binaries = build_all(options.programs or names(), options.libc or ["musl", "glibc"])
+    binaries, broken = build_all(options.programs or names(), options.libc or ["musl", "glibc"])
+    for libc, name in broken:
+        print(f"{libc}/{name}: does not build")
     if options.build_only:
-        return 0
+        return 1 if broken else 0
     results = target.choose(options).run_programs(binaries)
-    passed = failed = 0
+    passed, failed = 0, len(broken)
     for key, (output, status) in results.items():
         good, bad, shown = verdict(key, output, status)
         passed, failed = passed + good, failed + bad
