@@ -4,10 +4,10 @@ import os
 import subprocess
 
 WARNINGS = """-Wall -Wextra -Werror -Wconversion -Wsign-conversion -Wshorten-64-to-32 -Wshadow -Wvla
--Wcast-align -Wpointer-arith -Wbad-function-cast -Wstrict-prototypes -Wmissing-prototypes
+-Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes
 -Wimplicit-fallthrough -Wformat=2 -Wconditional-uninitialized -Wcomma -Wunreachable-code-aggressive
 -Wnullability-completeness -Wnullable-to-nonnull-conversion -Wno-nullability-extension
--Wno-c2y-extensions -Wno-unused-result -Wno-nonnull""".split()
+-Wno-c2y-extensions -Wno-unused-result -Wno-nonnull -Wno-infinite-recursion""".split()
 FLAGS = "-std=gnu23 -O2 -g -pthread -fno-strict-aliasing -D_GNU_SOURCE".split()
 CLANG = os.environ.get("CLANG", "clang-22")
 MUSL_LIBRARIES = "/usr/lib/x86_64-linux-musl"

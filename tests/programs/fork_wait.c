@@ -146,7 +146,7 @@ static void test_stop_continue(void) {
     pid_t child = fork();
     if (child == 0) {
         raise(SIGSTOP);
-        raise(SIGTSTP);
+        raise(SIGSTOP);
         _exit(4);
     }
     check_equal("wuntraced", waitpid(child, &status, WUNTRACED), child);
@@ -158,7 +158,7 @@ static void test_stop_continue(void) {
     check_equal("cld_continued", info.si_code, CLD_CONTINUED);
     check_ok("wstopped", waitid(P_PID, (id_t)child, &info, WSTOPPED));
     check_equal("cld_stopped", info.si_code, CLD_STOPPED);
-    check_equal("by_sigtstp", info.si_status, SIGTSTP);
+    check_equal("stopping_signal", info.si_status, SIGSTOP);
     kill(child, SIGCONT);
     check_exit("went_on", child_status(child), 4);
     child = fork();
