@@ -10,7 +10,7 @@ static const unsigned char exit_42[] = {0xbf, 42, 0, 0, 0, 0xb8, 231, 0, 0, 0, 0
 static const unsigned char exit_bss[] = {0x8b, 0x3c, 0x25, 0, 0x18, 0x40, 0,
                                          0xb8, 231,  0,    0, 0,    0x0f, 0x05};
 /* mov byte [rip-7], 0; then exit 42 */
-static const unsigned char write_code[] = {0xc6, 0x05, 0xf9, 0xff, 0xff, 0xff, 0, 0xbf, 42, 0,
+static const unsigned char write_code[] = {0xc6, 0x05, 0xf9, 0xff, 0xff, 0xff, 0, 0xbf, 42,  0,
                                            0,    0,    0xb8, 231,  0,    0,    0, 0x0f, 0x05};
 
 typedef struct image {
@@ -20,7 +20,9 @@ typedef struct image {
     char interpreter[64];
 } image_t;
 
-enum { BASE = 0x400000 };
+enum {
+    BASE = 0x400000
+};
 
 static image_t good(void) {
     image_t image = {
@@ -33,8 +35,12 @@ static image_t good(void) {
                    .e_ehsize = sizeof(Elf64_Ehdr),
                    .e_phentsize = sizeof(Elf64_Phdr),
                    .e_phnum = 1},
-        .segments = {{.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_vaddr = BASE,
-                      .p_filesz = sizeof(image_t), .p_memsz = sizeof(image_t), .p_align = 4096}},
+        .segments = {{.p_type = PT_LOAD,
+                      .p_flags = PF_R | PF_X,
+                      .p_vaddr = BASE,
+                      .p_filesz = sizeof(image_t),
+                      .p_memsz = sizeof(image_t),
+                      .p_align = 4096}},
     };
     memcpy(image.code, exit_42, sizeof exit_42);
     return image;
@@ -85,12 +91,12 @@ static void test_header(void) {
     EXPECT("segment_entry_size", image.header.e_phentsize = 32, -ENOEXEC);
     EXPECT("no_segments", image.header.e_phnum = 0, -ENOEXEC);
     EXPECT("too_many_segments", image.header.e_phnum = 0xffff, -ENOEXEC);
-    EXPECT("segments_beyond_file", image.header.e_phoff = 1 << 20, -EIO);
-    EXPECT("segments_at_the_end_of_the_world", image.header.e_phoff = UINT64_MAX - 100, -EINVAL);
+    EXPECT("segments_beyond_file", image.header.e_phoff = 1 << 20, -ENOEXEC);
+    EXPECT("segments_at_the_end_of_the_world", image.header.e_phoff = UINT64_MAX - 100, -ENOEXEC);
     image_t image = good();
     check_equal("half_a_header", outcome(&image, 40), -ENOEXEC);
     check_equal("sixteen_bytes", outcome(&image, 16), -ENOEXEC);
-    check_equal("header_only", outcome(&image, sizeof(Elf64_Ehdr)), -EIO);
+    check_equal("header_only", outcome(&image, sizeof(Elf64_Ehdr)), -ENOEXEC);
     check_equal("one_byte", outcome("\177", 1), -ENOEXEC);
 }
 
@@ -104,63 +110,72 @@ static void test_segments(void) {
     EXPECT("address_not_canonical", image.segments[0].p_vaddr = 0x8000000000000000, 1000 + SIGSEGV);
     EXPECT("size_of_the_world", image.segments[0].p_memsz = UINT64_MAX, 1000 + SIGSEGV);
     EXPECT("offset_not_congruent", image.segments[0].p_offset = 8, 1000 + SIGSEGV);
-    EXPECT("beyond_file",
-           {
-               image.segments[0].p_offset = 1 << 20;
-               image.header.e_entry = BASE;
-           },
-           1000 + SIGBUS);
+    EXPECT(
+        "beyond_file",
+        {
+            image.segments[0].p_offset = 1 << 20;
+            image.header.e_entry = BASE;
+        },
+        1000 + SIGBUS);
     EXPECT("writes_its_code", memcpy(image.code, write_code, sizeof write_code), 1000 + SIGSEGV);
-    EXPECT("writable_code",
-           {
-               memcpy(image.code, write_code, sizeof write_code);
-               image.segments[0].p_flags = PF_R | PF_W | PF_X;
-           },
-           42);
-    EXPECT("bss_is_zero",
-           {
-               memcpy(image.code, exit_bss, sizeof exit_bss);
-               image.segments[0].p_flags = PF_R | PF_W | PF_X;
-               image.segments[0].p_memsz = 0x2000;
-           },
-           0);
+    EXPECT(
+        "writable_code",
+        {
+            memcpy(image.code, write_code, sizeof write_code);
+            image.segments[0].p_flags = PF_R | PF_W | PF_X;
+        },
+        42);
+    EXPECT(
+        "bss_is_zero",
+        {
+            memcpy(image.code, exit_bss, sizeof exit_bss);
+            image.segments[0].p_flags = PF_R | PF_W | PF_X;
+            image.segments[0].p_memsz = 0x2000;
+        },
+        0);
     EXPECT("no_bss_there", memcpy(image.code, exit_bss, sizeof exit_bss), 1000 + SIGSEGV);
-    EXPECT("position_independent",
-           {
-               image.header.e_type = ET_DYN;
-               image.segments[0].p_vaddr = 0;
-               image.header.e_entry = offsetof(image_t, code);
-           },
-           42);
-    EXPECT("two_segments",
-           {
-               image.header.e_phnum = 2;
-               image.segments[1] = image.segments[0];
-               image.segments[1].p_vaddr = BASE + 0x10000;
-               image.header.e_entry += 0x10000;
-           },
-           42);
-    EXPECT("overlapping_segments",
-           {
-               image.header.e_phnum = 2;
-               image.segments[1] = image.segments[0];
-           },
-           42);
-    EXPECT("unknown_segment_kind",
-           {
-               image.header.e_phnum = 2;
-               image.segments[1].p_type = 0x12345678;
-           },
-           42);
+    EXPECT(
+        "position_independent",
+        {
+            image.header.e_type = ET_DYN;
+            image.segments[0].p_vaddr = 0;
+            image.header.e_entry = offsetof(image_t, code);
+        },
+        42);
+    EXPECT(
+        "two_segments",
+        {
+            image.header.e_phnum = 2;
+            image.segments[1] = image.segments[0];
+            image.segments[1].p_vaddr = BASE + 0x10000;
+            image.header.e_entry += 0x10000;
+        },
+        42);
+    EXPECT(
+        "overlapping_segments",
+        {
+            image.header.e_phnum = 2;
+            image.segments[1] = image.segments[0];
+        },
+        42);
+    EXPECT(
+        "unknown_segment_kind",
+        {
+            image.header.e_phnum = 2;
+            image.segments[1].p_type = 0x12345678;
+        },
+        42);
 }
 
 static image_t with_interpreter(const char *name, size_t length) {
     image_t image = good();
     image.header.e_phnum = 2;
     image.segments[1] = image.segments[0];
-    image.segments[0] = (Elf64_Phdr){.p_type = PT_INTERP, .p_flags = PF_R,
+    image.segments[0] = (Elf64_Phdr){.p_type = PT_INTERP,
+                                     .p_flags = PF_R,
                                      .p_offset = offsetof(image_t, interpreter),
-                                     .p_filesz = length, .p_memsz = length};
+                                     .p_filesz = length,
+                                     .p_memsz = length};
     memcpy(image.interpreter, name, strlen(name));
     return image;
 }
@@ -220,8 +235,10 @@ static void test_random(void) {
 
 int main(int argc, char **argv) {
     static const check_case_t cases[] = {
-        {"header", test_header}, {"segments", test_segments},
-        {"interpreter", test_interpreter}, {"random", test_random},
+        {"header", test_header},
+        {"segments", test_segments},
+        {"interpreter", test_interpreter},
+        {"random", test_random},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));
 }

@@ -3,11 +3,11 @@
 #include "check.h"
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <sys/ioctl.h>
 #include <termios.h>
 
 static char *unmapped;
@@ -15,7 +15,8 @@ static char *read_only;
 static char *edge;
 
 static void prepare(void) {
-    char *pages = mmap(nullptr, 4 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *pages =
+        mmap(nullptr, 4 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     munmap(pages + 4096, 4096);
     edge = pages + 4096;
     unmapped = pages + 4096;
@@ -56,7 +57,8 @@ static void test_paths(void) {
     check_errno("execve_path", syscall(SYS_execve, unmapped, nullptr, nullptr), EFAULT);
     check_errno("execve_arguments", syscall(SYS_execve, "/proc/self/exe", 8, nullptr), EFAULT);
     char *arguments[] = {(char *)8, nullptr};
-    check_errno("execve_argument", syscall(SYS_execve, "/proc/self/exe", arguments, nullptr), EFAULT);
+    check_errno("execve_argument", syscall(SYS_execve, "/proc/self/exe", arguments, nullptr),
+                EFAULT);
 }
 
 static void test_data(void) {
@@ -102,15 +104,19 @@ static void test_system(void) {
     check_errno("getrlimit", syscall(SYS_getrlimit, RLIMIT_NOFILE, unmapped), EFAULT);
     check_errno("setrlimit", syscall(SYS_setrlimit, RLIMIT_NOFILE, unmapped), EFAULT);
     check_errno("getrusage", syscall(SYS_getrusage, RUSAGE_SELF, unmapped), EFAULT);
-    check_errno("rt_sigaction_new", syscall(SYS_rt_sigaction, SIGUSR1, unmapped, nullptr, 8), EFAULT);
-    check_errno("rt_sigaction_old", syscall(SYS_rt_sigaction, SIGUSR1, nullptr, unmapped, 8), EFAULT);
-    check_errno("rt_sigprocmask", syscall(SYS_rt_sigprocmask, SIG_BLOCK, unmapped, nullptr, 8), EFAULT);
+    check_errno("rt_sigaction_new", syscall(SYS_rt_sigaction, SIGUSR1, unmapped, nullptr, 8),
+                EFAULT);
+    check_errno("rt_sigaction_old", syscall(SYS_rt_sigaction, SIGUSR1, nullptr, unmapped, 8),
+                EFAULT);
+    check_errno("rt_sigprocmask", syscall(SYS_rt_sigprocmask, SIG_BLOCK, unmapped, nullptr, 8),
+                EFAULT);
     check_errno("rt_sigpending", syscall(SYS_rt_sigpending, unmapped, 8), EFAULT);
     check_errno("rt_sigsuspend", syscall(SYS_rt_sigsuspend, unmapped, 8), EFAULT);
     check_errno("sigaltstack", syscall(SYS_sigaltstack, unmapped, nullptr), EFAULT);
     check_errno("setitimer", syscall(SYS_setitimer, ITIMER_REAL, unmapped, nullptr), EFAULT);
-    check_errno("getgroups", getgroups(0, nullptr) > 0 ? syscall(SYS_getgroups, 100, unmapped)
-                                                       : (errno = EFAULT, -1),
+    check_errno("getgroups",
+                getgroups(0, nullptr) > 0 ? syscall(SYS_getgroups, 100, unmapped)
+                                          : (errno = EFAULT, -1),
                 EFAULT);
     check_errno("getresuid", syscall(SYS_getresuid, unmapped, unmapped, unmapped), EFAULT);
     check_errno("sched_getaffinity", syscall(SYS_sched_getaffinity, 0, 128, unmapped), EFAULT);
@@ -133,7 +139,8 @@ static void test_waiting(void) {
     check_errno("select", syscall(SYS_select, 5, unmapped, nullptr, nullptr, nullptr), EFAULT);
     check_errno("ppoll_time", syscall(SYS_ppoll, nullptr, 0, unmapped, nullptr, 8), EFAULT);
     int epoll = epoll_create1(0);
-    check_errno("epoll_ctl", syscall(SYS_epoll_ctl, epoll, EPOLL_CTL_ADD, ends[0], unmapped), EFAULT);
+    check_errno("epoll_ctl", syscall(SYS_epoll_ctl, epoll, EPOLL_CTL_ADD, ends[0], unmapped),
+                EFAULT);
     struct epoll_event event = {.events = EPOLLIN};
     epoll_ctl(epoll, EPOLL_CTL_ADD, ends[0], &event);
     write(ends[1], "x", 1);
@@ -142,7 +149,8 @@ static void test_waiting(void) {
     check_errno("sendto", syscall(SYS_sendto, pair[0], unmapped, 5, 0, nullptr, 0), EFAULT);
     check_errno("sendmsg", syscall(SYS_sendmsg, pair[0], unmapped, 0), EFAULT);
     write(pair[0], "abc", 3);
-    check_errno("recvfrom", syscall(SYS_recvfrom, pair[1], unmapped, 3, 0, nullptr, nullptr), EFAULT);
+    check_errno("recvfrom", syscall(SYS_recvfrom, pair[1], unmapped, 3, 0, nullptr, nullptr),
+                EFAULT);
     check_errno("bind", syscall(SYS_bind, pair[0], unmapped, 10), EFAULT);
     check_errno("getsockname", syscall(SYS_getsockname, pair[0], unmapped, unmapped), EFAULT);
     check_errno("getsockopt",
@@ -191,7 +199,7 @@ static void test_partial(void) {
 
 int main(int argc, char **argv) {
     static const check_case_t cases[] = {
-        {"paths", test_paths}, {"data", test_data}, {"system", test_system},
+        {"paths", test_paths},     {"data", test_data},       {"system", test_system},
         {"waiting", test_waiting}, {"partial", test_partial},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));

@@ -1,10 +1,10 @@
 #pragma once
-/* The harness of the test programs: ordinary Linux programs that state what Linux does, one line per
- * check, so that the same binary can be run on Linux (where every check passes) and on Isotope.
+/* The harness of the test programs: ordinary Linux programs that state what Linux does, one line
+ * per check, so that the same binary can be run on Linux (where every check passes) and on Isotope.
  *
  * Invariants:
- * 1. Each check prints `ok CASE.NAME` or `FAIL CASE.NAME: why` at once and unbuffered, so that a hang
- *    or a crash shows how far the program came; the last line is `N passed, N failed`.
+ * 1. Each check prints `ok CASE.NAME` or `FAIL CASE.NAME: why` at once and unbuffered, so that a
+ * hang or a crash shows how far the program came; the last line is `N passed, N failed`.
  * 2. Only the first process of a program checks; children tell their result by exit status or pipe.
  * 3. Each case runs in an empty folder of its own, below $TMPDIR or /tmp, removed at the end.
  * 4. Nothing is decided by how long something took.
@@ -69,8 +69,8 @@ static struct {
 }
 
 /* Counts and prints one check; every other form ends here. */
-[[maybe_unused, gnu::format(printf, 3, 4)]] static void
-check_report(const char *name, bool passed, const char *format, ...) {
+[[maybe_unused, gnu::format(printf, 3, 4)]] static void check_report(const char *name, bool passed,
+                                                                     const char *format, ...) {
     if (passed) {
         check_state.passed++;
         say("ok %s.%s\n", check_state.case_name, name);
@@ -250,8 +250,8 @@ static void check_run_case(const check_case_t *one) {
 }
 
 /* Runs the cases that the arguments name (all, without arguments); the exit status. */
-[[maybe_unused]] static int check_main(int argc, char *_Nullable *_Nonnull argv, const check_case_t *cases,
-                                       size_t case_count) {
+[[maybe_unused]] static int check_main(int argc, char *_Nullable *_Nonnull argv,
+                                       const check_case_t *cases, size_t case_count) {
     if (argc > 1 && strcmp((const char *_Nonnull)argv[1], "--list") == 0) {
         for (size_t i = 0; i < case_count; i++) {
             say("%s\n", cases[i].name);

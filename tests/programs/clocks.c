@@ -1,5 +1,5 @@
-/* Clocks, sleeps, alarms and timers. That a sleep is never too short is checked; how long it took is
- * not. */
+/* Clocks, sleeps, alarms and timers. That a sleep is never too short is checked; how long it took
+ * is not. */
 #include "check.h"
 #include <sys/auxv.h>
 #include <sys/times.h>
@@ -14,10 +14,10 @@ static int64_t nanoseconds(clockid_t clock) {
 }
 
 static void test_clocks(void) {
-    static const clockid_t clocks[] = {CLOCK_REALTIME,         CLOCK_MONOTONIC,
+    static const clockid_t clocks[] = {CLOCK_REALTIME,           CLOCK_MONOTONIC,
                                        CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID,
-                                       CLOCK_MONOTONIC_RAW,    CLOCK_REALTIME_COARSE,
-                                       CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME};
+                                       CLOCK_MONOTONIC_RAW,      CLOCK_REALTIME_COARSE,
+                                       CLOCK_MONOTONIC_COARSE,   CLOCK_BOOTTIME};
     for (size_t i = 0; i < COUNT_OF(clocks); i++) {
         char name[32];
         (void)snprintf(name, sizeof name, "clock_%d", clocks[i]);
@@ -189,8 +189,11 @@ static void test_posix_timers(void) {
 
 int main(int argc, char **argv) {
     static const check_case_t cases[] = {
-        {"clocks", test_clocks}, {"vdso", test_vdso}, {"sleeps", test_sleeps},
-        {"alarms", test_alarms}, {"posix_timers", test_posix_timers},
+        {"clocks", test_clocks},
+        {"vdso", test_vdso},
+        {"sleeps", test_sleeps},
+        {"alarms", test_alarms},
+        {"posix_timers", test_posix_timers},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));
 }

@@ -3,7 +3,11 @@
 #include <grp.h>
 #include <sys/auxv.h>
 
-enum { USER = 12345, OTHER = 12346, GROUP = 23456 };
+enum {
+    USER = 12345,
+    OTHER = 12346,
+    GROUP = 23456
+};
 
 static int as_user(int (*body)(void)) {
     pid_t child = fork();
@@ -233,8 +237,10 @@ int main(int argc, char **argv) {
         return ids();
     }
     static const check_case_t cases[] = {
-        {"identity", test_identity}, {"files", test_files},
-        {"set_id_program", test_set_id_program}, {"chroot", test_chroot},
+        {"identity", test_identity},
+        {"files", test_files},
+        {"set_id_program", test_set_id_program},
+        {"chroot", test_chroot},
         {"signals", test_signals},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));

@@ -139,7 +139,7 @@ static void test_after_fork(void) {
 
 int main(int argc, char **argv) {
     static const check_case_t cases[] = {
-        {"numbers", test_numbers}, {"flags", test_flags}, {"limit", test_limit},
+        {"numbers", test_numbers},         {"flags", test_flags},           {"limit", test_limit},
         {"close_range", test_close_range}, {"after_fork", test_after_fork},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));

@@ -117,7 +117,10 @@ static void test_shared_memory(void) {
 
 int main(int argc, char **argv) {
     static const check_case_t cases[] = {
-        {"null", test_null}, {"zero", test_zero}, {"random", test_random}, {"links", test_links},
+        {"null", test_null},
+        {"zero", test_zero},
+        {"random", test_random},
+        {"links", test_links},
         {"shared_memory", test_shared_memory},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));

@@ -315,7 +315,8 @@ static void test_ways(void) {
     check_errno("execveat_bad_fd", syscall(SYS_execveat, 999, "x", arguments, none, 0), EBADF);
     symlink(self, "link");
     check_errno("execveat_nofollow",
-                syscall(SYS_execveat, AT_FDCWD, "link", arguments, none, AT_SYMLINK_NOFOLLOW), ELOOP);
+                syscall(SYS_execveat, AT_FDCWD, "link", arguments, none, AT_SYMLINK_NOFOLLOW),
+                ELOOP);
 }
 
 int main(int argc, char **argv) {
@@ -333,9 +334,8 @@ int main(int argc, char **argv) {
         return 1;
     }
     static const check_case_t cases[] = {
-        {"arguments", test_arguments}, {"inherited", test_inherited},
-        {"scripts", test_scripts}, {"refused", test_refused},
-        {"busy", test_busy}, {"ways", test_ways},
+        {"arguments", test_arguments}, {"inherited", test_inherited}, {"scripts", test_scripts},
+        {"refused", test_refused},     {"busy", test_busy},           {"ways", test_ways},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));
 }

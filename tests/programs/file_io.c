@@ -1,8 +1,9 @@
-/* Reading, writing and seeking in files: offsets, holes, sizes, vectors, copies between descriptors. */
+/* Reading, writing and seeking in files: offsets, holes, sizes, vectors, copies between
+ * descriptors. */
 #include "check.h"
 #include <limits.h>
-#include <sys/sendfile.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/uio.h>
 
 static void test_offsets(void) {
@@ -232,7 +233,8 @@ static void test_shared_after_fork(void) {
     bool whole = true;
     char line[16];
     for (int i = 0; i < 400; i++) {
-        whole = whole && pread(fd, line, 16, i * 16) == 16 && line[15] == '\n' && line[0] == line[14];
+        whole =
+            whole && pread(fd, line, 16, i * 16) == 16 && line[15] == '\n' && line[0] == line[14];
     }
     check("appends_are_whole", whole);
     lseek(fd, 0, SEEK_SET);
@@ -247,9 +249,12 @@ static void test_shared_after_fork(void) {
 
 int main(int argc, char **argv) {
     static const check_case_t cases[] = {
-        {"offsets", test_offsets}, {"holes", test_holes},
-        {"vectors", test_vectors}, {"zero_and_odd", test_zero_and_odd},
-        {"copies", test_copies},   {"size_limit", test_size_limit},
+        {"offsets", test_offsets},
+        {"holes", test_holes},
+        {"vectors", test_vectors},
+        {"zero_and_odd", test_zero_and_odd},
+        {"copies", test_copies},
+        {"size_limit", test_size_limit},
         {"shared_after_fork", test_shared_after_fork},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));

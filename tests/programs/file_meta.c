@@ -5,7 +5,10 @@
 #include <time.h>
 
 /* The kernel's struct statx as far as it is looked at; older musl has none. */
-enum { STATX_BASIC = 0x7ff, STATX_SYNC_BOTH = 0x6000 };
+enum {
+    STATX_BASIC = 0x7ff,
+    STATX_SYNC_BOTH = 0x6000
+};
 typedef struct statx_answer {
     uint32_t mask, block_size;
     uint64_t attributes;
@@ -44,7 +47,8 @@ static void test_stat(void) {
     check_equal("link_size", link.st_size, 1);
     check_ok("fstatat", fstatat(AT_FDCWD, "l", &link, AT_SYMLINK_NOFOLLOW));
     check("fstatat_nofollow", S_ISLNK(link.st_mode));
-    check_errno("fstatat_bad_flag", syscall(SYS_newfstatat, AT_FDCWD, "f", &link, 0x40000000), EINVAL);
+    check_errno("fstatat_bad_flag", syscall(SYS_newfstatat, AT_FDCWD, "f", &link, 0x40000000),
+                EINVAL);
     int fd = open("f", O_RDONLY);
     check_ok("empty_path", syscall(SYS_newfstatat, fd, "", &link, AT_EMPTY_PATH));
     check_equal("empty_path_same", link.st_ino, file.st_ino);
@@ -66,7 +70,8 @@ static void test_stat(void) {
     check_equal("statx_mode", more.mode, S_IFREG | 0640);
     check_equal("statx_inode", more.inode, file.st_ino);
     check("statx_device", makedev(more.device_major, more.device_minor) == file.st_dev);
-    check_errno("statx_flags", syscall(SYS_statx, AT_FDCWD, "f", STATX_SYNC_BOTH, 0, &more), EINVAL);
+    check_errno("statx_flags", syscall(SYS_statx, AT_FDCWD, "f", STATX_SYNC_BOTH, 0, &more),
+                EINVAL);
 }
 
 static void test_modes(void) {
@@ -266,8 +271,8 @@ static void test_statfs(void) {
 
 int main(int argc, char **argv) {
     static const check_case_t cases[] = {
-        {"stat", test_stat},   {"modes", test_modes},           {"owners", test_owners},
-        {"times", test_times}, {"hard_links", test_hard_links}, {"symlinks", test_symlinks},
+        {"stat", test_stat},     {"modes", test_modes},           {"owners", test_owners},
+        {"times", test_times},   {"hard_links", test_hard_links}, {"symlinks", test_symlinks},
         {"statfs", test_statfs},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));

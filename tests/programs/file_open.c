@@ -85,7 +85,8 @@ static void test_refused(void) {
     check_errno("creat_slash", open("new/", O_RDWR | O_CREAT, 0644), EISDIR);
     check_errno("directory_flag_on_file", open("file", O_RDONLY | O_DIRECTORY), ENOTDIR);
     check_errno("nofollow_link", open("link", O_RDONLY | O_NOFOLLOW), ELOOP);
-    check_errno("nofollow_directory", open("dirlink", O_RDONLY | O_NOFOLLOW | O_DIRECTORY), ENOTDIR);
+    check_errno("nofollow_directory", open("dirlink", O_RDONLY | O_NOFOLLOW | O_DIRECTORY),
+                ENOTDIR);
     check_errno("loop", open("loop", O_RDONLY), ELOOP);
     check_errno("loop_inside", open("loop/x", O_RDONLY), ELOOP);
     char name[300];
@@ -201,9 +202,12 @@ static void test_unlinked(void) {
 
 int main(int argc, char **argv) {
     static const check_case_t cases[] = {
-        {"create", test_create}, {"access_mode", test_access_mode},
-        {"refused", test_refused}, {"links", test_links},
-        {"path_descriptor", test_path_descriptor}, {"unlinked", test_unlinked},
+        {"create", test_create},
+        {"access_mode", test_access_mode},
+        {"refused", test_refused},
+        {"links", test_links},
+        {"path_descriptor", test_path_descriptor},
+        {"unlinked", test_unlinked},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));
 }

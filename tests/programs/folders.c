@@ -65,15 +65,16 @@ static void test_rename(void) {
     check_errno("file_to_slash", rename("b", "new/"), ENOTDIR);
     check_ok("folder_to_slash", rename("empty", "moved/"));
     check_ok("across", rename("b2", "moved/sub/b3"));
-    check_errno("noreplace",
-                syscall(SYS_renameat2, AT_FDCWD, "b", AT_FDCWD, "moved", 1), EEXIST);
+    check_errno("noreplace", syscall(SYS_renameat2, AT_FDCWD, "b", AT_FDCWD, "moved", 1), EEXIST);
     check_ok("noreplace_free", syscall(SYS_renameat2, AT_FDCWD, "b", AT_FDCWD, "bb", 1));
     check_ok("exchange", syscall(SYS_renameat2, AT_FDCWD, "bb", AT_FDCWD, "moved", 2));
     struct stat facts;
     stat("bb", &facts);
     check("exchanged", S_ISDIR(facts.st_mode));
-    check_errno("exchange_missing", syscall(SYS_renameat2, AT_FDCWD, "bb", AT_FDCWD, "zz", 2), ENOENT);
-    check_errno("flags_contradict", syscall(SYS_renameat2, AT_FDCWD, "bb", AT_FDCWD, "zz", 3), EINVAL);
+    check_errno("exchange_missing", syscall(SYS_renameat2, AT_FDCWD, "bb", AT_FDCWD, "zz", 2),
+                ENOENT);
+    check_errno("flags_contradict", syscall(SYS_renameat2, AT_FDCWD, "bb", AT_FDCWD, "zz", 3),
+                EINVAL);
     symlink("moved", "l");
     check_ok("link_itself", rename("l", "l2"));
     lstat("l2", &facts);
@@ -138,7 +139,9 @@ static void test_working_folder(void) {
 }
 
 static void test_list(void) {
-    enum { FILES = 500 };
+    enum {
+        FILES = 500
+    };
     char name[32];
     mkdir("d", 0755);
     for (int i = 0; i < FILES; i++) {
@@ -248,9 +251,13 @@ static void test_at_calls(void) {
 
 int main(int argc, char **argv) {
     static const check_case_t cases[] = {
-        {"make_remove", test_make_remove}, {"rename", test_rename},
-        {"open_replaced", test_open_replaced}, {"working_folder", test_working_folder},
-        {"list", test_list}, {"getdents", test_getdents}, {"at_calls", test_at_calls},
+        {"make_remove", test_make_remove},
+        {"rename", test_rename},
+        {"open_replaced", test_open_replaced},
+        {"working_folder", test_working_folder},
+        {"list", test_list},
+        {"getdents", test_getdents},
+        {"at_calls", test_at_calls},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));
 }

@@ -65,7 +65,9 @@ static void test_copies(void) {
 }
 
 static void test_many(void) {
-    enum { CHILDREN = 50 };
+    enum {
+        CHILDREN = 50
+    };
     pid_t children[CHILDREN];
     for (int i = 0; i < CHILDREN; i++) {
         children[i] = fork();
@@ -298,7 +300,6 @@ static void test_vfork(void) {
     check("folder_is_own", strcmp(path, "/") != 0);
 }
 
-
 static void test_exit_does_not_wait(void) {
     int ends[2];
     pipe(ends);
@@ -319,10 +320,14 @@ static void test_exit_does_not_wait(void) {
 
 int main(int argc, char **argv) {
     static const check_case_t cases[] = {
-        {"exit_codes", test_exit_codes}, {"copies", test_copies},
-        {"many", test_many}, {"wait_forms", test_wait_forms},
-        {"stop_continue", test_stop_continue}, {"sigchld", test_sigchld},
-        {"orphans", test_orphans}, {"vfork", test_vfork},
+        {"exit_codes", test_exit_codes},
+        {"copies", test_copies},
+        {"many", test_many},
+        {"wait_forms", test_wait_forms},
+        {"stop_continue", test_stop_continue},
+        {"sigchld", test_sigchld},
+        {"orphans", test_orphans},
+        {"vfork", test_vfork},
         {"exit_does_not_wait", test_exit_does_not_wait},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));

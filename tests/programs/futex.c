@@ -7,8 +7,8 @@
 #include <sys/mman.h>
 #include <time.h>
 
-static long futex(uint32_t *word, int operation, uint32_t value, const void *timeout, uint32_t *second,
-                  uint32_t last) {
+static long futex(uint32_t *word, int operation, uint32_t value, const void *timeout,
+                  uint32_t *second, uint32_t last) {
     return syscall(SYS_futex, word, operation, value, timeout, second, last);
 }
 
@@ -29,17 +29,17 @@ static void test_refused(void) {
     check_errno("bad_operation", futex(&word, 99, 1, nullptr, nullptr, 0), ENOSYS);
     check_errno("empty_bitset", futex(&word, FUTEX_WAIT_BITSET, 1, nullptr, nullptr, 0), EINVAL);
     check_equal("wake_nobody", futex(&word, FUTEX_WAKE, 1, nullptr, nullptr, 0), 0);
-    check_equal("wake_unmapped_private", futex((uint32_t *)16, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0),
-                0);
-    check_errno("cmp_requeue_differs",
-                futex(&word, FUTEX_CMP_REQUEUE, 1, (void *)1, &word, 0), EAGAIN);
+    check_equal("wake_unmapped_private",
+                futex((uint32_t *)16, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0), 0);
+    check_errno("cmp_requeue_differs", futex(&word, FUTEX_CMP_REQUEUE, 1, (void *)1, &word, 0),
+                EAGAIN);
     struct timespec past = {.tv_sec = 1};
     check_errno("absolute_past",
                 futex(&word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 1, &past, nullptr, 0xffffffff),
                 ETIMEDOUT);
     check_errno("absolute_past_realtime",
-                futex(&word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME, 1, &past,
-                      nullptr, 0xffffffff),
+                futex(&word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME, 1,
+                      &past, nullptr, 0xffffffff),
                 ETIMEDOUT);
 }
 
@@ -60,8 +60,7 @@ static void *waiter(void *bits) {
 static unsigned wake_all_of(uint32_t *at, uint32_t bits, unsigned count) {
     unsigned total = 0;
     while (total < count) {
-        long answer =
-            futex(at, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, 1, nullptr, nullptr, bits);
+        long answer = futex(at, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, 1, nullptr, nullptr, bits);
         if (answer < 0) {
             break;
         }
@@ -88,8 +87,7 @@ static void test_threads(void) {
                 futex(&word, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, 9, nullptr, nullptr, 1), 0);
     unsigned moved = 0;
     while (moved < 2) {
-        long count =
-            futex(&word, FUTEX_REQUEUE | FUTEX_PRIVATE_FLAG, 0, (void *)1, &second, 0);
+        long count = futex(&word, FUTEX_REQUEUE | FUTEX_PRIVATE_FLAG, 0, (void *)1, &second, 0);
         moved += count > 0 ? (unsigned)count : 0;
         sched_yield();
     }
@@ -102,7 +100,8 @@ static void test_threads(void) {
 }
 
 static void test_processes(void) {
-    uint32_t *shared = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    uint32_t *shared =
+        mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pid_t child = fork();
     if (child == 0) {
         _exit(futex(shared, FUTEX_WAIT, 0, nullptr, nullptr, 0) == 0 || errno == EAGAIN ? 0 : 1);
@@ -174,9 +173,10 @@ static void test_robust(void) {
             raise(SIGKILL);
         }
         int status = child_status(child);
-        check("ended", i == 0 ? WIFEXITED(status) && WEXITSTATUS(status) == 0 : WIFSIGNALED(status));
-        check_equal(i == 0 ? "exit_marks_owner_died" : "kill_marks_owner_died",
-                    lock->word, FUTEX_WAITERS | FUTEX_OWNER_DIED);
+        check("ended",
+              i == 0 ? WIFEXITED(status) && WEXITSTATUS(status) == 0 : WIFSIGNALED(status));
+        check_equal(i == 0 ? "exit_marks_owner_died" : "kill_marks_owner_died", lock->word,
+                    FUTEX_WAITERS | FUTEX_OWNER_DIED);
     }
     check_errno("bad_size", syscall(SYS_set_robust_list, lock, 1), EINVAL);
     munmap(lock, 4096);
@@ -197,8 +197,8 @@ static void test_clear_tid(void) {
 
 int main(int argc, char **argv) {
     static const check_case_t cases[] = {
-        {"refused", test_refused}, {"threads", test_threads}, {"processes", test_processes},
-        {"robust", test_robust}, {"clear_tid", test_clear_tid},
+        {"refused", test_refused}, {"threads", test_threads},     {"processes", test_processes},
+        {"robust", test_robust},   {"clear_tid", test_clear_tid},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));
 }

@@ -386,8 +386,8 @@ static void test_orphaned_groups(void) {
 
 int main(int argc, char **argv) {
     static const check_case_t cases[] = {
-        {"groups", test_groups}, {"leader", test_leader},
-        {"background", test_background}, {"keys", test_keys},
+        {"groups", test_groups},           {"leader", test_leader},
+        {"background", test_background},   {"keys", test_keys},
         {"leader_exit", test_leader_exit}, {"orphaned_groups", test_orphaned_groups},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));

@@ -5,9 +5,9 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-static int set_limit(__typeof__(RLIMIT_NOFILE) kind, rlim_t value) {
+static long set_limit(int kind, rlim_t value) {
     struct rlimit limit = {.rlim_cur = value, .rlim_max = value};
-    return setrlimit(kind, &limit);
+    return syscall(SYS_setrlimit, kind, &limit);
 }
 
 static int raise_as_user(void) {
@@ -29,7 +29,7 @@ static void test_calls(void) {
     struct rlimit limit;
     struct rlimit old;
     check_ok("getrlimit", getrlimit(RLIMIT_STACK, &old));
-    check_errno("bad_kind", getrlimit((__typeof__(RLIMIT_STACK))99, &limit), EINVAL);
+    check_errno("bad_kind", syscall(SYS_getrlimit, 99, &limit), EINVAL);
     limit = (struct rlimit){.rlim_cur = 20, .rlim_max = 10};
     check_errno("soft_above_hard", setrlimit(RLIMIT_CORE, &limit), EINVAL);
     check_ok("prlimit", prlimit(0, RLIMIT_STACK, nullptr, &limit));
@@ -67,14 +67,16 @@ static void test_calls(void) {
 
 static int address_space(void) {
     set_limit(RLIMIT_AS, 64 << 20);
-    int bad = mmap(nullptr, 128 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
-                          MAP_FAILED &&
+    int bad = mmap(nullptr, 128 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                   0) == MAP_FAILED &&
                       errno == ENOMEM
                   ? 0
                   : 1;
-    void *small = mmap(nullptr, 8 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *small =
+        mmap(nullptr, 8 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     bad |= small != MAP_FAILED ? 0 : 2;
-    bad |= mremap(small, 8 << 20, 128 << 20, MREMAP_MAYMOVE) == MAP_FAILED && errno == ENOMEM ? 0 : 4;
+    bad |=
+        mremap(small, 8 << 20, 128 << 20, MREMAP_MAYMOVE) == MAP_FAILED && errno == ENOMEM ? 0 : 4;
     int count = 0;
     while (count < 1000 && mmap(nullptr, 1 << 20, PROT_READ | PROT_WRITE,
                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED) {
@@ -82,7 +84,8 @@ static int address_space(void) {
     }
     bad |= count > 10 && count < 64 ? 0 : 8;
     munmap(small, 8 << 20);
-    bad |= mmap(nullptr, 1 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED ? 0 : 16;
+    bad |= mmap(nullptr, 1 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED ? 0
+                                                                                               : 16;
     return bad;
 }
 
@@ -202,20 +205,23 @@ static void test_priorities(void) {
         bad |= nice(2) == 7 ? 0 : 4;
         bad |= setpriority(PRIO_PROCESS, 0, 100) == 0 && getpriority(PRIO_PROCESS, 0) == 19 ? 0 : 8;
         bad |= setuid(12345) == 0 ? 0 : 16;
-        bad |= setpriority(PRIO_PROCESS, 0, 0) == -1 && (errno == EACCES || errno == EPERM) ? 0 : 32;
+        bad |=
+            setpriority(PRIO_PROCESS, 0, 0) == -1 && (errno == EACCES || errno == EPERM) ? 0 : 32;
         _exit(bad);
     }
     check_exit("nice", child_status(child), 0);
     check_errno("no_process", getpriority(PRIO_PROCESS, 0x3ffffffe), ESRCH);
-    check_errno("bad_kind", getpriority((__typeof__(PRIO_PROCESS))9, 0), EINVAL);
+    check_errno("bad_kind", syscall(SYS_getpriority, 9, 0), EINVAL);
     struct rusage usage;
     check_ok("getrusage", getrusage(RUSAGE_SELF, &usage));
-    check_errno("getrusage_bad", getrusage((__typeof__(RUSAGE_SELF))99, &usage), EINVAL);
+    check_errno("getrusage_bad", syscall(SYS_getrusage, 99, &usage), EINVAL);
 }
 
 int main(int argc, char **argv) {
     static const check_case_t cases[] = {
-        {"calls", test_calls}, {"memory", test_memory}, {"fork_bomb", test_fork_bomb},
+        {"calls", test_calls},
+        {"memory", test_memory},
+        {"fork_bomb", test_fork_bomb},
         {"priorities", test_priorities},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));

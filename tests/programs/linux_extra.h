@@ -1,5 +1,6 @@
 #pragma once
-/* Constants of the Linux interface that musl's headers do not carry; the numbers are Linux's own. */
+/* Constants of the Linux interface that musl's headers do not carry; the numbers are Linux's own.
+ */
 #ifndef FUTEX_WAIT
 #define FUTEX_WAIT 0
 #define FUTEX_WAKE 1

@@ -4,8 +4,8 @@
 #include <sys/file.h>
 
 static int lock(int fd, int command, int type, off_t start, off_t length) {
-    struct flock request = {.l_type = (short)type, .l_whence = SEEK_SET, .l_start = start,
-                            .l_len = length};
+    struct flock request = {
+        .l_type = (short)type, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
     return fcntl(fd, command, &request);
 }
 
@@ -179,8 +179,9 @@ static void test_flock(void) {
 
 int main(int argc, char **argv) {
     static const check_case_t cases[] = {
-        {"records", test_records}, {"query", test_query}, {"blocking", test_blocking},
-        {"description_locks", test_description_locks}, {"flock", test_flock},
+        {"records", test_records},   {"query", test_query},
+        {"blocking", test_blocking}, {"description_locks", test_description_locks},
+        {"flock", test_flock},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));
 }

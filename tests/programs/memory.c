@@ -2,10 +2,13 @@
 #include "check.h"
 #include <sys/mman.h>
 
-enum { PAGE = 4096 };
+enum {
+    PAGE = 4096
+};
 
 static void test_anonymous(void) {
-    char *page = mmap(nullptr, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *page =
+        mmap(nullptr, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     check("mapped", page != MAP_FAILED);
     check("aligned", (uintptr_t)page % PAGE == 0);
     bool zero = true;
@@ -20,10 +23,12 @@ static void test_anonymous(void) {
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     check("fixed", again == page + PAGE);
     check("fresh", again[0] == 0);
-    check_errno("noreplace",
-                (intptr_t)mmap(page, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | 0x100000, -1, 0),
-                EEXIST);
-    again = mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    check_errno(
+        "noreplace",
+        (intptr_t)mmap(page, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | 0x100000, -1, 0),
+        EEXIST);
+    again =
+        mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     check("fixed_replaces", again == page && page[0] == 0);
     check_ok("unmap", munmap(page, 3 * PAGE));
     check_ok("unmap_nothing", munmap(page, 3 * PAGE));
@@ -36,9 +41,10 @@ static void test_anonymous(void) {
                 (intptr_t)mmap((void *)4097, PAGE, PROT_READ,
                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
                 EINVAL);
-    check_errno("too_big", (intptr_t)mmap(nullptr, (size_t)1 << 47, PROT_READ,
-                                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
-                ENOMEM);
+    check_errno(
+        "too_big",
+        (intptr_t)mmap(nullptr, (size_t)1 << 47, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+        ENOMEM);
     check_errno("fixed_in_kernel_half",
                 (intptr_t)mmap((void *)0xffff800000000000, PAGE, PROT_READ,
                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
@@ -55,7 +61,8 @@ static void test_anonymous(void) {
 }
 
 static void test_protect(void) {
-    char *page = mmap(nullptr, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *page =
+        mmap(nullptr, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     page[PAGE] = 9;
     int ends[2];
     pipe(ends);
@@ -239,9 +246,13 @@ static void test_grows_down(void) {
 
 int main(int argc, char **argv) {
     static const check_case_t cases[] = {
-        {"anonymous", test_anonymous}, {"protect", test_protect},
-        {"file_shared", test_file_shared}, {"file_private", test_file_private},
-        {"move", test_move}, {"advice", test_advice}, {"break", test_break},
+        {"anonymous", test_anonymous},
+        {"protect", test_protect},
+        {"file_shared", test_file_shared},
+        {"file_private", test_file_private},
+        {"move", test_move},
+        {"advice", test_advice},
+        {"break", test_break},
         {"stack", test_grows_down},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));

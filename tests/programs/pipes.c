@@ -1,4 +1,5 @@
-/* Pipes and fifos: end of file, EPIPE, blocking and not, atomic writes, what else a pipe refuses. */
+/* Pipes and fifos: end of file, EPIPE, blocking and not, atomic writes, what else a pipe refuses.
+ */
 #include "check.h"
 #include <limits.h>
 #include <poll.h>
@@ -107,7 +108,9 @@ static void test_nonblocking(void) {
 
 /* More than a pipe holds goes through whole and in order, whoever is faster. */
 static void test_flow(void) {
-    enum { TOTAL = 400000 };
+    enum {
+        TOTAL = 400000
+    };
     int ends[2];
     pipe(ends);
     pid_t child = fork();
@@ -255,8 +258,8 @@ static void test_fifo(void) {
 
 int main(int argc, char **argv) {
     static const check_case_t cases[] = {
-        {"basics", test_basics}, {"broken", test_broken}, {"nonblocking", test_nonblocking},
-        {"flow", test_flow}, {"atomic", test_atomic}, {"reader_goes", test_reader_goes},
+        {"basics", test_basics},       {"broken", test_broken}, {"nonblocking", test_nonblocking},
+        {"flow", test_flow},           {"atomic", test_atomic}, {"reader_goes", test_reader_goes},
         {"inherited", test_inherited}, {"fifo", test_fifo},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));

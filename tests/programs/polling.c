@@ -49,8 +49,8 @@ static void test_poll(void) {
                               {.fd = ends[1], .events = POLLOUT},
                               {.fd = 999, .events = POLLIN}};
     check_equal("count_of_ready", poll(three, 3, 0), 2);
-    check("each", three[0].revents == 0 && three[1].revents == POLLOUT &&
-                      three[2].revents == POLLNVAL);
+    check("each",
+          three[0].revents == 0 && three[1].revents == POLLOUT && three[2].revents == POLLNVAL);
     check_equal("nothing_times_out", poll(three, 1, 1), 0);
     check_equal("no_descriptors", poll(nullptr, 0, 0), 0);
     struct rlimit limit;
@@ -72,7 +72,8 @@ static void test_poll(void) {
     shutdown(pair[1], SHUT_WR);
     check_equal("peer_shut_down", ready_events(pair[0], POLLIN | POLLRDHUP), POLLIN | POLLRDHUP);
     close(pair[1]);
-    check_equal("peer_closed", ready_events(pair[0], POLLIN) & (POLLIN | POLLHUP), POLLIN | POLLHUP);
+    check_equal("peer_closed", ready_events(pair[0], POLLIN) & (POLLIN | POLLHUP),
+                POLLIN | POLLHUP);
     close(pair[0]);
 }
 
@@ -101,7 +102,8 @@ static void test_select(void) {
     char byte;
     read(ends[0], &byte, 1);
     FD_SET(ends[0], &readable);
-    check_equal("end_of_file_is_readable", select(ends[0] + 1, &readable, nullptr, nullptr, nullptr), 1);
+    check_equal("end_of_file_is_readable",
+                select(ends[0] + 1, &readable, nullptr, nullptr, nullptr), 1);
     close(ends[0]);
     FD_ZERO(&readable);
     FD_SET(ends[0], &readable);
@@ -158,7 +160,8 @@ static void test_masks(void) {
 static int epoll;
 
 static int control(int operation, int fd, uint32_t events) {
-    struct epoll_event event = {.events = events, .data = {.u64 = 0x1122334455667788 + (uint64_t)fd}};
+    struct epoll_event event = {.events = events,
+                                .data = {.u64 = 0x1122334455667788 + (uint64_t)fd}};
     return epoll_ctl(epoll, operation, fd, &event);
 }
 
@@ -309,9 +312,13 @@ static void test_eventfd(void) {
 
 int main(int argc, char **argv) {
     static const check_case_t cases[] = {
-        {"poll", test_poll}, {"select", test_select}, {"masks", test_masks},
-        {"epoll_control", test_epoll_control}, {"epoll_ready", test_epoll_ready},
-        {"epoll_shared", test_epoll_shared}, {"eventfd", test_eventfd},
+        {"poll", test_poll},
+        {"select", test_select},
+        {"masks", test_masks},
+        {"epoll_control", test_epoll_control},
+        {"epoll_ready", test_epoll_ready},
+        {"epoll_shared", test_epoll_shared},
+        {"eventfd", test_eventfd},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));
 }

@@ -165,7 +165,8 @@ static void test_maps(void) {
     write(fd, "x", 1);
     map = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     read_file("/proc/self/maps", text, sizeof text);
-    (void)snprintf(line, sizeof line, "%lx-%lx rw-s", (unsigned long)map, (unsigned long)map + 4096);
+    (void)snprintf(line, sizeof line, "%lx-%lx rw-s", (unsigned long)map,
+                   (unsigned long)map + 4096);
     check("shared_file", strstr(text, line) != nullptr && strstr(text, "/named-file\n") != nullptr);
     check("stack", strstr(text, "[stack]\n") != nullptr);
     munmap(map, 4096);
@@ -202,8 +203,8 @@ static void test_other_process(void) {
     memset(others, 0, sizeof others);
     ssize_t length = read_file("/proc/self/cmdline", own, sizeof own);
     check_equal("cmdline_length", read_file(path, others, sizeof others), length);
-    check("cmdline", length > 0 && memcmp(own, others, (size_t)length) == 0 &&
-                         own[length - 1] == '\0');
+    check("cmdline",
+          length > 0 && memcmp(own, others, (size_t)length) == 0 && own[length - 1] == '\0');
     kill(child, SIGSTOP);
     int status = 0;
     waitpid(child, &status, WUNTRACED);
@@ -267,7 +268,8 @@ static void test_system(void) {
     int b = 0;
     double load[3];
     read_file("/proc/loadavg", text, sizeof text);
-    check_equal("loadavg", sscanf(text, "%lf %lf %lf %d/%d", &load[0], &load[1], &load[2], &a, &b), 5);
+    check_equal("loadavg", sscanf(text, "%lf %lf %lf %d/%d", &load[0], &load[1], &load[2], &a, &b),
+                5);
     check("processes_counted", b >= 1 && a <= b);
     check("stat", read_file("/proc/stat", text, sizeof text) > 0 && strncmp(text, "cpu ", 4) == 0);
     check("boot_time", field("btime ") > 0);
@@ -302,9 +304,13 @@ int main(int argc, char **argv) {
         return environment_helper();
     }
     static const check_case_t cases[] = {
-        {"self", test_self}, {"descriptors", test_descriptors}, {"status", test_status},
-        {"maps", test_maps}, {"other_process", test_other_process},
-        {"environment", test_environment}, {"system", test_system},
+        {"self", test_self},
+        {"descriptors", test_descriptors},
+        {"status", test_status},
+        {"maps", test_maps},
+        {"other_process", test_other_process},
+        {"environment", test_environment},
+        {"system", test_system},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));
 }

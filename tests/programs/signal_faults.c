@@ -52,7 +52,8 @@ static void test_memory(void) {
     check("not_executable_address", seen.si_addr == page + 4096);
     jump = (void (*)(void))0x10;
     EXPECT_FAULT("jump_to_null_page", jump(), SIGSEGV, SEGV_MAPERR);
-    EXPECT_FAULT("kernel_address", sink = *(volatile int *)0xffffffff80000000, SIGSEGV, SEGV_MAPERR);
+    EXPECT_FAULT("kernel_address", sink = *(volatile int *)0xffffffff80000000, SIGSEGV,
+                 SEGV_MAPERR);
     EXPECT_FAULT("not_canonical", sink = *(volatile int *)0x8000000000000000, SIGSEGV, SI_KERNEL);
     munmap(page + 4096, 4096);
     int fd = open("f", O_RDWR | O_CREAT, 0644);
@@ -70,19 +71,20 @@ static void test_memory(void) {
 static void test_instructions(void) {
     catch_faults(0);
     EXPECT_FAULT("undefined", __asm__ volatile("ud2"), SIGILL, ILL_ILLOPN);
-    EXPECT_FAULT("divide", __asm__ volatile("xorl %%ecx, %%ecx; movl $1, %%eax; cltd; idivl %%ecx" ::
-                                                : "eax", "ecx", "edx"),
+    EXPECT_FAULT("divide",
+                 __asm__ volatile("xorl %%ecx, %%ecx; movl $1, %%eax; cltd; idivl %%ecx" :: : "eax",
+                                  "ecx", "edx"),
                  SIGFPE, FPE_INTDIV);
     EXPECT_FAULT("breakpoint", __asm__ volatile("int3"), SIGTRAP, SI_KERNEL);
     EXPECT_FAULT("privileged", __asm__ volatile("hlt"), SIGSEGV, SI_KERNEL);
-    EXPECT_FAULT("port", __asm__ volatile("xorl %%eax, %%eax; outb %%al, $0x80" ::: "eax"), SIGSEGV,
-                 SI_KERNEL);
+    EXPECT_FAULT("port", __asm__ volatile("xorl %%eax, %%eax; outb %%al, $0x80" :: : "eax"),
+                 SIGSEGV, SI_KERNEL);
     EXPECT_FAULT("interrupt_gate", __asm__ volatile("int $0x20"), SIGSEGV, SI_KERNEL);
     uint32_t mxcsr = 0x1f80 & ~0x200U;
     EXPECT_FAULT("sse_divide",
                  __asm__ volatile("ldmxcsr %0; xorps %%xmm0, %%xmm0; movl $0x3f800000, %%eax; movd "
-                                  "%%eax, %%xmm1; divss %%xmm0, %%xmm1" ::"m"(mxcsr)
-                                  : "eax", "xmm0", "xmm1"),
+                                  "%%eax, %%xmm1; divss %%xmm0, %%xmm1" ::"m"(mxcsr) : "eax",
+                                  "xmm0", "xmm1"),
                  SIGFPE, FPE_FLTDIV);
     mxcsr = 0x1f80;
     __asm__ volatile("ldmxcsr %0" ::"m"(mxcsr));
@@ -116,8 +118,7 @@ static void on_clobber(int signal_number) {
     (void)signal_number;
     ran = ran + 1;
     __asm__ volatile("pcmpeqd %%xmm0, %%xmm0; movaps %%xmm0, %%xmm7; movaps %%xmm0, %%xmm15; "
-                     "fninit; fldpi; std; cld"
-                     ::
+                     "fninit; fldpi; std; cld" ::
                          : "xmm0", "xmm7", "xmm15", "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8",
                            "r9", "r10", "r11", "r12", "r13", "r14", "r15");
 }
@@ -244,9 +245,12 @@ static void test_ends(void) {
 
 int main(int argc, char **argv) {
     static const check_case_t cases[] = {
-        {"memory", test_memory}, {"instructions", test_instructions},
-        {"context_changes", test_context_changes}, {"state_kept", test_state_kept},
-        {"frame", test_frame}, {"ends", test_ends},
+        {"memory", test_memory},
+        {"instructions", test_instructions},
+        {"context_changes", test_context_changes},
+        {"state_kept", test_state_kept},
+        {"frame", test_frame},
+        {"ends", test_ends},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));
 }

@@ -93,7 +93,8 @@ static void test_sleeps(void) {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += 1000;
-    check_equal("absolute", clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr), EINTR);
+    check_equal("absolute", clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr),
+                EINTR);
     check_errno("pause", pause(), EINTR);
     sigset_t none;
     sigemptyset(&none);
@@ -155,7 +156,8 @@ static void test_waits(void) {
 static void test_futex(void) {
     static int word = 1;
     ticks_start(on_tick, 0);
-    check_errno("futex", syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 1, nullptr, nullptr, 0), EINTR);
+    check_errno("futex", syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 1, nullptr, nullptr, 0),
+                EINTR);
     sem_t semaphore;
     sem_init(&semaphore, 0, 0);
     check_errno("sem_wait", sem_wait(&semaphore), EINTR);
@@ -235,10 +237,11 @@ static void test_sockets(void) {
     close(pair[1]);
 }
 
-
 /* A stream interrupted many times loses and doubles nothing. */
 static void test_no_byte_lost(void) {
-    enum { TOTAL = 100000 };
+    enum {
+        TOTAL = 100000
+    };
     int ends[2];
     pipe(ends);
     pid_t child = fork();
@@ -281,8 +284,12 @@ int main(int argc, char **argv) {
     static const check_case_t cases[] = {
         {"pipe", test_pipe},
         {"ignored_do_not_interrupt", test_ignored_signals_do_not_interrupt},
-        {"sleeps", test_sleeps}, {"polls", test_polls}, {"waits", test_waits},
-        {"futex", test_futex}, {"locks", test_locks}, {"sockets", test_sockets},
+        {"sleeps", test_sleeps},
+        {"polls", test_polls},
+        {"waits", test_waits},
+        {"futex", test_futex},
+        {"locks", test_locks},
+        {"sockets", test_sockets},
         {"no_byte_lost", test_no_byte_lost},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));

@@ -321,10 +321,9 @@ static void test_default_actions(void) {
     check_killed("abort", in_child(die_of_abort), SIGABRT);
     check_exit("ignored_by_default", in_child(unharmed), 3);
     check_killed("blocked_fault_kills", in_child(die_of_blocked_fault), SIGSEGV);
-    static const int fatal[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGILL,    SIGTRAP, SIGBUS,
-                                SIGFPE,  SIGUSR1, SIGSEGV, SIGUSR2,   SIGPIPE, SIGALRM,
-                                SIGTERM, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGIO,
-                                SIGPWR,  SIGSYS,  SIGKILL};
+    static const int fatal[] = {SIGHUP,  SIGINT,    SIGQUIT, SIGILL,  SIGTRAP, SIGBUS,  SIGFPE,
+                                SIGUSR1, SIGSEGV,   SIGUSR2, SIGPIPE, SIGALRM, SIGTERM, SIGXCPU,
+                                SIGXFSZ, SIGVTALRM, SIGPROF, SIGIO,   SIGPWR,  SIGSYS,  SIGKILL};
     for (size_t i = 0; i < COUNT_OF(fatal); i++) {
         pid_t child = fork();
         if (child == 0) {
@@ -420,11 +419,15 @@ static void test_jump(void) {
 
 int main(int argc, char **argv) {
     static const check_case_t cases[] = {
-        {"dispositions", test_dispositions}, {"mask", test_mask},
-        {"handler_mask", test_handler_mask}, {"queue", test_queue},
-        {"waits", test_waits}, {"targets", test_targets},
+        {"dispositions", test_dispositions},
+        {"mask", test_mask},
+        {"handler_mask", test_handler_mask},
+        {"queue", test_queue},
+        {"waits", test_waits},
+        {"targets", test_targets},
         {"default_actions", test_default_actions},
-        {"alternate_stack", test_alternate_stack}, {"jump", test_jump},
+        {"alternate_stack", test_alternate_stack},
+        {"jump", test_jump},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));
 }

@@ -155,7 +155,8 @@ static void test_segment_bases(void) {
     check_equal("gs_kept", value, 77);
     check_ok("get_gs", syscall(SYS_arch_prctl, ARCH_GET_GS_, &base));
     check_equal("gs_base", base, (uintptr_t)&cell);
-    check_errno("set_gs_to_kernel", syscall(SYS_arch_prctl, ARCH_SET_GS_, 0xffffffff81000000), EPERM);
+    check_errno("set_gs_to_kernel", syscall(SYS_arch_prctl, ARCH_SET_GS_, 0xffffffff81000000),
+                EPERM);
     check_errno("bad_code", syscall(SYS_arch_prctl, 0x9999, 0), EINVAL);
     if ((getauxval(AT_HWCAP2) & 2) != 0) {
         static unsigned long other = 78;
@@ -244,10 +245,11 @@ static void test_randomised(void) {
 
 int main(int argc, char **argv) {
     static const check_case_t cases[] = {
-        {"registers", test_registers}, {"numbers", test_numbers}, {"any_stack", test_any_stack},
-        {"trap_flag", test_trap_flag}, {"segment_bases", test_segment_bases},
-        {"names", test_names}, {"process_names", test_process_names},
-        {"scheduling", test_scheduling}, {"randomised", test_randomised},
+        {"registers", test_registers},         {"numbers", test_numbers},
+        {"any_stack", test_any_stack},         {"trap_flag", test_trap_flag},
+        {"segment_bases", test_segment_bases}, {"names", test_names},
+        {"process_names", test_process_names}, {"scheduling", test_scheduling},
+        {"randomised", test_randomised},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));
 }

@@ -131,8 +131,8 @@ typedef struct identity {
 
 static void *tell_identity(void *out) {
     identity_t *identity = out;
-    *identity = (identity_t){.pid = getpid(), .tid = (pid_t)syscall(SYS_gettid),
-                             .parent = getppid(), .fd = dup(0)};
+    *identity = (identity_t){
+        .pid = getpid(), .tid = (pid_t)syscall(SYS_gettid), .parent = getppid(), .fd = dup(0)};
     chdir("/");
     umask(077);
     return nullptr;
@@ -365,8 +365,12 @@ static void test_process_shared(void) {
 
 int main(int argc, char **argv) {
     static const check_case_t cases[] = {
-        {"mutex", test_mutex}, {"meeting", test_meeting}, {"shared", test_shared},
-        {"signals", test_signals}, {"cancel", test_cancel}, {"ends", test_ends},
+        {"mutex", test_mutex},
+        {"meeting", test_meeting},
+        {"shared", test_shared},
+        {"signals", test_signals},
+        {"cancel", test_cancel},
+        {"ends", test_ends},
         {"process_shared", test_process_shared},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));

@@ -172,7 +172,8 @@ static void test_names(void) {
     address.sun_family = AF_INET;
     check_errno("family", bind(listener, (struct sockaddr *)&address, sizeof address), EINVAL);
     address.sun_family = AF_UNIX;
-    check_errno("too_long", bind(listener, (struct sockaddr *)&address, sizeof address + 1), EINVAL);
+    check_errno("too_long", bind(listener, (struct sockaddr *)&address, sizeof address + 1),
+                EINVAL);
     check_errno("missing_folder", bind_to(listener, "none/s"), ENOENT);
     char path[109];
     memset(path, 'p', 108);
@@ -198,7 +199,8 @@ static void test_datagrams(void) {
     bind_to(server, "server");
     bind_to(client, "client");
     struct sockaddr_un address = name_of("server");
-    check_equal("sendto", sendto(client, "one", 3, 0, (struct sockaddr *)&address, sizeof address), 3);
+    check_equal("sendto", sendto(client, "one", 3, 0, (struct sockaddr *)&address, sizeof address),
+                3);
     sendto(client, "second", 6, 0, (struct sockaddr *)&address, sizeof address);
     sendto(client, "", 0, 0, (struct sockaddr *)&address, sizeof address);
     char buffer[16] = {0};
@@ -280,7 +282,9 @@ static ssize_t send_fds(int socket_fd, const int *fds, size_t count) {
     char byte = 'f';
     struct iovec data = {.iov_base = &byte, .iov_len = 1};
     control_t control = {0};
-    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control.space,
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = control.space,
                              .msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int))};
     control.header.cmsg_level = SOL_SOCKET;
     control.header.cmsg_type = SCM_RIGHTS;
@@ -294,9 +298,11 @@ static int receive_fds(int socket_fd, int *out_fds, size_t room, int flags, int 
     char byte = 0;
     struct iovec data = {.iov_base = &byte, .iov_len = 1};
     control_t control = {0};
-    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control.space,
-                             .msg_controllen = room == 0 ? 0
-                                                         : (socklen_t)CMSG_LEN(room * sizeof(int))};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = control.space,
+                             .msg_controllen =
+                                 room == 0 ? 0 : (socklen_t)CMSG_LEN(room * sizeof(int))};
     if (recvmsg(socket_fd, &message, flags) < 0) {
         return -1;
     }
@@ -381,7 +387,9 @@ static void test_credentials(void) {
     char byte;
     struct iovec data = {.iov_base = &byte, .iov_len = 1};
     control_t control = {0};
-    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control.space,
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = control.space,
                              .msg_controllen = sizeof control.space};
     check_equal("recvmsg", recvmsg(pair[1], &message, 0), 1);
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
@@ -397,8 +405,12 @@ static void test_credentials(void) {
 
 int main(int argc, char **argv) {
     static const check_case_t cases[] = {
-        {"pair", test_pair}, {"stream", test_stream}, {"names", test_names},
-        {"datagrams", test_datagrams}, {"options", test_options}, {"passing", test_passing},
+        {"pair", test_pair},
+        {"stream", test_stream},
+        {"names", test_names},
+        {"datagrams", test_datagrams},
+        {"options", test_options},
+        {"passing", test_passing},
         {"credentials", test_credentials},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));
