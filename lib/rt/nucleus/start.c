@@ -19,8 +19,9 @@ void _start(void);
 }
 
 [[noreturn, gnu::no_stack_protector]] void rt_begin(uint64_t mode, uint64_t thread_page) {
-    struct thread_page *page = rt_thread_page();
-    (void)rt_random(&page->runtime[10], sizeof page->runtime[10]);
+    uint64_t guard = 0; /* set between calls: a function that is under way has the old one */
+    (void)rt_random(&guard, sizeof guard);
+    rt_thread_page()->runtime[10] = guard;
     server_main(mode, thread_page);
     rt_exit(0);
 }
