@@ -261,8 +261,11 @@ static void switch_to(struct cpu *_Nonnull cpu, struct thread *_Nonnull next) LO
     floating_switch(cpu, previous, next);
     cpu->arch.loaded = next;
     cpu->arch.frame = next;
-    processor_set_entry_stack(&cpu->arch, (uint64_t)(&next->frame + 1));
-    space_load(cpu, &SOME(next->process->space)->arch);
+    SOME(cpu->arch.task_state)->entry_stack = (uint64_t)(&next->frame + 1);
+    struct arch_space *space = &SOME(next->process->space)->arch;
+    if (cpu->arch.space != space) {
+        space_load(cpu, space);
+    }
     fs_base_write(next->arch.fs);
     msr_write(MSR_USER_GS_BASE, next->page_address);
 }
@@ -292,7 +295,7 @@ uint64_t entry_stub(uint32_t vector) {
 }
 
 /* The end of every entry: chooses who runs, and makes the processor that thread's. */
-static struct thread *_Nonnull leave(struct cpu *_Nonnull cpu) LOCKED {
+static inline struct thread *_Nonnull leave(struct cpu *_Nonnull cpu) LOCKED {
     scheduler_exit(cpu);
     struct thread *next = cpu->current;
     if (next == nullptr) {

@@ -7,17 +7,6 @@
 #include "kernel/object/domain.h"
 #include "kernel/sched/scheduler.h"
 
-struct [[gnu::packed]] task_state {
-    uint32_t reserved0;
-    uint64_t entry_stack;
-    uint64_t stacks[2];
-    uint64_t reserved1;
-    uint64_t exception_stacks[7];
-    uint64_t reserved2;
-    uint16_t reserved3, ports;
-};
-static_assert(sizeof(struct task_state) == 104);
-
 struct gate {
     uint16_t offset_low, selector;
     uint8_t stack, type;
@@ -152,10 +141,6 @@ void processor_init(struct cpu *_Nonnull cpu, uint32_t index) {
     msr_write(MSR_USER_GS_BASE, 0);
 }
 
-void processor_set_entry_stack(struct arch_cpu *_Nonnull arch, uint64_t stack) {
-    SOME(arch->task_state)->entry_stack = stack;
-}
-
 /* ---- floating point ---- */
 
 static uint32_t mask_low(void) {
@@ -177,7 +162,7 @@ static void load(const struct thread *_Nonnull thread) {
     __asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(mask_low()), "d"(0) : "memory");
 }
 
-void floating_switch(struct cpu *_Nonnull cpu, struct thread *_Nullable from,
+void floating_change(struct cpu *_Nonnull cpu, struct thread *_Nullable from,
                      const struct thread *_Nullable to) {
     if (cpu->arch.floating && from != nullptr) {
         save(SOME(from));

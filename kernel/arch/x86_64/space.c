@@ -60,9 +60,6 @@ status_t arch_space_init(struct arch_space *_Nonnull space, struct domain *_Nonn
 
 void space_load(struct cpu *_Nonnull cpu, struct arch_space *_Nullable space) {
     struct arch_space *old = cpu->arch.space;
-    if (old == space) {
-        return;
-    }
     if (old != nullptr) {
         old->active &= ~(1u << cpu->index);
     }

@@ -3,9 +3,19 @@
 #include "kernel/arch/arch.h"
 #include "kernel/memory/page.h"
 
-struct cpu;
-struct frame;
-struct memory;
+#include "kernel/sched/scheduler.h"
+
+/* The processor's own structure: all that is used is where it finds stacks. */
+struct [[gnu::packed]] task_state {
+    uint32_t reserved0;
+    uint64_t entry_stack;
+    uint64_t stacks[2];
+    uint64_t reserved1;
+    uint64_t exception_stacks[7];
+    uint64_t reserved2;
+    uint16_t reserved3, ports;
+};
+static_assert(sizeof(struct task_state) == 104);
 
 enum {
     SELECTOR_KERNEL_CODE = 0x08,
@@ -78,9 +88,17 @@ uint64_t processor_stack(uint32_t index);
 extern uint8_t processor_stacks[CPU_LIMIT][STACK_SLOT_PAGES][PAGE_SIZE];
 /* Descriptor tables, control registers and model-specific registers of the calling processor. */
 void processor_init(struct cpu *_Nonnull cpu, uint32_t index) LOCKED;
-void processor_set_entry_stack(struct arch_cpu *_Nonnull arch, uint64_t stack);
-void floating_switch(struct cpu *_Nonnull cpu, struct thread *_Nullable from,
+/* Saves the floating-point registers to `from` where they are its, and loads those of `to`. */
+void floating_change(struct cpu *_Nonnull cpu, struct thread *_Nullable from,
                      const struct thread *_Nullable to) LOCKED;
+static inline void floating_switch(struct cpu *_Nonnull cpu, struct thread *_Nullable from,
+                                   const struct thread *_Nullable to) LOCKED;
+static inline void floating_switch(struct cpu *_Nonnull cpu, struct thread *_Nullable from,
+                                   const struct thread *_Nullable to) {
+    if (cpu->arch.floating || (to != nullptr && to->arch.floating != nullptr)) {
+        floating_change(cpu, from, to);
+    }
+}
 /* A save area in its initial state. Errors: OUT_OF_MEMORY, OUT_OF_QUOTA. */
 status_t floating_allocate(struct thread *_Nonnull thread) LOCKED;
 void floating_end(struct thread *_Nonnull thread) LOCKED;
