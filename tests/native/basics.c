@@ -69,10 +69,8 @@ static struct process_info outcome(handle_t waitset, thread_entry_t _Nonnull ent
     must(rt_bind(waitset, process, UINT32_MAX, 5, 0), "bind");
     start_thread(process, new_thread(process, PRIORITY_SERVER), entry, argument);
     struct packet packet = {};
-    struct syscall_registers r = {.number = SYS_WAIT,
-                                  .a = waitset,
-                                  .b = rt_address(&packet),
-                                  .words = {1, DEADLINE_NEVER}};
+    struct syscall_registers r = {
+        .number = SYS_WAIT, .a = waitset, .b = rt_address(&packet), .words = {1, DEADLINE_NEVER}};
     rt_invoke(&r);
     must(rt_object_info(process, INFO_PROCESS, &info, sizeof info), "info");
     if (packet.kind != PACKET_EXIT) {
@@ -142,20 +140,16 @@ static void timers(unsigned *_Nonnull failed) {
     uint64_t start = rt_clock_ns();
     must(rt_timer_set(event, start + 3000000, 4, 0), "timer");
     struct packet packet = {};
-    struct syscall_registers r = {.number = SYS_WAIT,
-                                  .a = waitset,
-                                  .b = rt_address(&packet),
-                                  .words = {1, DEADLINE_NEVER}};
+    struct syscall_registers r = {
+        .number = SYS_WAIT, .a = waitset, .b = rt_address(&packet), .words = {1, DEADLINE_NEVER}};
     rt_invoke(&r);
     say("a timer wakes the idle machine, and not early",
         packet.kind == PACKET_EVENT && packet.words[0] == 4 && packet.key == 9 &&
             rt_clock_ns() >= start + 3000000,
         failed);
     start = rt_clock_ns();
-    r = (struct syscall_registers){.number = SYS_WAIT,
-                                   .a = waitset,
-                                   .b = rt_address(&packet),
-                                   .words = {1, start + 1000000}};
+    r = (struct syscall_registers){
+        .number = SYS_WAIT, .a = waitset, .b = rt_address(&packet), .words = {1, start + 1000000}};
     rt_invoke(&r);
     say("a wait ends at its deadline",
         (int32_t)r.number == STATUS_TIMED_OUT && rt_clock_ns() >= start + 1000000, failed);

@@ -41,8 +41,8 @@ static void serve(uint64_t waitset, uint64_t page) {
         uint64_t b = 0;
         uint64_t w4 = 4;
         __asm__ volatile("syscall"
-                         : "+a"(number), "+D"(a), "+S"(b), "+d"(word), "+r"(w1), "+r"(w2),
-                           "+r"(w3), "+b"(w4), "+r"(w5), "+r"(w6), "+r"(token)
+                         : "+a"(number), "+D"(a), "+S"(b), "+d"(word), "+r"(w1), "+r"(w2), "+r"(w3),
+                           "+b"(w4), "+r"(w5), "+r"(w6), "+r"(token)
                          :
                          : "rcx", "r11", "memory");
         word = number == 0 ? word + 1 : 0;

@@ -24,43 +24,43 @@ void runtime(void);
 
 /* RCX: the thread page. A plain call returns without the kernel, all else by thread_resume. */
 [[gnu::naked, gnu::used]] void runtime(void) {
-    __asm__ volatile(".globl runtime_start, runtime_end, runtime_entry, runtime_load\n"
-                     "runtime_start:\n"
-                     "runtime_entry:\n"
-                     "cmpq $0, %c[nested](%%rcx)\n"
-                     "jne 3f\n"
-                     "cmpq $0, %c[kind](%%rcx)\n"
-                     "jne 2f\n"
-                     "cmpq $%c[plain], %%rax\n"
-                     "jne 1f\n"
-                     "movl $%c[result], %%eax\n"
-                     "movq %c[rsp](%%rcx), %%rsp\n"
-                     "jmpq *%c[rip](%%rcx)\n"
-                     "1: cmpq $%c[inside], %%rax\n"
-                     "jne 2f\n"
-                     "movl $0x123, %%edx\n"
-                     "runtime_load: movq (%%rdx), %%rdx\n"
-                     "2: movq %%rcx, %%rbx\n"
-                     "movq %%rcx, %%rdi\n"
-                     "callq runtime_upcall\n"
-                     "movl $%c[resume], %%eax\n"
-                     "xorl %%edi, %%edi\n"
-                     "syscall\n"
-                     "ud2\n"
-                     "3: movq %%rcx, %%rdi\n"
-                     "callq runtime_upcall\n"
-                     "movl $%c[resume], %%eax\n"
-                     "movl $1, %%edi\n"
-                     "syscall\n"
-                     "ud2\n"
-                     "runtime_end:\n"
-                     :
-                     : [nested] "i"(offsetof(struct thread_page, frame[1].fault_kind)),
-                       [kind] "i"(offsetof(struct thread_page, frame[0].fault_kind)),
-                       [rsp] "i"(offsetof(struct thread_page, frame[0].rsp)),
-                       [rip] "i"(offsetof(struct thread_page, frame[0].rip)),
-                       [plain] "i"(CALL_PLAIN), [result] "i"(RESULT),
-                       [inside] "i"(CALL_FAULT_INSIDE), [resume] "i"(SYS_THREAD_RESUME));
+    __asm__ volatile(
+        ".globl runtime_start, runtime_end, runtime_entry, runtime_load\n"
+        "runtime_start:\n"
+        "runtime_entry:\n"
+        "cmpq $0, %c[nested](%%rcx)\n"
+        "jne 3f\n"
+        "cmpq $0, %c[kind](%%rcx)\n"
+        "jne 2f\n"
+        "cmpq $%c[plain], %%rax\n"
+        "jne 1f\n"
+        "movl $%c[result], %%eax\n"
+        "movq %c[rsp](%%rcx), %%rsp\n"
+        "jmpq *%c[rip](%%rcx)\n"
+        "1: cmpq $%c[inside], %%rax\n"
+        "jne 2f\n"
+        "movl $0x123, %%edx\n"
+        "runtime_load: movq (%%rdx), %%rdx\n"
+        "2: movq %%rcx, %%rbx\n"
+        "movq %%rcx, %%rdi\n"
+        "callq runtime_upcall\n"
+        "movl $%c[resume], %%eax\n"
+        "xorl %%edi, %%edi\n"
+        "syscall\n"
+        "ud2\n"
+        "3: movq %%rcx, %%rdi\n"
+        "callq runtime_upcall\n"
+        "movl $%c[resume], %%eax\n"
+        "movl $1, %%edi\n"
+        "syscall\n"
+        "ud2\n"
+        "runtime_end:\n"
+        :
+        : [nested] "i"(offsetof(struct thread_page, frame[1].fault_kind)),
+          [kind] "i"(offsetof(struct thread_page, frame[0].fault_kind)),
+          [rsp] "i"(offsetof(struct thread_page, frame[0].rsp)),
+          [rip] "i"(offsetof(struct thread_page, frame[0].rip)), [plain] "i"(CALL_PLAIN),
+          [result] "i"(RESULT), [inside] "i"(CALL_FAULT_INSIDE), [resume] "i"(SYS_THREAD_RESUME));
 }
 
 void runtime_upcall(struct thread_page *_Nonnull page) {
@@ -169,16 +169,15 @@ void server_main(uint64_t mode, uint64_t thread_page) {
     must(rt_object_set(0, SET_RUNTIME, rt_address(runtime_start),
                        rt_address(runtime_end) - rt_address(runtime_start)),
          "runtime");
-    say("a foreign call comes back from the runtime", foreign(CALL_PLAIN, 1, 2) == RESULT,
-        &failed);
+    say("a foreign call comes back from the runtime", foreign(CALL_PLAIN, 1, 2) == RESULT, &failed);
     say("all numbers outside the range are foreign",
         foreign(UINT64_MAX, 1, 2) == RESULT + 1 && foreign(0x10028, 1, 2) == RESULT + 1 &&
             foreign(0x100010000, 1, 2) == RESULT + 1 && foreign(0xffff, 1, 2) == RESULT + 1,
         &failed);
     say("the frame holds the program's registers",
         foreign(CALL_RESUME, 0x77, 0x88) == RESULT + 1 && seen->last.original_rax == CALL_RESUME &&
-            seen->last.rdi == 0x77 && seen->last.rsi == 0x88 &&
-            seen->last.rcx == seen->last.rip && (seen->last.flags & 0x200) != 0,
+            seen->last.rdi == 0x77 && seen->last.rsi == 0x88 && seen->last.rcx == seen->last.rip &&
+            (seen->last.flags & 0x200) != 0,
         &failed);
     say("registers survive a return without the kernel", registers_kept(CALL_PLAIN), &failed);
     say("registers survive a resume", registers_kept(CALL_RESUME), &failed);

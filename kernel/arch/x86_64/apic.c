@@ -118,8 +118,7 @@ static bool entry_of(uint32_t line, uint32_t *_Nonnull out_register,
         *out_mode = (machine.overrides[line].low ? (uint32_t)LINE_LOW : 0) |
                     (machine.overrides[line].level ? (uint32_t)LINE_LEVEL : 0);
     }
-    if (io == nullptr || pin < io_base || pin - io_base >= io_lines ||
-        line >= VECTOR_LINE_COUNT) {
+    if (io == nullptr || pin < io_base || pin - io_base >= io_lines || line >= VECTOR_LINE_COUNT) {
         return false;
     }
     *out_register = 0x10 + 2 * (pin - io_base);

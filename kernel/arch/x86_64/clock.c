@@ -22,8 +22,8 @@ __extension__ typedef unsigned __int128 wide_t;
 
 /* Written once at boot, then only read. */
 static uint64_t boot_ticks;
-static uint64_t ns_per_tick;    /* as a fraction of 2^32 */
-static uint64_t timer_per_ns;   /* the same */
+static uint64_t ns_per_tick;  /* as a fraction of 2^32 */
+static uint64_t timer_per_ns; /* the same */
 
 static uint64_t scale(uint64_t value, uint64_t factor) {
     return (uint64_t)((wide_t)value * factor >> 32 & UINT64_MAX);

@@ -1,9 +1,9 @@
 /* In and out of the kernel.
  *
  *   syscall ─► entry_syscall ─┬─ native ──► entry_from_syscall ─┐
- *                             └─ foreign ─► the upcall          ├─► leave ─► entry_exit ─► sysret, iret
- *   exception, interrupt ─► stubs ─► entry_from_trap ───────────┘       └─► idle
- *   interrupt while idle ─► entry_from_idle ─► leave
+ *                             └─ foreign ─► the upcall          ├─► leave ─► entry_exit ─► sysret,
+ * iret exception, interrupt ─► stubs ─► entry_from_trap ───────────┘       └─► idle interrupt while
+ * idle ─► entry_from_idle ─► leave
  *
  * Registers go straight into the current thread's frame (struct frame; GS: frame). A native call
  * comes back by SYSRET, unless its registers were replaced (frame.vector says so). Interrupts are
@@ -46,109 +46,106 @@ enum {
         [stack] "i"(offsetof(struct arch_cpu, stack))
 /* SYSCALL: RCX is the program's RIP, R11 its flags. */
 [[gnu::naked]] void entry_syscall(void) {
-    __asm__ volatile("swapgs\n"
-                     "movq %%rsp, %%gs:%c[scratch]\n"
-                     "movq %%gs:%c[current], %%rsp\n"
-                     "movq %%rcx, %c[rip](%%rsp)\n"
-                     "movq %%r11, %c[flags](%%rsp)\n"
-                     "leaq -%c[first](%%rax), %%rcx\n"
-                     "cmpq $%c[count], %%rcx\n"
-                     "jae entry_foreign\n"
-                     "1:\n"
-                     "movq %%rax, %c[rax](%%rsp)\n"
-                     "movq %%rdi, %c[rdi](%%rsp)\n"
-                     "movq %%rsi, %c[rsi](%%rsp)\n"
-                     "movq %%rdx, %c[rdx](%%rsp)\n"
-                     "movq %%r10, %c[r10](%%rsp)\n"
-                     "movq %%r8, %c[r8](%%rsp)\n"
-                     "movq %%r9, %c[r9](%%rsp)\n"
-                     "movq %%rbx, %c[rbx](%%rsp)\n"
-                     "movq %%r12, %c[r12](%%rsp)\n"
-                     "movq %%r13, %c[r13](%%rsp)\n"
-                     "movq %%r14, %c[r14](%%rsp)\n"
-                     "movq %%r15, %c[r15](%%rsp)\n"
-                     "movq %%rbp, %c[rbp](%%rsp)\n"
-                     "movq %%gs:%c[scratch], %%rcx\n"
-                     "movq %%rcx, %c[rsp](%%rsp)\n"
-                     "movq $-1, %c[vector](%%rsp)\n"
-                     "movq %%gs:%c[stack], %%rsp\n"
-                     "movl $1, %%eax\n"
-                     "xchgl %%eax, kernel_lock(%%rip)\n"
-                     "testl %%eax, %%eax\n"
-                     "jnz 3f\n"
-                     "2:\n"
-                     "movq %%gs:0, %%rdi\n"
-                     "xorl %%ebp, %%ebp\n"
-                     "callq entry_from_syscall\n"
-                     "movl $0, kernel_lock(%%rip)\n"
-                     "jmp entry_exit\n"
-                     "3: callq kernel_lock_acquire\n"
-                     "jmp 2b\n"
-                     /* A foreign call: straight to the process's upcall, where it has one. All registers
-                      * but RCX (the thread page), R11, RSP and the flags stay the program's. */
-                     "entry_foreign:\n"
-                     "movq %c[process](%%rsp), %%r11\n"
-                     "cmpq $0, %c[upcall](%%r11)\n"
-                     "je 1b\n"
-                     "lock incq %c[foreign](%%r11)\n"
-                     "movq %c[page](%%rsp), %%rcx\n"
-                     "addq $%c[area], %%rcx\n"
-                     "movq %%r8, %c[p_r8](%%rcx)\n"
-                     "movq %%r9, %c[p_r9](%%rcx)\n"
-                     "movq %%r10, %c[p_r10](%%rcx)\n"
-                     "movq %%r12, %c[p_r12](%%rcx)\n"
-                     "movq %%r13, %c[p_r13](%%rcx)\n"
-                     "movq %%r14, %c[p_r14](%%rcx)\n"
-                     "movq %%r15, %c[p_r15](%%rcx)\n"
-                     "movq %%rdi, %c[p_rdi](%%rcx)\n"
-                     "movq %%rsi, %c[p_rsi](%%rcx)\n"
-                     "movq %%rbp, %c[p_rbp](%%rcx)\n"
-                     "movq %%rbx, %c[p_rbx](%%rcx)\n"
-                     "movq %%rdx, %c[p_rdx](%%rcx)\n"
-                     "movq %%rax, %c[p_rax](%%rcx)\n"
-                     "movq %%rax, %c[p_original](%%rcx)\n"
-                     "movq $0, %c[p_kind](%%rcx)\n"
-                     "movq %c[rip](%%rsp), %%rax\n"
-                     "movq %%rax, %c[p_rip](%%rcx)\n"
-                     "movq %%rax, %c[p_rcx](%%rcx)\n"
-                     "movq %c[flags](%%rsp), %%rax\n"
-                     "movq %%rax, %c[p_flags](%%rcx)\n"
-                     "movq %%rax, %c[p_r11](%%rcx)\n"
-                     "movq %%gs:%c[scratch], %%rax\n"
-                     "movq %%rax, %c[p_rsp](%%rcx)\n"
-                     "movq %c[upcall_stack] - %c[area](%%rcx), %%rax\n"
-                     "movq %%rax, %c[rsp](%%rsp)\n"
-                     "movq %c[upcall](%%r11), %%rax\n"
-                     "movq %%rax, %c[rip](%%rsp)\n"
-                     "movq $%c[user_code], %c[rip] + 8(%%rsp)\n"
-                     "movq $0x202, %c[flags](%%rsp)\n"
-                     "movq $%c[user_data], %c[rsp] + 8(%%rsp)\n"
-                     "movq %c[p_rax](%%rcx), %%rax\n"
-                     "movq %c[address](%%rsp), %%rcx\n"
-                     "addq $%c[rip], %%rsp\n"
-                     "swapgs\n"
-                     "wrgsbase %%rcx\n"
-                     "iretq\n"
-                     :
-                     : FRAME_OPERANDS, CPU_OPERANDS, [first] "i"(SYSCALL_FIRST),
-                       [count] "i"(SYSCALL_COUNT), [process] "i"(offsetof(struct thread, process)),
-                       [upcall] "i"(offsetof(struct process, upcall)),
-                       [foreign] "i"(offsetof(struct process, foreign_calls)),
-                       [page] "i"(offsetof(struct thread, page)),
-                       [address] "i"(offsetof(struct thread, page_address)),
-                       [area] "i"(PAGE_FRAME),
-                       [upcall_stack] "i"(offsetof(struct thread_page, upcall_stack)),
-                       [p_r8] "i"(PROGRAM(r8)), [p_r9] "i"(PROGRAM(r9)), [p_r10] "i"(PROGRAM(r10)),
-                       [p_r11] "i"(PROGRAM(r11)), [p_r12] "i"(PROGRAM(r12)),
-                       [p_r13] "i"(PROGRAM(r13)), [p_r14] "i"(PROGRAM(r14)),
-                       [p_r15] "i"(PROGRAM(r15)), [p_rdi] "i"(PROGRAM(rdi)),
-                       [p_rsi] "i"(PROGRAM(rsi)), [p_rbp] "i"(PROGRAM(rbp)),
-                       [p_rbx] "i"(PROGRAM(rbx)), [p_rdx] "i"(PROGRAM(rdx)),
-                       [p_rax] "i"(PROGRAM(rax)), [p_rcx] "i"(PROGRAM(rcx)),
-                       [p_rsp] "i"(PROGRAM(rsp)), [p_rip] "i"(PROGRAM(rip)),
-                       [p_flags] "i"(PROGRAM(flags)), [p_kind] "i"(PROGRAM(fault_kind)),
-                       [p_original] "i"(PROGRAM(original_rax)),
-                       [user_code] "i"(SELECTOR_USER_CODE), [user_data] "i"(SELECTOR_USER_DATA));
+    __asm__ volatile(
+        "swapgs\n"
+        "movq %%rsp, %%gs:%c[scratch]\n"
+        "movq %%gs:%c[current], %%rsp\n"
+        "movq %%rcx, %c[rip](%%rsp)\n"
+        "movq %%r11, %c[flags](%%rsp)\n"
+        "leaq -%c[first](%%rax), %%rcx\n"
+        "cmpq $%c[count], %%rcx\n"
+        "jae entry_foreign\n"
+        "1:\n"
+        "movq %%rax, %c[rax](%%rsp)\n"
+        "movq %%rdi, %c[rdi](%%rsp)\n"
+        "movq %%rsi, %c[rsi](%%rsp)\n"
+        "movq %%rdx, %c[rdx](%%rsp)\n"
+        "movq %%r10, %c[r10](%%rsp)\n"
+        "movq %%r8, %c[r8](%%rsp)\n"
+        "movq %%r9, %c[r9](%%rsp)\n"
+        "movq %%rbx, %c[rbx](%%rsp)\n"
+        "movq %%r12, %c[r12](%%rsp)\n"
+        "movq %%r13, %c[r13](%%rsp)\n"
+        "movq %%r14, %c[r14](%%rsp)\n"
+        "movq %%r15, %c[r15](%%rsp)\n"
+        "movq %%rbp, %c[rbp](%%rsp)\n"
+        "movq %%gs:%c[scratch], %%rcx\n"
+        "movq %%rcx, %c[rsp](%%rsp)\n"
+        "movq $-1, %c[vector](%%rsp)\n"
+        "movq %%gs:%c[stack], %%rsp\n"
+        "movl $1, %%eax\n"
+        "xchgl %%eax, kernel_lock(%%rip)\n"
+        "testl %%eax, %%eax\n"
+        "jnz 3f\n"
+        "2:\n"
+        "movq %%gs:0, %%rdi\n"
+        "xorl %%ebp, %%ebp\n"
+        "callq entry_from_syscall\n"
+        "movl $0, kernel_lock(%%rip)\n"
+        "jmp entry_exit\n"
+        "3: callq kernel_lock_acquire\n"
+        "jmp 2b\n"
+        /* A foreign call: straight to the process's upcall, where it has one. All registers
+         * but RCX (the thread page), R11, RSP and the flags stay the program's. */
+        "entry_foreign:\n"
+        "movq %c[process](%%rsp), %%r11\n"
+        "cmpq $0, %c[upcall](%%r11)\n"
+        "je 1b\n"
+        "lock incq %c[foreign](%%r11)\n"
+        "movq %c[page](%%rsp), %%rcx\n"
+        "addq $%c[area], %%rcx\n"
+        "movq %%r8, %c[p_r8](%%rcx)\n"
+        "movq %%r9, %c[p_r9](%%rcx)\n"
+        "movq %%r10, %c[p_r10](%%rcx)\n"
+        "movq %%r12, %c[p_r12](%%rcx)\n"
+        "movq %%r13, %c[p_r13](%%rcx)\n"
+        "movq %%r14, %c[p_r14](%%rcx)\n"
+        "movq %%r15, %c[p_r15](%%rcx)\n"
+        "movq %%rdi, %c[p_rdi](%%rcx)\n"
+        "movq %%rsi, %c[p_rsi](%%rcx)\n"
+        "movq %%rbp, %c[p_rbp](%%rcx)\n"
+        "movq %%rbx, %c[p_rbx](%%rcx)\n"
+        "movq %%rdx, %c[p_rdx](%%rcx)\n"
+        "movq %%rax, %c[p_rax](%%rcx)\n"
+        "movq %%rax, %c[p_original](%%rcx)\n"
+        "movq $0, %c[p_kind](%%rcx)\n"
+        "movq %c[rip](%%rsp), %%rax\n"
+        "movq %%rax, %c[p_rip](%%rcx)\n"
+        "movq %%rax, %c[p_rcx](%%rcx)\n"
+        "movq %c[flags](%%rsp), %%rax\n"
+        "movq %%rax, %c[p_flags](%%rcx)\n"
+        "movq %%rax, %c[p_r11](%%rcx)\n"
+        "movq %%gs:%c[scratch], %%rax\n"
+        "movq %%rax, %c[p_rsp](%%rcx)\n"
+        "movq %c[upcall_stack] - %c[area](%%rcx), %%rax\n"
+        "movq %%rax, %c[rsp](%%rsp)\n"
+        "movq %c[upcall](%%r11), %%rax\n"
+        "movq %%rax, %c[rip](%%rsp)\n"
+        "movq $%c[user_code], %c[rip] + 8(%%rsp)\n"
+        "movq $0x202, %c[flags](%%rsp)\n"
+        "movq $%c[user_data], %c[rsp] + 8(%%rsp)\n"
+        "movq %c[p_rax](%%rcx), %%rax\n"
+        "movq %c[address](%%rsp), %%rcx\n"
+        "addq $%c[rip], %%rsp\n"
+        "swapgs\n"
+        "wrgsbase %%rcx\n"
+        "iretq\n"
+        :
+        : FRAME_OPERANDS, CPU_OPERANDS, [first] "i"(SYSCALL_FIRST), [count] "i"(SYSCALL_COUNT),
+          [process] "i"(offsetof(struct thread, process)),
+          [upcall] "i"(offsetof(struct process, upcall)),
+          [foreign] "i"(offsetof(struct process, foreign_calls)),
+          [page] "i"(offsetof(struct thread, page)),
+          [address] "i"(offsetof(struct thread, page_address)), [area] "i"(PAGE_FRAME),
+          [upcall_stack] "i"(offsetof(struct thread_page, upcall_stack)), [p_r8] "i"(PROGRAM(r8)),
+          [p_r9] "i"(PROGRAM(r9)), [p_r10] "i"(PROGRAM(r10)), [p_r11] "i"(PROGRAM(r11)),
+          [p_r12] "i"(PROGRAM(r12)), [p_r13] "i"(PROGRAM(r13)), [p_r14] "i"(PROGRAM(r14)),
+          [p_r15] "i"(PROGRAM(r15)), [p_rdi] "i"(PROGRAM(rdi)), [p_rsi] "i"(PROGRAM(rsi)),
+          [p_rbp] "i"(PROGRAM(rbp)), [p_rbx] "i"(PROGRAM(rbx)), [p_rdx] "i"(PROGRAM(rdx)),
+          [p_rax] "i"(PROGRAM(rax)), [p_rcx] "i"(PROGRAM(rcx)), [p_rsp] "i"(PROGRAM(rsp)),
+          [p_rip] "i"(PROGRAM(rip)), [p_flags] "i"(PROGRAM(flags)),
+          [p_kind] "i"(PROGRAM(fault_kind)), [p_original] "i"(PROGRAM(original_rax)),
+          [user_code] "i"(SELECTOR_USER_CODE), [user_data] "i"(SELECTOR_USER_DATA));
 }
 
 /* RAX: the thread whose frame is loaded. The lock is not held. */
@@ -307,7 +304,9 @@ static inline struct thread *_Nonnull leave(struct cpu *_Nonnull cpu) LOCKED {
     return SOME(next);
 }
 
-struct thread *_Nonnull entry_from_syscall(struct cpu *_Nonnull cpu) {
+/* Its registers are not cleared: the way out loads all of them. */
+[[gnu::zero_call_used_regs("skip")]] struct thread *_Nonnull entry_from_syscall(
+    struct cpu *_Nonnull cpu) {
     syscall_dispatch(cpu);
     return leave(cpu);
 }
@@ -349,9 +348,8 @@ static void page_fault(struct cpu *_Nonnull cpu, struct thread *_Nonnull thread)
 
 static void exception(struct cpu *_Nonnull cpu, struct thread *_Nonnull thread) LOCKED {
     static const uint8_t kinds[VECTOR_EXCEPTIONS] = {
-        [0] = FAULT_DIVIDE,   [1] = FAULT_STEP,      [3] = FAULT_BREAKPOINT,
-        [6] = FAULT_ILLEGAL,  [16] = FAULT_FLOATING, [17] = FAULT_ALIGNMENT,
-        [19] = FAULT_FLOATING};
+        [0] = FAULT_DIVIDE,    [1] = FAULT_STEP,       [3] = FAULT_BREAKPOINT, [6] = FAULT_ILLEGAL,
+        [16] = FAULT_FLOATING, [17] = FAULT_ALIGNMENT, [19] = FAULT_FLOATING};
     enum {
         DEVICE_NOT_AVAILABLE = 7,
         PAGE_FAULT = 14

@@ -30,7 +30,8 @@ static inline uint32_t in32(uint16_t port) {
 static inline void msr_write(uint32_t number, uint64_t value) {
     __asm__ volatile("wrmsr"
                      :
-                     : "c"(number), "a"((uint32_t)(value & UINT32_MAX)), "d"((uint32_t)(value >> 32))
+                     : "c"(number), "a"((uint32_t)(value & UINT32_MAX)),
+                       "d"((uint32_t)(value >> 32))
                      : "memory");
 }
 static inline uint64_t msr_read(uint32_t number) {

@@ -93,8 +93,7 @@ static void map_memory(const struct memory_range *_Nonnull range) LOCKED {
     while (at < range->end) {
         bool image_near = at < image_end && at + LARGE_SIZE > image_start;
         if ((at & (LARGE_SIZE - 1)) == 0 && at + LARGE_SIZE <= range->end && !image_near) {
-            *walk(direct_base + at, 1) =
-                at | flags | ENTRY_PRESENT | ENTRY_GLOBAL | ENTRY_LARGE;
+            *walk(direct_base + at, 1) = at | flags | ENTRY_PRESENT | ENTRY_GLOBAL | ENTRY_LARGE;
             at += LARGE_SIZE;
             continue;
         }
@@ -159,9 +158,8 @@ void paging_init(const struct boot_facts *_Nonnull facts) {
     cr3_write(kernel_root);
     early_next = 0;
     page_init(arch_pointer(array), count);
-    const struct memory_range image = {facts->image.start,
-                                       (facts->image.end + PAGE_SIZE - 1) &
-                                           ~(uint64_t)(PAGE_SIZE - 1)};
+    const struct memory_range image = {facts->image.start, (facts->image.end + PAGE_SIZE - 1) &
+                                                               ~(uint64_t)(PAGE_SIZE - 1)};
     const struct memory_range reserved[3] = {
         {0, LOW_MEMORY}, {physical_of(kernel_start), used_end}, image};
     for (uint32_t i = facts->ram_count; i > 0; i--) {

@@ -1,6 +1,7 @@
 #pragma once
 /* What the core sees of x86-64: registers of a thread, a user address space, a processor. GS points
- * to the processor's struct arch_cpu while the kernel runs, and to the thread page in user space. */
+ * to the processor's struct arch_cpu while the kernel runs, and to the thread page in user space.
+ */
 #include "abi/boot.h"
 #include "abi/syscall.h"
 #include "lib/base/safe.h"
@@ -15,16 +16,16 @@ struct task_state;
 struct frame {
     struct syscall_registers call;
     uint64_t r15, rbp;
-    uint64_t r11, rcx;   /* not kept by a system call */
-    uint64_t vector;     /* of the exception or interrupt; FRAME_SYSCALL */
-    uint64_t error;      /* of an exception */
+    uint64_t r11, rcx;                /* not kept by a system call */
+    uint64_t vector;                  /* of the exception or interrupt; FRAME_SYSCALL */
+    uint64_t error;                   /* of an exception */
     uint64_t rip, cs, flags, rsp, ss; /* cs, ss: not set by a system call */
 };
 #define FRAME_SYSCALL UINT64_MAX
 static_assert(sizeof(struct frame) == 176 && sizeof(struct syscall_registers) == 88);
 
 struct arch_thread {
-    uint64_t fs;                           /* FS base while it is not loaded on a processor */
+    uint64_t fs;                            /* FS base while it is not loaded on a processor */
     union page_content *_Nullable floating; /* XSAVE area; null: it never used the registers */
 };
 
@@ -37,16 +38,16 @@ struct arch_space {
 };
 
 struct arch_cpu {
-    struct cpu *_Nullable self; /* first: cpu_current */
-    uint64_t scratch;           /* the program's stack pointer during entry */
+    struct cpu *_Nullable self;      /* first: cpu_current */
+    uint64_t scratch;                /* the program's stack pointer during entry */
     struct thread *_Nullable frame;  /* whose registers the next entry saves */
     uint64_t stack;                  /* top of this processor's kernel stack */
     struct thread *_Nullable loaded; /* whose FS, GS and space are loaded; null: nobody's */
     struct arch_space *_Nullable space;
     struct task_state *_Nullable task_state;
-    uint32_t apic;          /* identifier of its local APIC */
-    uint32_t shootdown;     /* atomic: an invalidation waits for it */
-    bool floating;          /* the floating-point registers are those of `loaded` */
+    uint32_t apic;      /* identifier of its local APIC */
+    uint32_t shootdown; /* atomic: an invalidation waits for it */
+    bool floating;      /* the floating-point registers are those of `loaded` */
 };
 
 static inline struct cpu *_Nonnull cpu_current(void) {

@@ -143,38 +143,10 @@ void processor_init(struct cpu *_Nonnull cpu, uint32_t index) {
 
 /* ---- floating point ---- */
 
-static uint32_t mask_low(void) {
-    return (uint32_t)features.floating_mask;
-}
-
-static void set_available(bool available) {
+void floating_set_available(struct cpu *_Nonnull cpu, bool available) {
     uint64_t value = cr0_read();
     cr0_write(available ? value & ~(uint64_t)CR0_TASK_SWITCHED : value | CR0_TASK_SWITCHED);
-}
-
-static void save(const struct thread *_Nonnull thread) {
-    void *area = SOME(thread->arch.floating);
-    __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(mask_low()), "d"(0) : "memory");
-}
-
-static void load(const struct thread *_Nonnull thread) {
-    const void *area = SOME(thread->arch.floating);
-    __asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(mask_low()), "d"(0) : "memory");
-}
-
-void floating_change(struct cpu *_Nonnull cpu, struct thread *_Nullable from,
-                     const struct thread *_Nullable to) {
-    if (cpu->arch.floating && from != nullptr) {
-        save(SOME(from));
-    }
-    bool wanted = to != nullptr && to->arch.floating != nullptr;
-    if (wanted != cpu->arch.floating) {
-        set_available(wanted);
-        cpu->arch.floating = wanted;
-    }
-    if (wanted) {
-        load(SOME(to));
-    }
+    cpu->arch.floating = available;
 }
 
 status_t floating_allocate(struct thread *_Nonnull thread) {

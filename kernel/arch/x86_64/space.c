@@ -58,18 +58,6 @@ status_t arch_space_init(struct arch_space *_Nonnull space, struct domain *_Nonn
     return status;
 }
 
-void space_load(struct cpu *_Nonnull cpu, struct arch_space *_Nullable space) {
-    struct arch_space *old = cpu->arch.space;
-    if (old != nullptr) {
-        old->active &= ~(1u << cpu->index);
-    }
-    if (space != nullptr) {
-        space->active |= 1u << cpu->index;
-    }
-    cpu->arch.space = space;
-    cr3_write(space != nullptr ? space->root : kernel_root);
-}
-
 /* The other processors that have it loaded forget `length` bytes. */
 static void shoot_down(const struct arch_space *_Nonnull space, uint64_t address,
                        uint64_t length) LOCKED {

@@ -153,8 +153,9 @@ status_t arch_thread_frame(struct thread *_Nonnull thread, struct program_frame 
     return STATUS_OK;
 }
 
-/* Save area 0 is for a thread that was outside the runtime, area 1 for a fault inside it, which goes
- * on below the runtime's own stack pointer. Area 1 is in use while its fault_kind is not zero. */
+/* Save area 0 is for a thread that was outside the runtime, area 1 for a fault inside it, which
+ * goes on below the runtime's own stack pointer. Area 1 is in use while its fault_kind is not zero.
+ */
 bool arch_thread_upcall(struct thread *_Nonnull thread, uint32_t fault_kind, uint64_t address,
                         uint64_t error) {
     const struct process *process = thread->process;

@@ -1,6 +1,7 @@
 #pragma once
 /* Between the files of this port. */
 #include "kernel/arch/arch.h"
+#include "kernel/arch/x86_64/machine.h"
 #include "kernel/memory/page.h"
 
 #include "kernel/sched/scheduler.h"
@@ -70,8 +71,19 @@ extern uint64_t kernel_root; /* set once at boot */
 /* Device memory as a pointer, uncached. Boot only. */
 void *_Nonnull paging_map_device(uint64_t physical, size_t size) LOCKED;
 
-/* space.c: under the lock, or with the initiator waiting. */
-void space_load(struct cpu *_Nonnull cpu, struct arch_space *_Nullable space) LOCKED;
+/* Makes another space the processor's; null: none, the kernel's own tables. */
+static inline void space_load(struct cpu *_Nonnull cpu, struct arch_space *_Nullable space) LOCKED;
+static inline void space_load(struct cpu *_Nonnull cpu, struct arch_space *_Nullable space) {
+    struct arch_space *old = cpu->arch.space;
+    if (old != nullptr) {
+        old->active &= ~(1u << cpu->index);
+    }
+    if (space != nullptr) {
+        space->active |= 1u << cpu->index;
+    }
+    cpu->arch.space = space;
+    cr3_write(space != nullptr ? space->root : kernel_root);
+}
 
 /* processor.c */
 enum {
@@ -88,15 +100,22 @@ uint64_t processor_stack(uint32_t index);
 extern uint8_t processor_stacks[CPU_LIMIT][STACK_SLOT_PAGES][PAGE_SIZE];
 /* Descriptor tables, control registers and model-specific registers of the calling processor. */
 void processor_init(struct cpu *_Nonnull cpu, uint32_t index) LOCKED;
+void floating_set_available(struct cpu *_Nonnull cpu, bool available) LOCKED;
 /* Saves the floating-point registers to `from` where they are its, and loads those of `to`. */
-void floating_change(struct cpu *_Nonnull cpu, struct thread *_Nullable from,
-                     const struct thread *_Nullable to) LOCKED;
 static inline void floating_switch(struct cpu *_Nonnull cpu, struct thread *_Nullable from,
                                    const struct thread *_Nullable to) LOCKED;
 static inline void floating_switch(struct cpu *_Nonnull cpu, struct thread *_Nullable from,
                                    const struct thread *_Nullable to) {
-    if (cpu->arch.floating || (to != nullptr && to->arch.floating != nullptr)) {
-        floating_change(cpu, from, to);
+    uint32_t mask = (uint32_t)features.floating_mask;
+    if (cpu->arch.floating && from != nullptr) {
+        __asm__ volatile("xsave64 (%0)" : : "r"(from->arch.floating), "a"(mask), "d"(0) : "memory");
+    }
+    bool wanted = to != nullptr && to->arch.floating != nullptr;
+    if (wanted != cpu->arch.floating) {
+        floating_set_available(cpu, wanted);
+    }
+    if (wanted) {
+        __asm__ volatile("xrstor64 (%0)" : : "r"(to->arch.floating), "a"(mask), "d"(0) : "memory");
     }
 }
 /* A save area in its initial state. Errors: OUT_OF_MEMORY, OUT_OF_QUOTA. */
