@@ -265,6 +265,7 @@ static void switch_to(struct cpu *_Nonnull cpu, struct thread *_Nonnull next) LO
     }
     fs_base_write(next->arch.fs);
     msr_write(MSR_USER_GS_BASE, next->page_address);
+    SOME(next->page)->processor = cpu->index;
 }
 
 extern const uint8_t entry_stub_code[];
