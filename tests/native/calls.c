@@ -20,7 +20,7 @@ static inline uint64_t call(uint64_t session, uint64_t label, uint64_t word) {
                        "+r"(w3), "+b"(w4), "+r"(w5), "+r"(w6)
                      :
                      : "rcx", "r11", "memory");
-    bool good = status == 0 && w1 == 1 && w2 == 2 && w3 == 3 && w4 == 4 && w5 == 5 && w6 == 6;
+    bool good = status == 0 && w1 == 10 && w2 == 20 && w3 == 30 && w4 == 40 && w5 == 50 && w6 == 60;
     return good ? word : UINT64_MAX;
 }
 
@@ -31,15 +31,15 @@ static void serve(uint64_t waitset, uint64_t page) {
     uint64_t flags = 0;
     uint64_t word = 0;
     for (;;) {
-        register uint64_t w1 __asm__("r10") = 1;
-        register uint64_t w2 __asm__("r8") = 2;
-        register uint64_t w3 __asm__("r9") = 3;
-        register uint64_t w5 __asm__("r12") = 5;
-        register uint64_t w6 __asm__("r13") = 6;
+        register uint64_t w1 __asm__("r10") = 10;
+        register uint64_t w2 __asm__("r8") = 20;
+        register uint64_t w3 __asm__("r9") = 30;
+        register uint64_t w5 __asm__("r12") = 50;
+        register uint64_t w6 __asm__("r13") = 60;
         uint64_t number = SYS_REPLY_RECEIVE;
         uint64_t a = waitset | flags << 32;
         uint64_t b = 0;
-        uint64_t w4 = 4;
+        uint64_t w4 = 40;
         __asm__ volatile("syscall"
                          : "+a"(number), "+D"(a), "+S"(b), "+d"(word), "+r"(w1), "+r"(w2), "+r"(w3),
                            "+b"(w4), "+r"(w5), "+r"(w6), "+r"(token)

@@ -15,7 +15,7 @@ import machine  # noqa: E402
 import slots  # noqa: E402
 
 FOLDER = os.path.join(ROOT, "build/x86_64-release")
-HANG_S = 300  # a bound on a hang, not a measure
+HANG_S = int(os.environ.get("H", "300"))  # a bound on a hang, not a measure
 
 
 def boot(image, **options):
