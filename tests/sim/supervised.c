@@ -134,7 +134,7 @@ static void before_call(uint64_t serial, uint64_t number) {
 int main(int argc, char **argv) {
     UNSAFE_BEGIN
     uint64_t seed = argc > 1 ? strtoull(argv[1], nullptr, 10) : 1;
-    kills_wanted = argc > 2 ? strtoull(argv[2], nullptr, 10) : 100;
+    kills_wanted = argc > 2 ? strtoull(argv[2], nullptr, 10) : 30;
     UNSAFE_END
     static const struct sim_program_entry programs[] = {{"counter", counter_main},
                                                         {"client", client_main}};
