@@ -22,8 +22,9 @@ def formatted(tree):
 
 def _errors(output):
     """The compiler's and make's errors, or all of it if there are none to be seen."""
-    lines = [line for line in output.splitlines() if re.search(r": (fatal )?error: |^ld\.lld|: undefined |\*\*\* ", line)]
-    return lines or output.splitlines()[-20:]
+    lines = [line for line in output.splitlines() if re.search(r": (fatal )?error: |^ld\.lld|: undefined ", line)]
+    lines = lines or [line for line in output.splitlines() if "*** " in line]
+    return list(dict.fromkeys(lines)) or output.splitlines()[-20:]
 
 
 def _make(tree, *arguments):
