@@ -10,6 +10,9 @@ enum {
     RT_START_VERSION = 1
 };
 
+/* Cookies of sessions that the supervisor made for a service: this bit and the service's index. */
+#define RT_COOKIE_SERVICE (1ull << 63)
+
 struct rt_start_entry {
     char name[24]; /* from the manifest: "endpoint", "vault", "keep", "uart", … */
     handle_t handle;
