@@ -14,7 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "..", "..", ".."))
 IDLC = os.environ.get("IDLC", os.path.join(ROOT, "build/host/bin/idlc"))
 TESTS = ["dispatch", "roundtrip", "shared"]
-SUPPORT = ["host/idlc/tests/sample_server.c", "host/idlc/tests/loopback.c", "lib/rt/lease.c",
+SUPPORT = ["host/idlc/tests/sample_server.c", "host/idlc/tests/loopback.c", "lib/base/bytes.c", "lib/rt/lease.c",
            "lib/rt/text.c", "lib/rt/record.c"]
 GENERATED = ["sample_client.c", "sample_server.c", "sample_trace.c"]
 # Those of host/build/flags.mk.
