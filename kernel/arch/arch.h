@@ -81,6 +81,9 @@ uint64_t arch_clock_ns(void); /* monotonic, since boot */
 /* Calls scheduler_tick() on this processor at or soon after `deadline_ns`; UINT64_MAX: never. */
 void arch_timer_arm(uint64_t deadline_ns) LOCKED;
 uint64_t arch_realtime_at_boot_ns(void);
+/* How programs compute monotonic time from the counter (the clock page). */
+struct clock_copy;
+void arch_clock_copy(struct clock_copy *_Nonnull out);
 
 /* While waiting for the kernel lock: answers what other processors need at once (shoot-downs). */
 void arch_lock_spin(void);

@@ -250,6 +250,20 @@ static status_t roots_live(struct thread *_Nonnull self,
     return STATUS_OK;
 }
 
+static status_t give_clock_page(struct thread *_Nonnull self,
+                                struct syscall_registers *_Nonnull r) LOCKED {
+    struct memory *page = nullptr;
+    handle_t handle = HANDLE_NONE;
+    status_t status = clock_page(&page);
+    if (status == STATUS_OK) {
+        status =
+            handle_insert(&self->process->table, &SOME(page)->object,
+                          RIGHT_READ | RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_INSPECT, &handle);
+    }
+    r->words[0] = handle;
+    return status;
+}
+
 /* Operations that need the right to the machine: b is the handle. */
 static status_t machine_operation(struct thread *_Nonnull self,
                                   struct syscall_registers *_Nonnull r) LOCKED {
@@ -284,7 +298,7 @@ status_t sys_system(struct thread *_Nonnull self, struct syscall_registers *_Non
     case SYSTEM_ROOTS_LIVE:
         return roots_live(self, r);
     case SYSTEM_CLOCK_PAGE:
-        return STATUS_NOT_SUPPORTED;
+        return give_clock_page(self, r);
     default:
         return machine_operation(self, r);
     }
