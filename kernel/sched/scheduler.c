@@ -251,6 +251,8 @@ void scheduler_exit(struct cpu *_Nonnull cpu) {
         current = nullptr;
     }
     reap_left = object_reap(REAP_BUDGET);
+    object_run_unhandled();
+    thread_run_deferred();
     if (current == nullptr || !goes_on(cpu, SOME(current))) {
         uint64_t now = arch_ticks();
         if (current != nullptr) {

@@ -141,13 +141,10 @@ void floating_set_available(struct cpu *_Nonnull cpu, bool available) {
 
 status_t floating_allocate(struct thread *_Nonnull thread) {
     struct domain *domain = SOME(thread->object.domain);
-    status_t status = domain_charge_kernel(domain, PAGE_SIZE);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(domain_charge(domain, RESOURCE_KERNEL_BYTES, PAGE_SIZE));
     struct page *page = page_allocate(PAGE_KERNEL, true);
     if (page == nullptr) {
-        domain_uncharge_kernel(domain, PAGE_SIZE);
+        domain_uncharge(domain, RESOURCE_KERNEL_BYTES, PAGE_SIZE);
         return STATUS_OUT_OF_MEMORY;
     }
     thread->arch.floating = page_content(SOME(page));
@@ -159,7 +156,7 @@ status_t floating_allocate(struct thread *_Nonnull thread) {
 void floating_end(struct thread *_Nonnull thread) {
     if (thread->arch.floating != nullptr) {
         page_free(SOME(page_of_physical(arch_physical(SOME(thread->arch.floating)))));
-        domain_uncharge_kernel(SOME(thread->object.domain), PAGE_SIZE);
+        domain_uncharge(SOME(thread->object.domain), RESOURCE_KERNEL_BYTES, PAGE_SIZE);
         thread->arch.floating = nullptr;
     }
 }
