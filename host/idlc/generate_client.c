@@ -4,6 +4,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* Ends a call that failed. Even an error may have brought handles, from a server that lies. */
+static void emit_drop(struct output *_Nonnull out) {
+    emit(out,
+         "    if (status != STATUS_OK) {\n        return rt_call_drop(&call, status);\n    }\n");
+}
+
 static void emit_size_checks(struct generator *_Nonnull generator,
                              const struct method *_Nonnull method) {
     for (uint32_t i = 0; i < method->parameter_count; i++) {
@@ -183,7 +189,8 @@ static void emit_reply_checks(struct generator *_Nonnull generator,
         }
     }
     emit_area_checks(generator, method);
-    emit(out, "    if (!valid) {\n        return rt_call_reject(&call);\n    }\n");
+    emit(out,
+         "    if (!valid) {\n        return rt_call_drop(&call, STATUS_BAD_MESSAGE);\n    }\n");
 }
 
 static void emit_result(struct generator *_Nonnull generator, const struct method *_Nonnull method,
@@ -220,8 +227,7 @@ static void emit_results(struct generator *_Nonnull generator,
              "    status = rt_copy_to_client(%s.data, output->%s, call.inline_size - %" PRIu32 ");",
              name, name, method->out.fixed_size);
         end_line(generator);
-        emit(out, "    if (status != STATUS_OK) {\n        (void)rt_call_reject(&call);\n"
-                  "        return status;\n    }\n");
+        emit_drop(out);
     }
     for (uint32_t i = 0; i < method->parameter_count; i++) {
         if (method->parameters[i].out) {
@@ -251,7 +257,7 @@ static void emit_stub(struct generator *_Nonnull generator, const struct method 
     emit(out, "    %sstatus = %s;\n", declare,
          method->bounded ? "rt_call_any(context, step, session, &call)"
                          : "rt_call(session, &call)");
-    emit(out, "    if (status != STATUS_OK) {\n        return status;\n    }\n");
+    emit_drop(out);
     emit_reply_checks(generator, method);
     emit_results(generator, method);
 }

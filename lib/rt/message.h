@@ -218,12 +218,13 @@ static inline status_t rt_call_any(struct rt_context *_Nullable context, uint32_
     return rt_call(session, call);
 }
 
-/* Gives back what a reply that cannot be used had brought. */
-[[gnu::cold, gnu::noinline]] static inline status_t rt_call_reject(struct rt_call *_Nonnull call) {
+/* Gives back what a reply brought that failed, or that cannot be used. */
+[[gnu::cold, gnu::noinline]] static inline status_t rt_call_drop(struct rt_call *_Nonnull call,
+                                                                 status_t status) {
     for (uint32_t i = 0; i < CALL_HANDLES && i < call->handle_count; i++) {
         rt_handle_close(call->handles[i]);
     }
-    return STATUS_BAD_MESSAGE;
+    return status;
 }
 
 /* A dispatcher's end for everything but OK: what the handler's status means for the reply. A
