@@ -20,11 +20,6 @@ static void emit_size_checks(struct generator *_Nonnull generator,
                  "    if (%s.size %s %" PRIu64 ") {\n        return STATUS_BAD_ARGUMENT;\n    }\n",
                  parameter->name.text, parameter->out ? "<" : ">", parameter->type.length);
         }
-        if (!parameter->out && parameter->type.form == FORM_STRING) {
-            emit(generator->out,
-                 "    if (!rt_is_text(%s)) {\n        return STATUS_BAD_ARGUMENT;\n    }\n",
-                 parameter->name.text);
-        }
     }
 }
 
