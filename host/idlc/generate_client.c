@@ -59,8 +59,18 @@ static void emit_tail_and_leases(struct generator *_Nonnull generator,
         emit(out, "    status_t status = rt_copy_from_client(input->%s, %s.data, %s_size);\n", name,
              name, name);
         emit(out, "    if (status != STATUS_OK) {\n        return status;\n    }\n");
-        emit(out, "    call.inline_size = %" PRIu32 " + (uint32_t)%s_size;\n", in->fixed_size,
-             name);
+        if (method->parameters[in->tail].type.form == FORM_STRING) {
+            emit(out, "    struct rt_bytes %s_sent = {.size = %s_size, .data = input->%s};\n", name,
+                 name, name);
+            emit(out, "    if (!rt_is_text(%s_sent)) {\n", name);
+            emit(out, "        return STATUS_BAD_ARGUMENT;\n    }\n");
+        }
+        if (in->fixed_size > 0) {
+            emit(out, "    call.inline_size = %" PRIu32 " + (uint32_t)%s_size;\n", in->fixed_size,
+                 name);
+        } else {
+            emit(out, "    call.inline_size = (uint32_t)%s_size;\n", name);
+        }
     } else if (in->fixed_size > 0) {
         emit(out, "    call.inline_size = %" PRIu32 ";\n", in->fixed_size);
     }
