@@ -85,7 +85,6 @@ void arch_cpu_kick(uint32_t cpu) {
     cpu->arch.apic = apic_identifier();
     __atomic_store_n(&starting, 0u, __ATOMIC_RELEASE);
     kernel_lock_acquire();
-    cpu->online = true;
     entry_begin(cpu);
 }
 
@@ -120,6 +119,7 @@ void smp_start(const struct machine_facts *_Nonnull facts) {
             log_print("kernel: processor %u does not start\n", index);
             return; /* it may still come: its slot and stack are not given to another */
         }
+        cpu_at(index)->online = true; /* it waits for the lock, and takes what is queued for it */
         index++;
     }
     log_print("kernel: %u processors\n", index);
