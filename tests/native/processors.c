@@ -2,9 +2,7 @@
  * the end of what runs elsewhere. With one processor most of it is trivially true. */
 #include "tests/native/native.h"
 
-enum {
-    ROUNDS = 300
-};
+enum { ROUNDS = 300 };
 
 struct shared {
     uint32_t started, processors;
