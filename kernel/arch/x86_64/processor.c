@@ -90,16 +90,14 @@ static void load_tables(struct cpu *_Nonnull cpu, uint32_t index) {
         (uint64_t)&processor_stacks[index] + STACK_SLOT_PAGES * PAGE_SIZE;
     task->ports = sizeof *task; /* no port is open to programs */
     cpu->arch.task_state = task;
-    uint64_t *gdt = gdts[index];
-    UNSAFE_BEGIN
-    gdt[1] = 0x00af9b000000ffff;
-    gdt[2] = 0x00cf93000000ffff;
-    gdt[4] = 0x00cff3000000ffff;
-    gdt[5] = 0x00affb000000ffff;
-    gdt[6] = (sizeof *task - 1) | (address & 0xffffff) << 16 | 0x89ull << 40 |
-             (address >> 24 & 0xff) << 56;
-    gdt[7] = address >> 32;
-    UNSAFE_END
+    uint64_t (*gdt)[GDT_ENTRIES] = &gdts[index];
+    (*gdt)[1] = 0x00af9b000000ffff;
+    (*gdt)[2] = 0x00cf93000000ffff;
+    (*gdt)[4] = 0x00cff3000000ffff;
+    (*gdt)[5] = 0x00affb000000ffff;
+    (*gdt)[6] = (sizeof *task - 1) | (address & 0xffffff) << 16 | 0x89ull << 40 |
+                (address >> 24 & 0xff) << 56;
+    (*gdt)[7] = address >> 32;
     struct table_pointer gdt_pointer = {sizeof gdts[0] - 1, (uint64_t)gdt};
     struct table_pointer idt_pointer = {sizeof gates - 1, (uint64_t)&gates[0]};
     __asm__ volatile("lgdt %0\n lidt %1\n ltr %w2\n mov %w3, %%ds\n mov %w3, %%es\n"

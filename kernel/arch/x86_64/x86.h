@@ -96,7 +96,7 @@ void processor_detect(void);
 uint64_t processor_stack(uint32_t index);
 extern uint8_t processor_stacks[CPU_LIMIT][STACK_SLOT_PAGES][PAGE_SIZE];
 /* Descriptor tables, control registers and model-specific registers of the calling processor. */
-void processor_init(struct cpu *_Nonnull cpu, uint32_t index) LOCKED;
+void processor_init(struct cpu *_Nonnull cpu, uint32_t index);
 void floating_set_available(struct cpu *_Nonnull cpu, bool available) LOCKED;
 /* Saves the floating-point registers to `from` where they are its, and loads those of `to`. */
 static inline void floating_switch(struct cpu *_Nonnull cpu, struct thread *_Nullable from,
@@ -124,7 +124,7 @@ void entry_syscall(void);
 /* The address of a vector's first instruction. */
 uint64_t entry_stub(uint32_t vector);
 /* Leaves the kernel for the first time on this processor; the lock is held. */
-[[noreturn]] void entry_begin(struct cpu *_Nonnull cpu) LOCKED;
+[[noreturn]] void entry_begin(struct cpu *_Nonnull cpu) RELEASE(kernel_lock);
 
 /* acpi.c */
 enum { OVERRIDE_LIMIT = 16 };
