@@ -65,6 +65,12 @@ class Native(unittest.TestCase):
     def test_floating_point_on_four_processors(self):
         self.check("floating", 3, processors=4)
 
+    def test_pager_interrupts_and_leftovers(self):
+        self.check("paging", 6)
+
+    def test_pager_interrupts_and_leftovers_on_four_processors(self):
+        self.check("paging", 6, processors=4)
+
     def test_four_processors(self):
         lines = self.check("processors", 4, processors=4)
         self.assertIn("measured processors 4", lines)
