@@ -2,10 +2,7 @@
  * driver; what is left when all that is gone. */
 #include "tests/native/native.h"
 
-enum {
-    PAGES = 64,
-    PIT_LINE = 0
-};
+enum { PAGES = 64, PIT_LINE = 0 };
 
 struct work {
     handle_t waitset, memory, source;
@@ -122,10 +119,8 @@ static void short_life(uint64_t argument, uint64_t page) {
 
 static uint64_t free_pages(void) {
     struct system_info info = {};
-    struct syscall_registers r = {.number = SYS_SYSTEM,
-                                  .a = SYSTEM_INFO,
-                                  .b = rt_address(&info),
-                                  .words = {sizeof info}};
+    struct syscall_registers r = {
+        .number = SYS_SYSTEM, .a = SYSTEM_INFO, .b = rt_address(&info), .words = {sizeof info}};
     rt_invoke(&r);
     return info.free_pages;
 }

@@ -177,7 +177,8 @@ const char exception_text[] = "exception in the kernel (error << 8 | vector)";
 
 /* ---- C ---- */
 
-static void switch_to(struct cpu *_Nonnull cpu, struct thread *_Nonnull next) LOCKED {
+[[gnu::always_inline]] static inline void switch_to(struct cpu *_Nonnull cpu,
+                                                    struct thread *_Nonnull next) LOCKED {
     struct thread *previous = cpu->arch.loaded;
     if (previous != nullptr) {
         previous->arch.fs = fs_base_read();
@@ -220,7 +221,8 @@ uint64_t entry_stub(uint32_t vector) {
 }
 
 /* The end of every entry: chooses who runs, and makes the processor that thread's. */
-static inline struct thread *_Nonnull leave(struct cpu *_Nonnull cpu) LOCKED {
+[[gnu::always_inline]] static inline struct thread *_Nonnull leave(
+    struct cpu *_Nonnull cpu) LOCKED {
     scheduler_exit(cpu);
     struct thread *next = cpu->current;
     if (next == nullptr) {

@@ -124,6 +124,7 @@ void processor_init(struct cpu *_Nonnull cpu, uint32_t index) {
     msr_write(MSR_LSTAR, (uint64_t)&entry_syscall);
     msr_write(MSR_SYSCALL_MASK, 0x47700); /* AC, NT, IOPL, DF, IF, TF */
     cpu->arch.self = cpu;
+    cpu->arch.mask = 1u << index;
     cpu->arch.stack = processor_stack(index);
     msr_write(MSR_GS_BASE, (uint64_t)&cpu->arch);
     msr_write(MSR_USER_GS_BASE, 0);
@@ -131,10 +132,13 @@ void processor_init(struct cpu *_Nonnull cpu, uint32_t index) {
 
 /* ---- floating point ---- */
 
-void floating_set_available(struct cpu *_Nonnull cpu, bool available) {
-    uint64_t value = cr0_read();
-    cr0_write(available ? value & ~(uint64_t)CR0_TASK_SWITCHED : value | CR0_TASK_SWITCHED);
+void floating_set_available(struct cpu *_Nonnull cpu, uint32_t available) {
     cpu->arch.floating = available;
+    if (available != 0) {
+        __asm__ volatile("clts");
+    } else {
+        cr0_write(cr0_read() | CR0_TASK_SWITCHED);
+    }
 }
 
 status_t floating_allocate(struct thread *_Nonnull thread) {
