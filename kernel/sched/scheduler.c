@@ -131,6 +131,11 @@ static struct cpu *_Nonnull choose_cpu(const struct thread *_Nonnull thread) LOC
     if ((thread->affinity & 1u << here->index) != 0) {
         return here;
     }
+    for (uint32_t i = 0; i < cpu_count && !last_allowed; i++) {
+        if (cpus[i].online && (thread->affinity & 1u << i) != 0) {
+            return &cpus[i]; /* busy, but no other is allowed */
+        }
+    }
     return last_allowed ? last : here;
 }
 
@@ -150,7 +155,8 @@ void scheduler_ready(struct thread *_Nonnull thread) {
     }
     enqueue(cpu, thread, false);
     if (cpu != here &&
-        (cpu->idle || cpu->current == nullptr || cpu->current->priority < thread->priority)) {
+        (cpu->idle || cpu->current == nullptr || cpu->current->priority < thread->priority ||
+         cpu->run.count == 1)) { /* its slice timer runs only while somebody waits */
         cpu->idle = false;
         arch_cpu_kick(cpu->index);
     }
