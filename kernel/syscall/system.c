@@ -24,17 +24,24 @@ static status_t set_process(struct thread *_Nonnull self, struct syscall_registe
         return status;
     }
     case SET_UPCALL:
+        if (r->words[0] >= USER_SPACE_LIMIT) {
+            return STATUS_BAD_ARGUMENT;
+        }
         process->upcall = r->words[0];
-        return r->words[0] < USER_SPACE_LIMIT ? STATUS_OK : STATUS_BAD_ARGUMENT;
+        return STATUS_OK;
     case SET_RUNTIME:
         process->runtime_start = r->words[0];
         process->runtime_length = r->words[1];
         return STATUS_OK;
     case SET_SEQUENCE:
+        if (r->words[0] >= USER_SPACE_LIMIT ||
+            r->words[0] + (r->words[1] >> 32) >= USER_SPACE_LIMIT) {
+            return STATUS_BAD_ARGUMENT;
+        }
         process->sequence_start = r->words[0];
         process->sequence_length = (uint32_t)r->words[1];
         process->sequence_check = r->words[0] + (r->words[1] >> 32);
-        return process->sequence_check < USER_SPACE_LIMIT ? STATUS_OK : STATUS_BAD_ARGUMENT;
+        return STATUS_OK;
     case SET_PRINCIPAL:
         if ((handle_rights(&self->process->table, (handle_t)r->a) & RIGHT_PRINCIPAL) == 0) {
             return STATUS_BAD_RIGHTS;

@@ -95,6 +95,7 @@ struct supervisor {
     } domains[DOMAIN_LIMIT];
     uint32_t domain_count;
     handle_t timer;
+    struct rt_start start;  /* its own, made up */
     struct rt_start giving; /* start page of the instance that is being made */
 };
 

@@ -58,7 +58,7 @@ static struct {
     _Atomic bool stopped;
     sem_t done;
     sem_t idle[CPU_LIMIT];
-    pthread_t idle_threads[CPU_LIMIT];
+    pthread_t idle_threads[CPU_LIMIT], main;
 } sim;
 
 static _Thread_local struct cpu *sim_cpu;
@@ -119,6 +119,9 @@ void arch_log_put(char c) {
 }
 
 void arch_lock_spin(void) {
+    if (sim.stopped) {
+        pthread_exit(nullptr); /* whoever stopped the machine keeps the lock */
+    }
     (void)sched_yield();
 }
 
@@ -129,10 +132,11 @@ static void finish(int code) {
 }
 
 [[noreturn]] void arch_stop(uint32_t code) {
-    finish((int)code);
-    for (;;) {
-        (void)pause();
+    if (pthread_equal(pthread_self(), sim.main)) {
+        exit((int)code); /* nothing runs yet */
     }
+    finish((int)code);
+    pthread_exit(nullptr);
 }
 
 [[noreturn]] void arch_reboot(void) {
@@ -535,6 +539,7 @@ static void *run_idle(void *argument) NO_TSA {
 
 static void set_up_host(const struct sim_options *_Nonnull options) {
     sim.options = *options;
+    sim.main = pthread_self();
     sim.random = options->seed * 2654435761u + 88172645463325252ull;
     sim.arena_size = (size_t)options->memory_pages * PAGE_SIZE;
     sim.arena_fd = memfd_create("isotope", MFD_CLOEXEC);
