@@ -46,6 +46,7 @@ static void check_order(unsigned expected) {
         REQUIRE(at->parent ? at->parent->left == at || at->parent->right == at
                            : world.tree.root == at);
         REQUIRE(tree_contains(SOME(at)));
+        REQUIRE(!at->parent || at->parent->priority >= at->priority);
         before = item;
         count++;
     }
