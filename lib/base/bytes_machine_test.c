@@ -18,9 +18,7 @@
 #undef memcmp
 #include "lib/base/test.h"
 
-enum {
-    SIZE = 40
-};
+enum { SIZE = 40 };
 struct bytes {
     uint8_t at[SIZE];
 };

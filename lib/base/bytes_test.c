@@ -1,9 +1,7 @@
 #include "lib/base/bytes.h"
 #include "lib/base/test.h"
 
-enum {
-    SIZE = 40
-};
+enum { SIZE = 40 };
 struct bytes {
     uint8_t at[SIZE];
 };
