@@ -1,14 +1,16 @@
 /* kernel/memory/radix.c: two slots in one tree, at any two indices of a tree of two
  * levels (of four slots: scaled down), any allocation failing.
  *
- * PROOF radix_slots --unwind 8 
+ * PROOF radix_slots --unwind 5
+ * PROOF radix_walk --unwind 9 --unwindset memory_next_resident.0:4,memory_slot.0:3
+ * PROOF radix_freeing --unwind 6
  * PROOF radix_range --unwind 8
  * SCALE kernel/memory/memory.h | RADIX_BITS = 6, | RADIX_BITS = 2,
  * SCALE kernel/memory/memory.h | RADIX_SLOTS = 64, | RADIX_SLOTS = 4,
  * SCALE kernel/memory/memory.h | static_assert(sizeof(struct radix_node) == 512); |
  * MUTANT radix_slots kernel/memory/radix.c | SOME(node_of(above))->slots[0] = old; | SOME(node_of(above))->slots[1] = old;
- * MUTANT radix_slots kernel/memory/radix.c | index = (index \| (span_of(level) - 1)) + 1; | index = (index \| (span_of(level + 1) - 1)) + 1;
- * MUTANT radix_slots kernel/memory/radix.c |         *at = 0;\n    }\n    memory->levels = 0; |         *at = 0;\n        break;\n    }\n    memory->levels = 0;
+ * MUTANT radix_walk kernel/memory/radix.c | index = (index \| (span_of(level) - 1)) + 1; | index = (index \| (span_of(level + 1) - 1)) + 1;
+ * MUTANT radix_freeing kernel/memory/radix.c |         *at = 0;\n    }\n    memory->levels = 0; |         *at = 0;\n        break;\n    }\n    memory->levels = 0;
  * MUTANT radix_range kernel/memory/radix.c | if (index >= span_of(memory->levels)) {\n        return nullptr; | if (index > span_of(memory->levels)) {\n        return nullptr;
  */
 #include "tests/proofs/prove.h"
@@ -58,7 +60,6 @@ void radix_slots(void) {
     uint64_t b = any_below(LIMIT);
     uint64_t *slot = nullptr;
     if (memory_slot_create(&memory, a, &slot) != STATUS_OK) {
-        PROVE(memory_next_resident(&memory, 0) == UINT64_MAX);
         return;
     }
     *slot = 77;
@@ -67,18 +68,56 @@ void radix_slots(void) {
         PROVE((*second == 77) == (a == b) && (a == b || *second == 0));
         *second = 88;
         PROVE(memory_slot(&memory, b) == second);
-        PROVE(*memory_slot(&memory, a) == (a == b ? 88u : 77u));
-        uint64_t low = a < b ? a : b;
-        PROVE(memory_next_resident(&memory, 0) == low);
-        PROVE(a == b || memory_next_resident(&memory, low + 1) == (a < b ? b : a));
-        *second = 0;
     } else {
-        PROVE(a != b && *memory_slot(&memory, a) == 77); /* a failure loses nothing */
-        PROVE(memory_next_resident(&memory, 0) == a);
+        PROVE(a != b);
     }
-    *memory_slot(&memory, a) = 0;
-    PROVE(memory_next_resident(&memory, 0) == UINT64_MAX);
-    PROVE(radix_free_step(&memory, 5) && in_use == 0 && memory.root == 0 && memory.levels == 0);
+    PROVE(*memory_slot(&memory, a) == (a == b ? 88u : 77u)); /* a failure loses nothing */
+}
+
+/* Two levels, and two leaves at any two places of them. */
+static void plant(void) {
+    memory.object.domain = payer;
+    memory.levels = 2;
+    memory.root = 1;
+    nodes[0].slots[any_below(RADIX_SLOTS)] = 2;
+    nodes[1].slots[any_below(RADIX_SLOTS)] = 77;
+    if (any_bool()) {
+        uint32_t other = any_below(RADIX_SLOTS);
+        ASSUME(nodes[0].slots[other] == 0);
+        nodes[0].slots[other] = 3;
+        nodes[2].slots[any_below(RADIX_SLOTS)] = 88;
+    }
+}
+
+/* The next slot in use is in use, is not before `from`, and none between is. */
+void radix_walk(void) {
+    plant();
+    uint64_t from = any_below(LIMIT + 1);
+    uint64_t found = memory_next_resident(&memory, from);
+    PROVE(found == UINT64_MAX || (found >= from && *memory_slot(&memory, found) != 0));
+    uint64_t between = any_below(LIMIT);
+    ASSUME(between >= from && between < found);
+    const uint64_t *slot = memory_slot(&memory, between);
+    PROVE(slot == nullptr || *slot == 0);
+}
+
+/* With no page left, every node is freed, once, within the budget. */
+void radix_freeing(void) {
+    plant();
+    for (unsigned i = 0; i < RADIX_SLOTS; i++) {
+        nodes[1].slots[i] = 0;
+        nodes[2].slots[i] = 0;
+    }
+    in_use = 2;
+    for (unsigned i = 0; i < RADIX_SLOTS; i++) {
+        in_use += nodes[0].slots[i] == 3;
+    }
+    unsigned needed = in_use;
+    unsigned budget = any_below(5);
+    bool done = radix_free_step(&memory, budget);
+    PROVE(done == (budget >= needed));
+    PROVE(in_use == (done ? 0 : needed - budget));
+    PROVE(!done || (memory.root == 0 && memory.levels == 0));
 }
 
 /* An index that the tree does not reach has no slot, and none is made beyond six levels. */
