@@ -1,13 +1,8 @@
-/* Accounting (kernel/object/domain.c) and the numbers that name calls (kernel/object/slab.c, kernel/ipc/request.c).
- *
- * PROOF charging
- * PROOF tokens
- * MUTANT charging kernel/object/domain.c | if (ckd_add(&sum, *used, amount) \|\| sum > limit) { | if ((sum = *used + amount) > limit) {
- * MUTANT tokens kernel/ipc/request.c | return request->generation << TOKEN_NUMBER_BITS \| slab_request_number(request); | return request->generation << (TOKEN_NUMBER_BITS - 1) \| slab_request_number(request);
- */
-#include "tests/proofs/prove.h"
+/* Accounting (kernel/object/domain.c) and the numbers that name calls (kernel/object/slab.c,
+ * kernel/ipc/request.c). */
 #include "kernel/ipc/request.c"
 #include "kernel/object/domain.c"
+#include "tests/proofs/prove.h"
 
 static struct domain domain;
 
@@ -28,8 +23,8 @@ void charging(void) {
     }
 }
 
-/* Two calls at two places or two times have two tokens, as long as place numbers are below 2^24 (memory of
- * requests below 8 GiB). */
+/* Two calls at two places or two times have two tokens, as long as place numbers are below 2^24
+ * (memory of requests below 8 GiB). */
 static struct request here, there;
 static uint32_t numbers[2];
 uint32_t slab_request_number(const struct request *request) {

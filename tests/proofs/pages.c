@@ -1,16 +1,13 @@
-/* kernel/memory/page.c: four pages, any free range, then any three operations. The free list holds exactly the
- * free pages, both ways; nobody gets a page twice; a run is adjacent and below its limit.
- *
- * PROOF page_operations --unwind 6
- * MUTANT page_operations kernel/memory/page.c | page_at(page->next)->previous = page->previous; | page_at(page->next)->previous = 0;
- * MUTANT page_operations kernel/memory/page.c | run = page_at((uint32_t)number)->kind == PAGE_FREE ? run + 1 : 0; | run = page_at((uint32_t)number)->kind == PAGE_FREE ? run + 1 : run;
- * MUTANT page_operations kernel/memory/page.c | if (number > 1) { | if (number > 0) {
- * MUTANT page_operations kernel/memory/page.c | if (page->references == 0) { | if (page->references <= 1) {
- */
-#include "tests/proofs/prove.h"
+/* kernel/memory/page.c: four pages, any free range, then any three operations. The free list holds
+ * exactly the free pages, both ways; nobody gets a page twice; a run is adjacent and below its
+ * limit. */
 #include "kernel/memory/page.c"
+#include "tests/proofs/prove.h"
 
-enum { PAGES = 4, STEPS = 3 };
+enum {
+    PAGES = 4,
+    STEPS = 3
+};
 
 static struct page array[PAGES];
 static union page_content content[PAGES];

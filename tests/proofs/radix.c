@@ -1,22 +1,12 @@
 /* kernel/memory/radix.c: two slots in one tree, at any two indices of a tree of two
- * levels (of four slots: scaled down), any allocation failing.
- *
- * PROOF radix_slots --unwind 5
- * PROOF radix_walk --unwind 9 --unwindset memory_next_resident.0:4,memory_slot.0:3
- * PROOF radix_freeing --unwind 6
- * PROOF radix_range --unwind 8
- * SCALE kernel/memory/memory.h | RADIX_BITS = 6, | RADIX_BITS = 2,
- * SCALE kernel/memory/memory.h | RADIX_SLOTS = 64, | RADIX_SLOTS = 4,
- * SCALE kernel/memory/memory.h | static_assert(sizeof(struct radix_node) == 512); |
- * MUTANT radix_slots kernel/memory/radix.c | SOME(node_of(above))->slots[0] = old; | SOME(node_of(above))->slots[1] = old;
- * MUTANT radix_walk kernel/memory/radix.c | index = (index \| (span_of(level) - 1)) + 1; | index = (index \| (span_of(level + 1) - 1)) + 1;
- * MUTANT radix_freeing kernel/memory/radix.c |         *at = 0;\n    }\n    memory->levels = 0; |         *at = 0;\n        break;\n    }\n    memory->levels = 0;
- * MUTANT radix_range kernel/memory/radix.c | if (index >= span_of(memory->levels)) {\n        return nullptr; | if (index > span_of(memory->levels)) {\n        return nullptr;
- */
-#include "tests/proofs/prove.h"
+ * levels (of four slots: scaled down), any allocation failing. */
 #include "kernel/memory/radix.c"
+#include "tests/proofs/prove.h"
 
-enum { NODES = 4, LIMIT = 16 };
+enum {
+    NODES = 4,
+    LIMIT = 16
+};
 
 static struct radix_node nodes[NODES];
 static struct domain *payer = (struct domain *)&nodes;

@@ -1,19 +1,13 @@
-/* lib/base/bytes.c and format.c: nothing is read or written beyond a capacity, whatever the bytes are.
- *
- * PROOF text_ends --unwind 7
- * PROOF bytes_compared --unwind 6
- * PROOF format_stays_inside --unwind 6
- * MUTANT text_ends lib/base/bytes.c | while (length < capacity && text[length] != '\0') { | while (length <= capacity && text[length] != '\0') {
- * MUTANT bytes_compared lib/base/bytes.c | for (size_t i = 0; i < size; i++) {\n        if (x[i] != y[i]) {\n            return false; | for (size_t i = 1; i < size; i++) {\n        if (x[i] != y[i]) {\n            return false;
- * MUTANT format_stays_inside lib/base/format.c | if (buffer->length + 1 < buffer->capacity) { | if (buffer->length < buffer->capacity) {
- * MUTANT format_stays_inside lib/base/format.c |     if (capacity > 0) {\n        out[buffer.length] = '\0';\n    } |     out[buffer.length] = '\0';
- */
+/* lib/base/bytes.c and format.c: nothing is read or written beyond a capacity, whatever the bytes
+ * are. */
 #define ISOTOPE_HOST 1
-#include "tests/proofs/prove.h"
 #include "lib/base/bytes.c"
 #include "lib/base/format.c"
+#include "tests/proofs/prove.h"
 
-enum { CAPACITY = 4 };
+enum {
+    CAPACITY = 4
+};
 
 void text_ends(void) {
     char text[CAPACITY];

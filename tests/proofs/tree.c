@@ -1,15 +1,7 @@
 /* lib/base/tree.c: three nodes with any keys and any seed (so any shape of the treap), one removed.
- *
- * PROOF tree_order --unwind 5
- * PROOF tree_search --unwind 5
- * MUTANT tree_order lib/base/tree.c | struct tree_node *down = key < at->key ? at->left : at->right; | struct tree_node *down = key <= at->key ? at->left : at->right;
- * MUTANT tree_order lib/base/tree.c | if (child->right != nullptr) {\n            child->right->parent = parent;\n        } |
- * MUTANT tree_order lib/base/tree.c | bool left_wins = node->left->priority > node->right->priority; | bool left_wins = node->left->priority < node->right->priority;
- * MUTANT tree_search lib/base/tree.c | if (at->key <= key) { | if (at->key < key) {
- * MUTANT tree_search lib/base/tree.c | if (at->key >= key) { | if (at->key > key) {
  */
-#include "tests/proofs/prove.h"
 #include "lib/base/tree.c"
+#include "tests/proofs/prove.h"
 
 static struct tree tree;
 static struct tree_node x, y, z;
@@ -66,7 +58,8 @@ static const struct tree_node *better(const struct tree_node *best, const struct
 void tree_search(void) {
     fill();
     uint64_t key = any_u64();
-    const struct tree_node *below = better(better(better(nullptr, &x, key, true), &y, key, true), &z, key, true);
+    const struct tree_node *below =
+        better(better(better(nullptr, &x, key, true), &y, key, true), &z, key, true);
     const struct tree_node *above =
         better(better(better(nullptr, &x, key, false), &y, key, false), &z, key, false);
     PROVE(tree_find_at_or_below(&tree, key) == below);
