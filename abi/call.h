@@ -21,12 +21,7 @@
 #include "status.h"
 #include <stddef.h>
 
-enum {
-    CALL_WORDS = 7,
-    CALL_HANDLES = 4,
-    CALL_INLINE_SIZE = 256,
-    CALL_LEASE_PAGES = 16
-};
+enum { CALL_WORDS = 7, CALL_HANDLES = 4, CALL_INLINE_SIZE = 256, CALL_LEASE_PAGES = 16 };
 
 /* In the upper half of rdi of `call`. */
 enum call_flags : uint32_t {
@@ -98,6 +93,10 @@ enum keep_operation : uint32_t {
     KEEP_NONE = 0,
     KEEP_PUT = 1,   /* move `handle` of this process to `slot` (what was there is closed) */
     KEEP_CLEAR = 2, /* close what is in `slot` */
+    /* Not about the keep, but part of the same step: */
+    KEEP_READY =
+        3, /* `handle`: a session (RIGHT_RECEIVE): clear readiness bits `keep`, set `slot` */
+    KEEP_FORGET = 4, /* `handle`: a dead process (RIGHT_MANAGE): its exit is accounted for */
 };
 struct keep_move {
     handle_t keep;
@@ -105,11 +104,7 @@ struct keep_move {
     uint32_t slot;
     handle_t handle;
 };
-enum {
-    COMMIT_PATCHES = 8,
-    COMMIT_PATCH_BYTES = 4096,
-    COMMIT_KEEP_MOVES = 8
-};
+enum { COMMIT_PATCHES = 8, COMMIT_PATCH_BYTES = 4096, COMMIT_KEEP_MOVES = 8 };
 
 /* General registers of a program as signal handlers, fork and debuggers see them. */
 struct program_frame {

@@ -9,10 +9,7 @@
 #include "kernel/object/process.h"
 #include "kernel/sched/scheduler.h"
 
-enum {
-    WAITSET_DEPTH_LIMIT = 5,
-    WAIT_PACKET_LIMIT = 64
-};
+enum { WAITSET_DEPTH_LIMIT = 5, WAIT_PACKET_LIMIT = 64 };
 
 status_t waitset_create(struct domain *_Nullable domain, struct waitset *_Nullable *_Nonnull out) {
     void *memory = nullptr;
@@ -271,6 +268,8 @@ bool waitset_deliver(struct waitset *_Nonnull waitset, struct thread *_Nonnull t
 static void waitset_wake(struct waitset *_Nonnull waitset) LOCKED {
     LIST_FOR(thread, &waitset->waiters, struct thread, wait_link) {
         if (thread->state != THREAD_RECEIVING) {
+            thread->woken_by = waitset;
+            object_reference(&waitset->object);
             thread_restart(thread);
             return;
         }
@@ -280,6 +279,18 @@ static void waitset_wake(struct waitset *_Nonnull waitset) LOCKED {
             return;
         }
     }
+}
+
+void waitset_looked(struct thread *_Nonnull thread, bool died) {
+    struct waitset *waitset = thread->woken_by;
+    if (waitset == nullptr) {
+        return;
+    }
+    thread->woken_by = nullptr;
+    if (died && !list_empty(&waitset->ready)) {
+        waitset_wake(SOME(waitset));
+    }
+    object_release(&waitset->object);
 }
 
 void source_notify(struct source *_Nonnull source, uint32_t bits) {

@@ -9,9 +9,7 @@
 #include "kernel/sched/thread.h"
 #include "lib/base/bytes.h"
 
-enum {
-    STREAM_PAGES_PER_ENTRY = 16
-};
+enum { STREAM_PAGES_PER_ENTRY = 16 };
 
 /* Begins, or finds the progress of, a call. */
 static void stream_begin(struct thread *_Nonnull self) LOCKED {
@@ -169,6 +167,7 @@ status_t stream_write(struct thread *_Nonnull self, struct session *_Nonnull ses
             memory->content_size = MAX(old_size, start + copied);
         }
         if (status == STATUS_RESTART) {
+            stream_writer_gone(self); /* nobody waits for a pager inside the slot */
             return status;
         }
         if (status != STATUS_OK) {

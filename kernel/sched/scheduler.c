@@ -4,11 +4,7 @@
 #include "kernel/object/process.h"
 #include "kernel/sched/clock.h"
 
-enum {
-    REAP_BUDGET = 4,
-    TIMER_BUDGET = 16,
-    FAIR_WEIGHT = 1024
-};
+enum { REAP_BUDGET = 4, TIMER_BUDGET = 16, FAIR_WEIGHT = 1024 };
 #define SLICE_NS 10000000ull
 #define SWEEP_NS 50000000ull /* how late a call's deadline may be noticed */
 #define REAP_NS 200000ull    /* deferred work goes on this soon */
@@ -248,10 +244,13 @@ static void arm_timer(struct cpu *_Nonnull cpu) LOCKED {
 
 void scheduler_exit(struct cpu *_Nonnull cpu) {
     struct thread *current = cpu->current;
-    reap_left = object_reap(REAP_BUDGET);
-    if (current != nullptr && current->dying && current->state == THREAD_RUNNING) {
-        thread_finish(SOME(current));
+    if (current != nullptr && current->dying) {
+        account(SOME(current), arch_ticks());
+        cpu->current = nullptr;
+        thread_finish(SOME(current)); /* its memory may be gone after the next line */
+        current = nullptr;
     }
+    reap_left = object_reap(REAP_BUDGET);
     if (current == nullptr || !goes_on(cpu, SOME(current))) {
         uint64_t now = arch_ticks();
         if (current != nullptr) {

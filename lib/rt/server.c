@@ -2,6 +2,7 @@
 #include "lib/rt/server.h"
 #include "lib/base/bytes.h"
 #include "lib/base/format.h"
+#include "lib/rt/kept.h"
 #include <stdarg.h>
 
 void rt_log(const struct rt_server *_Nonnull server, const char *_Nonnull text, ...) {
@@ -85,17 +86,32 @@ status_t rt_stage_record(struct rt_server *_Nonnull server, const void *_Nonnull
     return rt_stage(server, target, record, record->size);
 }
 
-status_t rt_stage_keep(struct rt_server *_Nonnull server, uint32_t slot, handle_t handle) {
+static status_t stage_move(struct rt_server *_Nonnull server, struct keep_move move) {
     if (server->keep_count == COMMIT_KEEP_MOVES) {
         return STATUS_OUT_OF_RANGE;
     }
-    server->page->keep_moves[server->keep_count++] = (struct keep_move){
-        .keep = server->keep,
-        .operation = handle == HANDLE_NONE ? KEEP_CLEAR : KEEP_PUT,
-        .slot = slot,
-        .handle = handle,
-    };
+    server->page->keep_moves[server->keep_count++] = move;
     return STATUS_OK;
+}
+
+status_t rt_stage_keep(struct rt_server *_Nonnull server, uint32_t slot, handle_t handle) {
+    return stage_move(server, (struct keep_move){
+                                  .keep = server->keep,
+                                  .operation = handle == HANDLE_NONE ? KEEP_CLEAR : KEEP_PUT,
+                                  .slot = slot,
+                                  .handle = handle,
+                              });
+}
+
+status_t rt_stage_ready(struct rt_server *_Nonnull server, handle_t session, uint32_t clear,
+                        uint32_t set) {
+    return stage_move(
+        server,
+        (struct keep_move){.keep = clear, .operation = KEEP_READY, .slot = set, .handle = session});
+}
+
+status_t rt_stage_forget(struct rt_server *_Nonnull server, handle_t process) {
+    return stage_move(server, (struct keep_move){.operation = KEEP_FORGET, .handle = process});
 }
 
 void rt_stage_drop(struct rt_server *_Nonnull server) {
@@ -204,7 +220,15 @@ static void serve_call(struct rt_server *_Nonnull server, const struct rt_servic
     for (size_t i = 0; i < CALL_WORDS; i++) {
         request.words[i] = r->words[i];
     }
+    bool nested = server->page->received.identity.path != 0;
+    if (nested && server->kept_count > 0 && rt_kept_find(server, &request)) {
+        return;
+    }
     service->on_call(server, &request);
+    if (nested && server->kept_count > 0 && staged(server) && reply->outcome == RT_REPLY &&
+        reply->status == STATUS_OK) {
+        reply->status = rt_kept_stage(server, &request);
+    }
     bool keeps =
         reply->outcome == RT_PARK || (reply->outcome == RT_REPLY && reply->status == STATUS_OK);
     if (!keeps) {

@@ -80,7 +80,8 @@ static void emit_filler(struct generator *_Nonnull generator,
 /* CHECKs that a value which came through is one that the type allows. */
 static void emit_check(struct generator *_Nonnull generator, int indent,
                        const struct type_use *_Nonnull type, const char *_Nonnull place) {
-    if (!element_checked(generator->protocol, type)) {
+    bool number = is_number(generator, type) && type->form == FORM_SCALAR;
+    if (number || !element_checked(generator->protocol, type)) {
         return;
     }
     emit(generator->out, "%*svalid = true;\n", indent, "");
@@ -106,8 +107,9 @@ static void emit_handler_input(struct generator *_Nonnull generator,
             emit(out, "    fuzz_see_bytes(in->%s);\n", name);
         }
     } else if (parameter->type.form == FORM_HANDLE) {
-        emit(out, "%s", parameter->optional ? "" : "    CHECK(");
-        emit(out, parameter->optional ? "" : "in->%s != HANDLE_NONE);\n", name);
+        if (!parameter->optional) {
+            emit(out, "    CHECK(in->%s != HANDLE_NONE);\n", name);
+        }
     } else {
         emit_check(generator, 4, &parameter->type, place);
     }
@@ -169,7 +171,9 @@ static void emit_variable(struct generator *_Nonnull generator,
         emit(out, "    struct %s %s = %s(%" PRIu64 ");\n",
              parameter->out ? "rt_buffer" : "rt_bytes", name,
              parameter->out ? "fuzz_buffer" : "fuzz_bytes", parameter->type.length);
-        emit(out, parameter->out ? "    uint64_t out_%s_size = 0;\n" : "", name);
+        if (parameter->out) {
+            emit(out, "    uint64_t out_%s_size = 0;\n", name);
+        }
         return;
     }
     if (parameter->type.form == FORM_HANDLE) {
@@ -231,8 +235,9 @@ static void emit_result_checks(struct generator *_Nonnull generator,
             emit(out, "    CHECK(out_%s_size <= %s.size);\n", parameter->name.text,
                  parameter->name.text);
         } else if (parameter->type.form == FORM_HANDLE) {
-            emit(out, parameter->optional ? "" : "    CHECK(out_%s != HANDLE_NONE);\n",
-                 parameter->name.text);
+            if (!parameter->optional) {
+                emit(out, "    CHECK(out_%s != HANDLE_NONE);\n", parameter->name.text);
+            }
         } else if (parameter->type.form == FORM_NAMED) {
             emit_check(generator, 4, &parameter->type, place);
         }
@@ -265,25 +270,31 @@ static void emit_entry(struct generator *_Nonnull generator) {
     }
     emit(out, "};\n\nstatic void serve(struct rt_request *_Nonnull request) {\n");
     emit(out, "    %s_dispatch(&handlers, &loopback, request);\n}\n\n", generator->name);
-    emit(out, "static void (*_Nonnull const calls[])(void) = {\n");
+    emit(out, "static void call(size_t method) {\n    switch (method) {\n");
     for (uint32_t i = 0; i < protocol->method_count; i++) {
-        emit(out, "    call_%s,\n", protocol->methods[i].name.text);
+        emit(out, "    case %" PRIu32 ":\n        call_%s();\n        break;\n", i,
+             protocol->methods[i].name.text);
     }
-    emit(out, "};\n\nint LLVMFuzzerTestOneInput(const uint8_t *_Nonnull data, size_t size);\n");
+    emit(out, "    default:\n        break;\n    }\n}\n\n");
+    emit(out, "int LLVMFuzzerTestOneInput(const uint8_t *_Nonnull data, size_t size);\n");
     emit(out, "int LLVMFuzzerTestOneInput(const uint8_t *_Nonnull data, size_t size) {\n");
     emit(out, "    fuzz_start((struct rt_bytes){.size = size, .data = data}, serve);\n");
-    emit(out, "    size_t method = fuzz_number() %% ARRAY_LENGTH(calls);\n");
+    emit(out, "    size_t method = fuzz_number() %% ARRAY_LENGTH(%s_methods);\n", generator->name);
     emit(out, "    if (fuzz_number() %% 2 == 0) {\n");
     emit(out, "        fuzz_request(%s_methods[method].label);\n", generator->name);
-    emit(out, "    } else {\n        fuzz_maybe_spoil();\n        calls[method]();\n    }\n");
+    emit(out, "    } else {\n        fuzz_maybe_spoil();\n        call(method);\n    }\n");
     emit(out, "    fuzz_end();\n    return 0;\n}\n");
 }
 
 void generate_fuzz(struct generator *_Nonnull generator) {
     const struct protocol *protocol = generator->protocol;
     emit_head(generator, "Fuzz harness for the dispatcher and the stubs.");
-    emit(generator->out, "#include \"host/idlc/fuzz/support.h\"\n#include \"idl/%s.h\"\n\n",
+    emit(generator->out, "#include \"host/idlc/tests/fuzz_support.h\"\n#include \"idl/%s.h\"\n",
          generator->name);
+    if (protocol->method_count == 0) {
+        return;
+    }
+    emit_blank(generator->out);
     for (uint32_t i = 0; i < protocol->type_count; i++) {
         if (protocol->types[i].kind <= TYPE_STRUCT) {
             emit_filler(generator, &protocol->types[i]);
@@ -293,7 +304,5 @@ void generate_fuzz(struct generator *_Nonnull generator) {
         emit_handler(generator, &protocol->methods[i]);
         emit_call(generator, &protocol->methods[i]);
     }
-    if (protocol->method_count > 0) {
-        emit_entry(generator);
-    }
+    emit_entry(generator);
 }
