@@ -4,10 +4,7 @@
 #include "kernel/memory/page.c"
 #include "tests/proofs/prove.h"
 
-enum {
-    PAGES = 4,
-    STEPS = 3
-};
+enum { PAGES = 4, STEPS = 3 };
 
 static struct page array[PAGES];
 static union page_content content[PAGES];

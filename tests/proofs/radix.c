@@ -3,10 +3,7 @@
 #include "kernel/memory/radix.c"
 #include "tests/proofs/prove.h"
 
-enum {
-    NODES = 4,
-    LIMIT = 16
-};
+enum { NODES = 4, LIMIT = 16 };
 
 static struct radix_node nodes[NODES];
 static struct domain *payer = (struct domain *)&nodes;

@@ -5,9 +5,7 @@
 #include "lib/base/format.c"
 #include "tests/proofs/prove.h"
 
-enum {
-    CAPACITY = 4
-};
+enum { CAPACITY = 4 };
 
 void text_ends(void) {
     char text[CAPACITY];
