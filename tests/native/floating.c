@@ -1,9 +1,7 @@
 /* Floating-point registers belong to their thread, across switches, and are copied by a fork. */
 #include "tests/native/native.h"
 
-enum {
-    ROUNDS = 500
-};
+enum { ROUNDS = 500 };
 
 /* Holds `value` in XMM5 and in the control word while others run; 0: something changed it. */
 static bool keeps(uint64_t value, uint64_t session) {
@@ -34,6 +32,25 @@ static bool keeps(uint64_t value, uint64_t session) {
     return both.after == value && both.control_after == both.control && number == 0;
 }
 
+/* The registers that a system call keeps, while other threads run. */
+static bool keeps_general(uint64_t value) {
+    uint64_t good = 0;
+    __asm__ volatile("movq %%rcx, %%rbx\n movq %%rcx, %%r12\n movq %%rcx, %%r13\n"
+                     "movq %%rcx, %%r14\n movq %%rcx, %%r15\n movq %%rcx, %%r9\n"
+                     "syscall\n"
+                     "xorl %%eax, %%eax\n"
+                     "cmpq %%r9, %%rbx\n jne 1f\n cmpq %%r9, %%r12\n jne 1f\n"
+                     "cmpq %%r9, %%r13\n jne 1f\n cmpq %%r9, %%r14\n jne 1f\n"
+                     "cmpq %%r9, %%r15\n jne 1f\n"
+                     "movl $1, %%eax\n"
+                     "1:\n"
+                     : "=a"(good), "+c"(value)
+                     : "a"((uint64_t)SYS_THREAD_CONTROL), "D"(0ull), "S"((uint64_t)THREAD_YIELD)
+                     : "rbx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+                       "memory");
+    return good == 1;
+}
+
 struct shared {
     uint32_t ended, wrong;
 };
@@ -41,7 +58,7 @@ struct shared {
 static void user(uint64_t argument, uint64_t page) {
     struct shared *shared = (struct shared *)(uintptr_t)argument;
     for (uint64_t i = 0; i < ROUNDS; i++) {
-        if (!keeps(page + i, 0)) {
+        if (!keeps(page + i, 0) || !keeps_general(page ^ i)) {
             __atomic_fetch_add(&shared->wrong, 1u, __ATOMIC_SEQ_CST);
         }
     }

@@ -2,6 +2,7 @@
  * one-shot timer, measured in the same interval. Under QEMU's -icount the TSC counts instructions.
  *
  * Source of the PIT's and RTC's registers: Intel 8254 data sheet; MC146818 data sheet. */
+#include "abi/info.h"
 #include "kernel/arch/x86_64/machine.h"
 #include "kernel/arch/x86_64/x86.h"
 
@@ -69,6 +70,10 @@ uint64_t arch_ticks_to_ns(uint64_t ticks) {
 
 uint64_t arch_clock_ns(void) {
     return scale(arch_ticks() - boot_ticks, ns_per_tick);
+}
+
+void arch_clock_copy(struct clock_copy *_Nonnull out) {
+    *out = (struct clock_copy){.tsc_base = boot_ticks, .multiplier = ns_per_tick, .shift = 32};
 }
 
 void arch_timer_arm(uint64_t deadline_ns) {
