@@ -1,0 +1,417 @@
+/* The operations that a seed chooses from, each done to the file system and to the model. */
+#include "fs/latticefs/core/checksum.h"
+#include "fs/latticefs/core/log.h"
+#include "world.h"
+#include <stdio.h>
+
+#pragma clang assume_nonnull begin
+
+struct outcome {
+    lattice_status_t status; /* of the file system */
+    bool resource;           /* it had no memory or space: nothing must have happened */
+    bool fatal;              /* it is of no use any more: crash */
+};
+
+static struct outcome judge(struct world *world, lattice_status_t status) {
+    struct outcome outcome = {.status = status};
+    struct lattice *fs = SOME(world->fs);
+    outcome.fatal = !world->power || status == LATTICE_ABORTED || fs->aborted != LATTICE_OK;
+    if (outcome.fatal) {
+        if (world->power && world->fail_one_in == 0) {
+            world_fail(world, "aborted without a cause", (uint64_t)status,
+                       (uint64_t)fs->aborted);
+        }
+        return outcome;
+    }
+    outcome.resource = status == LATTICE_NO_SPACE || status == LATTICE_TOO_MANY ||
+                       (status == LATTICE_NO_MEMORY && world->fail_one_in != 0);
+    world->refused += outcome.resource;
+    if (fs->statistics.commits != world->commits_seen) {
+        /* A commit for want of space made at least the state before this operation durable. */
+        world->commits_seen = fs->statistics.commits;
+        world_acknowledge(world);
+    }
+    return outcome;
+}
+
+/* Compares with what the model said; the model has made the change. */
+static void settle(struct world *world, struct outcome outcome, lattice_status_t expected) {
+    if (!outcome.fatal && outcome.status != expected) {
+        world_fail(world, "outcome differs", (uint64_t)outcome.status, (uint64_t)expected);
+    }
+    if (expected == LATTICE_OK) {
+        world_state_add(world);
+    }
+    if (outcome.fatal) {
+        world_crash(world);
+    }
+}
+
+/* ---- choosing ---- */
+
+static struct model_object *pick(struct world *world, uint32_t mode_type) {
+    uint32_t start = dice_below(&world->dice, MODEL_OBJECTS);
+    for (uint32_t i = 0; i < MODEL_OBJECTS; i++) {
+        struct model_object *object = &world->model.objects[(start + i) % MODEL_OBJECTS];
+        if (object->live && (mode_type == 0 || object->mode >> 12 == mode_type)) {
+            return object;
+        }
+    }
+    return &world->model.objects[0];
+}
+
+static uint32_t pick_name(struct world *world, const struct model_object *directory) {
+    if (directory->entry_count > 0 && !dice_once_in(&world->dice, 4)) {
+        return directory->entries[dice_below(&world->dice, directory->entry_count)].name;
+    }
+    return dice_below(&world->dice, MODEL_NAMES);
+}
+
+static uint64_t pick_offset(struct world *world) {
+    uint32_t slot = dice_once_in(&world->dice, 6)
+                        ? MODEL_PAGES_NEAR + dice_below(&world->dice, MODEL_PAGES_FAR)
+                        : dice_below(&world->dice, MODEL_PAGES_NEAR);
+    uint32_t within = dice_once_in(&world->dice, 2) ? 0 : dice_below(&world->dice, 4096);
+    return model_page_offset(dice_once_in(&world->dice, 3) ? 0 : slot) + within;
+}
+
+/* ---- operations ---- */
+
+static void drop_orphan(struct world *world, uint64_t orphan) {
+    struct model_object *_Nullable object =
+        orphan == 0 ? nullptr : model_find(&world->model, orphan);
+    if (object == nullptr || SOME(object)->open || world->fs == nullptr) {
+        return;
+    }
+    granules_forget(SOME(world->granules), SOME(world->dataset), orphan);
+    struct outcome outcome =
+        judge(world, object_delete(SOME(world->fs), SOME(world->dataset), orphan));
+    if (outcome.resource) {
+        SOME(object)->open = true; /* a later close tries again */
+        return;
+    }
+    model_delete(SOME(object));
+    settle(world, outcome, LATTICE_OK);
+}
+
+static void do_create(struct world *world) {
+    static const uint32_t types[8] = {MODE_FILE, MODE_FILE,    MODE_FILE, MODE_FILE,
+                                      MODE_DIRECTORY, MODE_DIRECTORY, MODE_SYMLINK, MODE_FIFO};
+    struct model_object *parent = pick(world, dice_once_in(&world->dice, 20) ? 0 : MODE_DIRECTORY);
+    uint32_t name = pick_name(world, parent);
+    uint32_t type = types[dice_below(&world->dice, 8)];
+    struct create_attributes attributes = {.mode = type << 12 |
+                                                   (dice_below(&world->dice, 0x1000) & 07777),
+                                           .user = dice_below(&world->dice, 3)};
+    struct view target = {};
+    if (type == MODE_SYMLINK) {
+        uint32_t size = 1 + dice_below(&world->dice, dice_once_in(&world->dice, 3) ? 4095 : 40);
+        struct bytes text = bytes_sub(BYTES_OF(world->io), 0, size);
+        for (uint32_t i = 0; i < size; i++) {
+            text.data[i] = (uint8_t)('a' + dice_below(&world->dice, 26));
+        }
+        target = bytes_view(text);
+    }
+    if (model_vacant(&world->model) == nullptr || parent->entry_count == MODEL_ENTRIES) {
+        return;
+    }
+    uint64_t object = 0;
+    uint64_t target_hash = type == MODE_SYMLINK ? checksum_xxh64(target) : 0;
+    uint64_t target_size = target.size;
+    struct outcome outcome =
+        judge(world, name_create(SOME(world->fs), SOME(world->dataset), parent->number,
+                                 model_name(name), &attributes, target, &object));
+    if (outcome.resource) {
+        return;
+    }
+    object = object == 0 ? UINT64_MAX : object;
+    settle(world, outcome,
+           model_create(&world->model, parent->number, name, object, attributes.mode,
+                        attributes.user, target_hash, target_size));
+}
+
+static void do_link(struct world *world) {
+    struct model_object *parent = pick(world, MODE_DIRECTORY);
+    struct model_object *object = pick(world, dice_once_in(&world->dice, 8) ? 0 : MODE_FILE);
+    uint32_t name = dice_below(&world->dice, MODEL_NAMES);
+    if (parent->entry_count == MODEL_ENTRIES) {
+        return;
+    }
+    struct outcome pushed =
+        judge(world, granules_push(SOME(world->granules), SOME(world->dataset), object->number));
+    if (pushed.status != LATTICE_OK) {
+        if (pushed.fatal) {
+            world_crash(world);
+        }
+        return;
+    }
+    struct outcome outcome =
+        judge(world, name_link(SOME(world->fs), SOME(world->dataset), object->number,
+                               parent->number, model_name(name)));
+    if (!outcome.resource) {
+        settle(world, outcome, model_link(&world->model, object->number, parent->number, name));
+    }
+}
+
+static void do_remove(struct world *world) {
+    struct model_object *parent = pick(world, MODE_DIRECTORY);
+    uint32_t name = pick_name(world, parent);
+    bool want_directory = dice_once_in(&world->dice, 3);
+    uint64_t orphan = 0;
+    uint64_t expected_orphan = 0;
+    struct model_entry *_Nullable entry = model_entry(parent, name);
+    if (entry != nullptr && dice_once_in(&world->dice, 4)) {
+        SOME(model_find(&world->model, SOME(entry)->object))->open = true;
+    }
+    struct outcome outcome =
+        judge(world, name_remove(SOME(world->fs), SOME(world->dataset), parent->number,
+                                 model_name(name), want_directory, &orphan));
+    if (outcome.resource) {
+        return;
+    }
+    settle(world, outcome,
+           model_remove(&world->model, parent->number, name, want_directory, &expected_orphan));
+    if (!outcome.fatal) {
+        if (orphan != expected_orphan) {
+            world_fail(world, "orphan differs", orphan, expected_orphan);
+        }
+        drop_orphan(world, orphan);
+    }
+}
+
+static void do_rename(struct world *world) {
+    struct model_object *from_parent = pick(world, MODE_DIRECTORY);
+    struct model_object *to_parent =
+        dice_once_in(&world->dice, 2) ? from_parent : pick(world, MODE_DIRECTORY);
+    uint32_t from = pick_name(world, from_parent);
+    uint32_t to = pick_name(world, to_parent);
+    uint32_t flags = dice_once_in(&world->dice, 3) ? 1 + dice_below(&world->dice, 2) : 0;
+    uint64_t orphan = 0;
+    uint64_t expected_orphan = 0;
+    struct model_entry *_Nullable entry = model_entry(from_parent, from);
+    if (to_parent->entry_count == MODEL_ENTRIES) {
+        return;
+    }
+    if (entry != nullptr) {
+        struct outcome pushed = judge(world, granules_push(SOME(world->granules),
+                                                           SOME(world->dataset),
+                                                           SOME(entry)->object));
+        if (pushed.status != LATTICE_OK) {
+            if (pushed.fatal) {
+                world_crash(world);
+            }
+            return;
+        }
+    }
+    struct outcome outcome =
+        judge(world, name_rename(SOME(world->fs), SOME(world->dataset), from_parent->number,
+                                 model_name(from), to_parent->number, model_name(to), flags,
+                                 &orphan));
+    if (outcome.resource) {
+        return;
+    }
+    settle(world, outcome,
+           model_rename(&world->model, from_parent->number, from, to_parent->number, to, flags,
+                        &expected_orphan));
+    if (!outcome.fatal) {
+        if (orphan != expected_orphan) {
+            world_fail(world, "orphan differs", orphan, expected_orphan);
+        }
+        drop_orphan(world, orphan);
+    }
+}
+
+static void do_write(struct world *world) {
+    struct model_object *file = pick(world, MODE_FILE);
+    uint64_t offset = pick_offset(world);
+    uint32_t size = 1 + dice_below(&world->dice, dice_once_in(&world->dice, 2) ? 300 : 20000);
+    if (file->mode >> 12 != MODE_FILE) {
+        return;
+    }
+    uint64_t limit = model_page_slot(offset) < MODEL_PAGES_NEAR
+                         ? MODEL_PAGES_NEAR * UINT64_C(4096)
+                         : (MODEL_FAR_PAGE + MODEL_PAGES_FAR) * UINT64_C(4096);
+    size = (uint32_t)MIN((uint64_t)size, limit - offset);
+    struct bytes content = bytes_sub(BYTES_OF(world->io2), 0, size);
+    uint32_t sort = dice_below(&world->dice, 3);
+    uint64_t pattern = dice_roll(&world->dice);
+    for (uint32_t i = 0; i < size; i++) { /* noise, text-like, or nearly all zero */
+        content.data[i] = sort == 0   ? (uint8_t)dice_roll(&world->dice)
+                          : sort == 1 ? (uint8_t)(pattern >> (i % 7) * 8)
+                                      : (uint8_t)(i % 997 == 5);
+    }
+    size_t written = 0;
+    lattice_status_t status = granules_write(SOME(world->granules), SOME(world->dataset),
+                                             file->number, offset, bytes_view(content), &written);
+    struct outcome outcome = judge(world, status);
+    if (written != 0) {
+        model_write(file, offset, view_sub(bytes_view(content), 0, written));
+    }
+    if (outcome.fatal) {
+        world_crash(world);
+    } else if (!outcome.resource && (outcome.status != LATTICE_OK || written != size)) {
+        world_fail(world, "granules_write", (uint64_t)outcome.status, written);
+    }
+}
+
+static void do_resize(struct world *world) {
+    struct model_object *file = pick(world, MODE_FILE);
+    uint64_t size = dice_once_in(&world->dice, 4) ? 0 : pick_offset(world);
+    if (file->mode >> 12 != MODE_FILE) {
+        return;
+    }
+    /* Its later steps may be preceded by a commit of the first. */
+    world->no_probe = true;
+    struct outcome outcome = judge(world, granules_resize(SOME(world->granules),
+                                                          SOME(world->dataset), file->number, size));
+    world->no_probe = false;
+    if (outcome.resource) {
+        return;
+    }
+    model_resize(file, size);
+    settle(world, outcome, LATTICE_OK);
+}
+
+static void do_punch(struct world *world) {
+    struct model_object *file = pick(world, MODE_FILE);
+    uint64_t offset = pick_offset(world);
+    uint64_t length = 1 + dice_below(&world->dice, 30000);
+    if (file->mode >> 12 != MODE_FILE) {
+        return;
+    }
+    struct outcome outcome =
+        judge(world, granules_punch(SOME(world->granules), SOME(world->dataset), file->number,
+                                    offset, length));
+    if (outcome.fatal) {
+        world_crash(world);
+    } else if (outcome.status == LATTICE_OK) {
+        model_punch(file, offset, length);
+    } else if (!outcome.resource) {
+        world_fail(world, "granules_punch", (uint64_t)outcome.status, 0);
+    } else { /* it stopped somewhere: take it back by a full punch without failures */
+        uint32_t fail = world->fail_one_in;
+        world->fail_one_in = 0;
+        lattice_status_t status = granules_punch(SOME(world->granules), SOME(world->dataset),
+                                                 file->number, offset, length);
+        world->fail_one_in = fail;
+        model_punch(file, offset, length);
+        if (status != LATTICE_OK) {
+            world_crash(world);
+        }
+    }
+}
+
+static void do_attributes(struct world *world) {
+    struct model_object *object = pick(world, 0);
+    struct inode inode = {};
+    struct outcome outcome = judge(
+        world, inode_get(SOME(world->fs), SOME(world->dataset), object->number, &inode));
+    if (outcome.status != LATTICE_OK) {
+        if (!outcome.resource) {
+            settle(world, outcome, LATTICE_OK);
+        }
+        return;
+    }
+    inode.mode = (inode.mode & 0xf000) | (dice_below(&world->dice, 0x1000) & 07777);
+    inode.user = dice_below(&world->dice, 5);
+    inode.group = dice_below(&world->dice, 5);
+    outcome = judge(world, inode_update(SOME(world->fs), SOME(world->dataset), object->number,
+                                        &inode));
+    if (outcome.resource) {
+        return;
+    }
+    object->mode = inode.mode;
+    object->user = inode.user;
+    object->group = inode.group;
+    settle(world, outcome, LATTICE_OK);
+}
+
+static void durable(struct world *world, lattice_status_t status) {
+    struct outcome outcome = judge(world, status);
+    if (outcome.fatal) {
+        world_crash(world);
+    } else if (outcome.status == LATTICE_OK) {
+        world_acknowledge(world);
+    } else if (!outcome.resource) {
+        world_fail(world, "sync or commit", (uint64_t)status, 0);
+    }
+}
+
+static void do_sync(struct world *world) {
+    struct model_object *object = pick(world, 0);
+    durable(world, granules_sync(SOME(world->granules), SOME(world->dataset), object->number));
+}
+
+static void do_commit(struct world *world) {
+    durable(world, granules_commit(SOME(world->granules)));
+}
+
+static void do_close_orphan(struct world *world) {
+    for (uint32_t i = 0; i < MODEL_OBJECTS; i++) {
+        struct model_object *object = &world->model.objects[i];
+        if (object->live && object->open) {
+            object->open = false;
+            if (object->links == 0) {
+                drop_orphan(world, object->number);
+                return;
+            }
+        }
+    }
+}
+
+static void do_crash(struct world *world) {
+    world_crash(world);
+}
+
+static void do_power_later(struct world *world) {
+    world->disks[0].dies_at = world->disks[0].writes + 1 + dice_below(&world->disk_dice, 60);
+}
+
+static void do_remount(struct world *world) {
+    uint32_t fail = world->fail_one_in;
+    world->fail_one_in = 0;
+    struct outcome outcome = judge(world, granules_commit(SOME(world->granules)));
+    if (outcome.status == LATTICE_OK) {
+        world_acknowledge(world);
+    }
+    world->fail_one_in = fail;
+    world_crash(world);
+}
+
+static void do_verify(struct world *world) {
+    verify_seen(world);
+}
+
+struct choice {
+    uint32_t weight;
+    const char *name;
+    void (*run)(struct world *world);
+};
+
+static const struct choice choices[] = {
+    {18, "create", do_create},   {6, "link", do_link},         {12, "remove", do_remove},
+    {14, "rename", do_rename},   {26, "write", do_write},      {10, "resize", do_resize},
+    {5, "punch", do_punch},      {5, "attributes", do_attributes}, {12, "sync", do_sync},
+    {5, "commit", do_commit},    {5, "close", do_close_orphan}, {1, "crash", do_crash},
+    {2, "power", do_power_later}, {1, "remount", do_remount},   {1, "verify", do_verify},
+};
+
+void world_operate(struct world *world) {
+    uint32_t total = 0;
+    for (uint32_t i = 0; i < ARRAY_LENGTH(choices); i++) {
+        total += choices[i].weight;
+    }
+    uint32_t at = dice_below(&world->dice, total);
+    uint32_t chosen = 0;
+    while (at >= choices[chosen].weight) {
+        at -= choices[chosen].weight;
+        chosen++;
+    }
+    world->doing = choices[chosen].name;
+    if (world->options.verbose) {
+        printf("%u %s\n", world->operation, world->doing);
+    }
+    choices[chosen].run(world);
+}
+
+#pragma clang assume_nonnull end

@@ -1,0 +1,335 @@
+/* Judging a file system: against the model, against the states that a crash may leave, against itself. */
+#include "fs/latticefs/core/check.h"
+#include "fs/latticefs/core/checksum.h"
+#include "world.h"
+#include <stdio.h>
+
+#pragma clang assume_nonnull begin
+
+static void must(const struct world *world, lattice_status_t status, const char *what,
+                 uint64_t number) {
+    if (status != LATTICE_OK) {
+        world_fail(world, what, (uint64_t)status, number);
+    }
+}
+
+/* ---- hashing what is there ---- */
+
+struct hashing {
+    struct world *world;
+    struct lattice *fs;
+    struct dataset *dataset;
+    struct model *_Nullable reload;
+    uint64_t sum;
+};
+
+static void reload_page(struct hashing *hashing, uint64_t object, uint64_t offset,
+                        struct view content) {
+    struct model_object *_Nullable file =
+        hashing->reload == nullptr ? nullptr : model_find(SOME(hashing->reload), object);
+    if (file == nullptr) {
+        return;
+    }
+    if (model_page_slot(offset) == MODEL_PAGES) {
+        world_fail(hashing->world, "data where none was written", object, offset);
+    }
+    uint64_t size = SOME(file)->size;
+    model_write(SOME(file), offset, content);
+    SOME(file)->size = size;
+}
+
+/* Hashes the pages of one granule that hold anything. */
+static void hash_granule(struct hashing *hashing, uint64_t object, const struct inode *inode,
+                         uint64_t granule) {
+    struct bytes to = bytes_sub(BYTES_OF(hashing->world->io), 0, granule_size(inode));
+    must(hashing->world,
+         granule_read(hashing->fs, hashing->dataset, object, inode, granule, to), "granule_read",
+         object);
+    for (uint32_t at = 0; at < to.size; at += SIM_BLOCK) {
+        struct view page = view_sub(bytes_view(to), at, SIM_BLOCK);
+        uint64_t offset = (granule << inode->record_shift) + at;
+        if (!view_is_zero(page)) {
+            hashing->sum += model_page_hash(object, offset, checksum_xxh64(page));
+            reload_page(hashing, object, offset, page);
+        }
+    }
+}
+
+static void hash_content(struct hashing *hashing, uint64_t object, const struct inode *inode) {
+    uint64_t offset = 0;
+    while (offset < inode->size) {
+        lattice_status_t status =
+            file_seek(hashing->fs, hashing->dataset, object, offset, true, &offset);
+        if (status == LATTICE_NOT_FOUND) {
+            return;
+        }
+        must(hashing->world, status, "file_seek", object);
+        hash_granule(hashing, object, inode, offset >> inode->record_shift);
+        offset = ((offset >> inode->record_shift) + 1) << inode->record_shift;
+    }
+}
+
+static void hash_object(struct hashing *hashing, uint64_t object) {
+    struct inode inode = {};
+    struct view target = {};
+    uint64_t target_hash = 0;
+    must(hashing->world, inode_get(hashing->fs, hashing->dataset, object, &inode), "inode_get",
+         object);
+    if (inode_type(&inode) == MODE_SYMLINK) {
+        must(hashing->world, symlink_read(hashing->fs, hashing->dataset, object, &target),
+             "symlink_read", object);
+        target_hash = checksum_xxh64(target);
+    }
+    hashing->sum += model_object_hash(object, &inode, target_hash);
+    if (hashing->reload != nullptr) {
+        struct model_object *_Nullable made = model_vacant(SOME(hashing->reload));
+        *SOME(made) = (struct model_object){.live = true,
+                                            .number = object,
+                                            .mode = inode.mode,
+                                            .user = inode.user,
+                                            .group = inode.group,
+                                            .links = inode.links,
+                                            .device = inode.device,
+                                            .parent = inode.parent,
+                                            .target = target_hash,
+                                            .size = inode.size,
+                                            .pushed_size = inode.size};
+    }
+    if (inode_type(&inode) == MODE_FILE) {
+        hash_content(hashing, object, &inode);
+    }
+    if (hashing->reload != nullptr) {
+        struct model_object *file = SOME(model_find(SOME(hashing->reload), object));
+        model_push(file, 0, UINT64_MAX, file->size);
+    }
+}
+
+struct found_objects {
+    uint32_t count;
+    uint64_t data[MODEL_OBJECTS];
+};
+
+static bool found_add(struct found_objects *found, uint64_t object) {
+    for (uint32_t i = 0; i < found->count; i++) {
+        if (found->data[i] == object) {
+            return false;
+        }
+    }
+    if (found->count < MODEL_OBJECTS) {
+        found->data[found->count] = object;
+        found->count++;
+    }
+    return true;
+}
+
+static void hash_directory(struct hashing *hashing, uint64_t directory,
+                           struct found_objects *found) {
+    uint64_t cookie = 0;
+    for (;;) {
+        struct dirent entry = {};
+        lattice_status_t status =
+            name_next(hashing->fs, hashing->dataset, directory, cookie, &entry);
+        if (status == LATTICE_NOT_FOUND) {
+            return;
+        }
+        must(hashing->world, status, "name_next", directory);
+        cookie = entry.cookie;
+        hashing->sum += model_entry_hash(directory, entry.name, entry.object);
+        if (hashing->reload != nullptr) {
+            struct model_object *parent = SOME(model_find(SOME(hashing->reload), directory));
+            CHECK(parent->entry_count < MODEL_ENTRIES);
+            parent->entries[parent->entry_count] =
+                (struct model_entry){model_name_number(entry.name), entry.object};
+            parent->entry_count++;
+        }
+        (void)found_add(found, entry.object);
+    }
+}
+
+uint64_t verify_hash(struct world *world, struct lattice *fs, struct dataset *dataset,
+                     struct model *_Nullable reload) {
+    struct hashing hashing = {world, fs, dataset, reload, 0};
+    struct found_objects found = {};
+    (void)found_add(&found, ROOT_OBJECT);
+    for (uint32_t i = 0; i < found.count; i++) {
+        struct inode inode = {};
+        hash_object(&hashing, found.data[i]);
+        must(world, inode_get(fs, dataset, found.data[i], &inode), "inode_get", found.data[i]);
+        if (inode_type(&inode) == MODE_DIRECTORY) {
+            hash_directory(&hashing, found.data[i], &found);
+        }
+    }
+    return hashing.sum;
+}
+
+/* ---- judging ---- */
+
+static void print_problem(void *_Nullable context, const char *what, uint64_t first,
+                          uint64_t second) {
+    (void)context;
+    printf("check: %s (%llu, %llu)\n", what, (unsigned long long)first,
+           (unsigned long long)second);
+}
+
+void verify_check(struct world *world, struct lattice *fs) {
+    struct check_report report = {.problem = print_problem};
+    if (fs->cache.dirty.count != 0) { /* orphans that the opening deleted */
+        must(world, commit(fs), "commit", 0);
+    }
+    must(world, pool_check(fs, CHECK_DATA, &report), "pool_check", 0);
+    if (report.problems != 0) {
+        world_fail(world, "check found problems", report.problems, report.leaked);
+    }
+}
+
+void verify_recovered(struct world *world, struct lattice *fs, struct dataset *dataset,
+                      struct model *_Nullable reload) {
+    verify_check(world, fs);
+    uint64_t hash = verify_hash(world, fs, dataset, reload);
+    for (uint32_t i = world->acknowledged; i < world->state_count; i++) {
+        if (world->states[i] == hash) {
+            return;
+        }
+    }
+    for (uint32_t i = 0; i < world->acknowledged; i++) {
+        if (world->states[i] == hash) {
+            world_fail(world, "an acknowledged state is lost", i, world->acknowledged);
+        }
+    }
+    world_fail(world, "the recovered state never was", world->acknowledged, world->state_count);
+}
+
+/* Opens copies after a crash; the opening itself may be cut, too. */
+static void probe_open(struct world *world, struct sim_disk *disks, bool *power,
+                       struct lattice *_Nullable *_Nonnull out) {
+    struct device_list devices = {.count = world->disk_count};
+    bool cut = dice_once_in(&world->disk_dice, 4);
+    for (uint32_t attempt = 0;; attempt++) {
+        for (uint32_t i = 0; i < world->disk_count; i++) {
+            devices.devices[i] = &disks[i].device;
+            sim_disk_crash(&disks[i]);
+        }
+        *power = true;
+        if (cut && attempt == 0) {
+            disks[0].dies_at = disks[0].writes + 1 + dice_below(&world->disk_dice, 25);
+        }
+        lattice_status_t status = pool_open(&world->environment, &devices, 0, out);
+        if (status == LATTICE_OK && *power) {
+            disks[0].dies_at = 0;
+            return;
+        }
+        if (status == LATTICE_OK) {
+            pool_close(SOME(*out));
+        } else if (*power) {
+            world_fail(world, "pool_open of a copy", (uint64_t)status, attempt);
+        }
+    }
+}
+
+struct probe {
+    struct sim_disk disks[WORLD_DISKS];
+    bool power;
+};
+
+void verify_probe(struct world *world) {
+    struct probe probe = {.power = true};
+    uint64_t outstanding = world->outstanding;
+    world->probing = true;
+    world->probes++;
+    for (uint32_t i = 0; i < world->disk_count; i++) {
+        sim_disk_copy(&probe.disks[i], &world->disks[i], &world->disk_dice);
+        probe.disks[i].power = &probe.power;
+    }
+    struct lattice *_Nullable fs = nullptr;
+    struct dataset *_Nullable dataset = nullptr;
+    probe_open(world, &probe.disks[0], &probe.power, &fs);
+    SOME(fs)->hash_mask = world->hash_mask;
+    must(world, dataset_open(SOME(fs), 1, &dataset), "dataset_open", 1);
+    verify_recovered(world, SOME(fs), SOME(dataset), nullptr);
+    pool_close(SOME(fs));
+    for (uint32_t i = 0; i < world->disk_count; i++) {
+        sim_disk_destroy(&probe.disks[i]);
+    }
+    if (world->outstanding != outstanding) {
+        world_fail(world, "a probe kept memory", world->outstanding, outstanding);
+    }
+    world->probing = false;
+}
+
+/* ---- what a user sees ---- */
+
+static void seen_content(struct world *world, struct model_object *file) {
+    for (uint32_t i = 0; i < MODEL_PAGES; i++) {
+        size_t got = 0;
+        uint64_t offset = model_page_offset(i);
+        struct bytes to = bytes_sub(BYTES_OF(world->io), 0, SIM_BLOCK);
+        if (offset >= file->size) {
+            continue;
+        }
+        bytes_zero(to);
+        must(world,
+             granules_read(SOME(world->granules), SOME(world->dataset), file->number, offset, to,
+                           &got),
+             "granules_read", file->number);
+        bool same = file->seen[i] == nullptr
+                        ? view_is_zero(bytes_view(to))
+                        : view_equal(bytes_view(to), VIEW_OF(SOME(file->seen[i])->data));
+        if (!same || got != MIN(file->size - offset, (uint64_t)SIM_BLOCK)) {
+            world_fail(world, "content differs", file->number, offset);
+        }
+    }
+}
+
+static void seen_entries(struct world *world, struct model_object *directory) {
+    uint64_t cookie = 0;
+    uint32_t count = 0;
+    for (;;) {
+        struct dirent entry = {};
+        lattice_status_t status =
+            name_next(SOME(world->fs), SOME(world->dataset), directory->number, cookie, &entry);
+        if (status == LATTICE_NOT_FOUND) {
+            break;
+        }
+        must(world, status, "name_next", directory->number);
+        struct model_entry *_Nullable expected =
+            model_entry(directory, model_name_number(entry.name));
+        if (expected == nullptr || SOME(expected)->object != entry.object ||
+            entry.cookie <= cookie) {
+            world_fail(world, "entry differs", directory->number, entry.object);
+        }
+        cookie = entry.cookie;
+        count++;
+    }
+    if (count != directory->entry_count) {
+        world_fail(world, "number of entries differs", count, directory->entry_count);
+    }
+}
+
+void verify_seen(struct world *world) {
+    uint32_t fail = world->fail_one_in;
+    world->fail_one_in = 0;
+    for (uint32_t i = 0; i < MODEL_OBJECTS; i++) {
+        struct model_object *object = &world->model.objects[i];
+        struct inode inode = {};
+        if (!object->live) {
+            continue;
+        }
+        must(world,
+             granules_inode(SOME(world->granules), SOME(world->dataset), object->number, &inode),
+             "granules_inode", object->number);
+        bool directory = object->mode >> 12 == MODE_DIRECTORY;
+        if (inode.mode != object->mode || inode.links != object->links ||
+            inode.user != object->user ||
+            inode.size != (directory ? object->entry_count : object->size)) {
+            world_fail(world, "attributes differ", object->number, inode.size);
+        }
+        if (directory) {
+            seen_entries(world, object);
+        } else if (object->mode >> 12 == MODE_FILE) {
+            seen_content(world, object);
+        }
+    }
+    world->fail_one_in = fail;
+}
+
+#pragma clang assume_nonnull end

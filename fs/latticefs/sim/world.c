@@ -1,0 +1,256 @@
+/* One seed's world: its making, opening, crashing. */
+#include "world.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#pragma clang assume_nonnull begin
+
+void world_fail(const struct world *world, const char *what, uint64_t first, uint64_t second) {
+    printf("FAILED seed %llu operation %u (%s)%s: %s (%llu, %llu)\n"
+           "run again: build/host/bin/latticefs-sim --seed %llu --operations %u --verbose\n",
+           (unsigned long long)world->seed, world->operation, world->doing,
+           world->probing ? " in a probe" : "", what, (unsigned long long)first,
+           (unsigned long long)second, (unsigned long long)world->seed,
+           world->options.operations);
+    fflush(stdout);
+    abort();
+}
+
+/* ---- environment ---- */
+
+static int64_t world_now(void *context) {
+    struct world *world = context;
+    return world->clock += 1000;
+}
+
+static void world_random(void *context, void *buffer, size_t size) {
+    struct world *world = context;
+    struct bytes to = bytes_of(buffer, size);
+    for (size_t i = 0; i < to.size; i++) {
+        to.data[i] = (uint8_t)dice_roll(&world->random);
+    }
+}
+
+static void *_Nullable world_allocate(void *context, size_t size) {
+    struct world *world = context;
+    if (world->fail_one_in != 0 && !world->probing &&
+        dice_once_in(&world->disk_dice, world->fail_one_in)) {
+        return nullptr;
+    }
+    world->outstanding += size;
+    return calloc(1, size);
+}
+
+static void world_free(void *context, void *memory, size_t size) {
+    struct world *world = context;
+    world->outstanding -= size;
+    free(memory);
+}
+
+/* ---- states ---- */
+
+void world_state_add(struct world *world) {
+    uint64_t hash = model_hash(&world->model);
+    if (world->state_count > 0 && world->states[world->state_count - 1] == hash) {
+        return;
+    }
+    if (world->state_count == WORLD_STATES) {
+        uint32_t kept = world->state_count - world->acknowledged;
+        if (kept == WORLD_STATES) {
+            world_fail(world, "too many states without a sync", 0, 0);
+        }
+        memmove(&world->states[0], &world->states[world->acknowledged], kept * sizeof(uint64_t));
+        world->state_count = kept;
+        world->acknowledged = 0;
+    }
+    world->states[world->state_count] = hash;
+    world->state_count++;
+}
+
+void world_acknowledge(struct world *world) {
+    world->acknowledged = world->state_count - 1;
+}
+
+static void granule_pushed(void *_Nullable observer, struct dataset *dataset, uint64_t object,
+                           uint64_t granule, uint64_t size) {
+    struct world *world = SOME((struct world *)observer);
+    struct model_object *file = SOME(model_find(&world->model, object));
+    (void)dataset;
+    uint64_t length = UINT64_C(1) << world->make.record_shift;
+    model_push(file, granule * length, length, size);
+    world_state_add(world);
+}
+
+static void disk_written(void *_Nullable observer, struct sim_disk *disk) {
+    struct world *world = SOME((struct world *)observer);
+    (void)disk;
+    if (!world->probing && !world->no_probe &&
+        dice_once_in(&world->disk_dice, world->probe_one_in)) {
+        verify_probe(world);
+    }
+}
+
+/* ---- making ---- */
+
+struct device_list world_devices(struct world *world) {
+    struct device_list list = {.count = world->disk_count};
+    for (uint32_t i = 0; i < world->disk_count; i++) {
+        list.devices[i] = &world->disks[i].device;
+    }
+    return list;
+}
+
+static void world_choose(struct world *world) {
+    struct dice *dice = &world->dice;
+    world->make = (struct make_options){.segment_shift = 8,
+                                        .copies = 1,
+                                        .node_copies = (uint8_t)(1 + dice_once_in(dice, 3)),
+                                        .record_shift = (uint8_t)(12 + dice_below(dice, 4)),
+                                        .compression = (uint8_t)dice_below(dice, 3),
+                                        .checksum_kind = (uint8_t)(1 + dice_once_in(dice, 4)),
+                                        .log_blocks = 8 + dice_below(dice, 100),
+                                        .growth = 1};
+    world->disk_count = 1;
+    world->hash_mask = dice_once_in(dice, 3) ? UINT64_C(0x3c0) : UINT64_MAX;
+    world->fail_one_in = dice_once_in(dice, 4) ? 20 + dice_below(dice, 400) : 0;
+    world->probe_one_in = dice_once_in(dice, 10) ? 1 : 8 + dice_below(dice, 40);
+    if (world->options.probe_one_in != 0) {
+        world->probe_one_in = world->options.probe_one_in;
+    }
+    if (dice_once_in(dice, 4)) {
+        world->disk_count = 2;
+        world->make.copies = 2;
+    }
+}
+
+void world_create(struct world *world, uint64_t seed, const struct world_options *options) {
+    *world = (struct world){.seed = seed, .options = *options, .power = true, .doing = "making"};
+    world->dice.state = seed * UINT64_C(0x2545f4914f6cdd1d) + 1;
+    world->disk_dice.state = dice_roll(&world->dice);
+    world->random.state = dice_roll(&world->dice);
+    world->environment = (struct environment){.context = world,
+                                              .now_ns = world_now,
+                                              .random = world_random,
+                                              .allocate = world_allocate,
+                                              .release = world_free};
+    world_choose(world);
+    uint32_t blocks = 2600 + dice_below(&world->dice, 3000);
+    for (uint32_t i = 0; i < world->disk_count; i++) {
+        sim_disk_create(&world->disks[i], blocks, &world->disk_dice);
+        world->disks[i].power = &world->power;
+    }
+    struct device_list devices = world_devices(world);
+    uint32_t fail = world->fail_one_in;
+    world->fail_one_in = 0;
+    lattice_status_t status = pool_make(&world->environment, &devices, &world->make);
+    world->fail_one_in = fail;
+    if (status != LATTICE_OK) {
+        world_fail(world, "pool_make", (uint64_t)status, blocks);
+    }
+    for (uint32_t i = 0; i < world->disk_count; i++) {
+        world->disks[i].observer = world;
+        world->disks[i].written = disk_written;
+    }
+    struct model_object *root = &world->model.objects[0];
+    *root = (struct model_object){.live = true,
+                                  .number = ROOT_OBJECT,
+                                  .mode = MODE_DIRECTORY << 12 | 0755,
+                                  .links = 2,
+                                  .parent = ROOT_OBJECT};
+    world_state_add(world);
+    world_acknowledge(world);
+    while (!world_open(world)) {
+    }
+}
+
+bool world_open(struct world *world) {
+    struct device_list devices = world_devices(world);
+    struct lattice *_Nullable fs = nullptr;
+    lattice_status_t status = pool_open(&world->environment, &devices, 0, &fs);
+    if (status != LATTICE_OK) {
+        if (world->outstanding != 0) {
+            world_fail(world, "a failed open kept memory", world->outstanding, 0);
+        }
+        bool excused = (status == LATTICE_NO_MEMORY && world->fail_one_in != 0) || !world->power ||
+                       (status == LATTICE_ABORTED && world->fail_one_in != 0);
+        if (!excused) {
+            world_fail(world, "pool_open", (uint64_t)status, 0);
+        }
+        return false;
+    }
+    world->fs = fs;
+    SOME(fs)->hash_mask = world->hash_mask;
+    SOME(fs)->cache.limit = 16;
+    status = dataset_open(SOME(fs), 1, &world->dataset);
+    if (status == LATTICE_OK) {
+        status = granules_create(SOME(fs), &world->granules);
+    }
+    if (status != LATTICE_OK) {
+        world_close(world);
+        return false;
+    }
+    SOME(world->granules)->observer = world;
+    SOME(world->granules)->pushed = granule_pushed;
+    SOME(world->granules)->limit = 24;
+    SOME(world->granules)->dirty_limit = 12;
+    world->commits_seen = SOME(fs)->statistics.commits;
+    return true;
+}
+
+void world_close(struct world *world) {
+    if (world->granules != nullptr) {
+        granules_destroy(SOME(world->granules));
+    }
+    if (world->fs != nullptr) {
+        pool_close(SOME(world->fs));
+    }
+    world->granules = nullptr;
+    world->dataset = nullptr;
+    world->fs = nullptr;
+    if (world->outstanding != 0) {
+        world_fail(world, "memory was not given back", world->outstanding, 0);
+    }
+}
+
+void world_crash(struct world *world) {
+    world->crashes++;
+    world->doing = "recovering";
+    world_close(world);
+    bool opened = false;
+    uint32_t attempts = 0;
+    world->no_probe = false;
+    while (!opened) {
+        for (uint32_t i = 0; i < world->disk_count; i++) {
+            sim_disk_crash(&world->disks[i]);
+        }
+        world->power = true;
+        if (attempts < 3 && dice_once_in(&world->disk_dice, 3)) {
+            world->disks[0].dies_at =
+                world->disks[0].writes + 1 + dice_below(&world->disk_dice, 30);
+        }
+        if (++attempts > 50) {
+            world->fail_one_in = 0;
+        }
+        opened = world_open(world);
+    }
+    world->disks[0].dies_at = 0;
+    uint32_t fail = world->fail_one_in;
+    world->fail_one_in = 0;
+    model_release(&world->model);
+    verify_recovered(world, SOME(world->fs), SOME(world->dataset), &world->model);
+    world->fail_one_in = fail;
+    world->state_count = 0;
+    world_state_add(world);
+    world_acknowledge(world);
+}
+
+void world_destroy(struct world *world) {
+    world_close(world);
+    model_release(&world->model);
+    for (uint32_t i = 0; i < world->disk_count; i++) {
+        sim_disk_destroy(&world->disks[i]);
+    }
+}
+
+#pragma clang assume_nonnull end
