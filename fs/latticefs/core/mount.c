@@ -285,7 +285,8 @@ static void device_read(struct lattice *fs, struct blkdev *device, struct found 
     }
 }
 
-/* Tells the disks that have all from those that miss some transactions. */
+/* Tells the disks that have all from those that miss some transactions. A disk that lacks only the newest superblock has
+ * all that this names: a commit flushes every disk first, and would have called it missing had that failed. */
 static void open_disks(struct lattice *fs, const struct found *found) {
     for (uint32_t i = 0; i < fs->super.disk_count; i++) {
         struct disk_record *disk = &fs->super.disks[i];
@@ -297,7 +298,7 @@ static void open_disks(struct lattice *fs, const struct found *found) {
             disk->state = DISK_MISSING;
             continue;
         }
-        if (found->newest[i] < fs->super.transaction && disk->state == DISK_ONLINE) {
+        if (found->newest[i] + 1 < fs->super.transaction && disk->state == DISK_ONLINE) {
             disk->missing_since = found->newest[i] + 1;
             disk->state = DISK_MISSING;
         }

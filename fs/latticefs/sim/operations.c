@@ -77,6 +77,14 @@ static uint64_t pick_offset(struct world *world) {
 
 /* ---- operations ---- */
 
+/* A full pool can always delete. */
+static void must_not_be_full(const struct world *world, struct outcome outcome) {
+    if (!outcome.fatal && outcome.status == LATTICE_NO_SPACE) {
+        world_fail(world, "no space to delete", SOME(world->fs)->segments.free_blocks,
+                   SOME(world->fs)->segments.free_quads);
+    }
+}
+
 static void drop_orphan(struct world *world, uint64_t orphan) {
     struct model_object *_Nullable object =
         orphan == 0 ? nullptr : model_find(&world->model, orphan);
@@ -86,9 +94,12 @@ static void drop_orphan(struct world *world, uint64_t orphan) {
     granules_forget(SOME(world->granules), SOME(world->dataset), orphan);
     struct outcome outcome =
         judge(world, object_delete(SOME(world->fs), SOME(world->dataset), orphan));
-    if (outcome.resource) {
-        SOME(object)->open = true; /* a later close tries again */
-        return;
+    must_not_be_full(world, outcome);
+    if (outcome.resource) { /* no memory: some of its extents may be gone, so go on at once */
+        uint32_t fail = world->fail_one_in;
+        world->fail_one_in = 0;
+        outcome = judge(world, object_delete(SOME(world->fs), SOME(world->dataset), orphan));
+        world->fail_one_in = fail;
     }
     model_delete(SOME(object));
     settle(world, outcome, LATTICE_OK);
@@ -166,6 +177,7 @@ static void do_remove(struct world *world) {
     struct outcome outcome =
         judge(world, name_remove(SOME(world->fs), SOME(world->dataset), parent->number,
                                  model_name(name), want_directory, &orphan));
+    must_not_be_full(world, outcome);
     if (outcome.resource) {
         return;
     }
@@ -265,6 +277,9 @@ static void do_resize(struct world *world) {
     struct outcome outcome = judge(world, granules_resize(SOME(world->granules),
                                                           SOME(world->dataset), file->number, size));
     world->no_probe = false;
+    if (size < file->size) {
+        must_not_be_full(world, outcome);
+    }
     if (outcome.resource) {
         return;
     }
