@@ -125,6 +125,11 @@ void cache_discard(struct lattice *fs, struct frame *frame) {
 }
 
 void cache_insert(struct lattice *fs, struct frame *frame, uint64_t address, bool dirty) {
+    struct frame *_Nullable stale = cache_find(fs, address);
+    if (stale != nullptr) { /* what the address held before it was freed */
+        CHECK(!SOME(stale)->dirty);
+        cache_remove(fs, SOME(stale));
+    }
     frame->address = address;
     frame->dirty = dirty;
     frame->stamp = fs->cache.stamp;

@@ -2,6 +2,7 @@
  * block that would be marked twice has two owners. Then bitmaps must equal the marks. */
 #include "check.h"
 #include "check_objects.h"
+#include "dataset.h"
 #include "pool.h"
 #include "walk.h"
 
@@ -21,6 +22,7 @@ struct check {
     struct object_check objects;
     struct dataset_record record;
     uint64_t marked; /* blocks of the tree in hand */
+    uint64_t held_birth; /* birth of the snapshot that the deadlist in hand is about */
 };
 
 static lattice_status_t map_of(struct check *check, uint64_t address, struct bitmap *_Nullable *_Nonnull out) {
@@ -194,8 +196,9 @@ static lattice_status_t check_head(struct check *check, uint64_t id) {
     return status;
 }
 
-/* Sum of a deadlist's entries; each must be a marked block of the right bucket. */
-static lattice_status_t check_deadlist(struct check *check, uint64_t id) {
+/* Sum of a deadlist's entries; each must be a marked block of the right bucket. With `mark`: entries that only a snapshot
+ * under destruction still held are marked as their own. */
+static lattice_status_t check_deadlist(struct check *check, uint64_t id, bool mark) {
     struct key key = key_make(check->record.deadlist, KEY_DEADLIST, 0, 0);
     struct key end = key_make(check->record.deadlist, KEY_JOB, 0, 0);
     uint64_t blocks = 0;
@@ -215,16 +218,28 @@ static lattice_status_t check_deadlist(struct check *check, uint64_t id) {
             struct pointer pointer =
                 pointer_make(POINTER_RECORD, 0, entry.place & ADDRESS_MASK, 0, entry.birth);
             struct geometry geometry = geometry_of(check->fs);
-            if (run_validate(&geometry, entry.place & ADDRESS_MASK,
-                             (uint32_t)(entry.place >> 48)) != LATTICE_OK ||
-                !is_marked(check, &pointer) || entry.birth <= key_sub(item.key) ||
-                entry.birth > check->record.previous_birth) {
+            bool valid = run_validate(&geometry, entry.place & ADDRESS_MASK,
+                                      (uint32_t)(entry.place >> 48)) == LATTICE_OK;
+            if (mark) {
+                bool fresh = true;
+                if (valid && key_sub(item.key) >= check->record.previous_birth) {
+                    TRY(mark_run(check, entry.place & ADDRESS_MASK,
+                                 (uint32_t)(entry.place >> 48), &fresh));
+                }
+                if (!fresh) {
+                    check_problem(check->report, "dead block with two owners", id,
+                                  entry.place & ADDRESS_MASK);
+                }
+                continue;
+            }
+            if (!valid || !is_marked(check, &pointer) || entry.birth <= key_sub(item.key) ||
+                entry.birth > check->held_birth) {
                 check_problem(check->report, "deadlist entry of no snapshot's block", id,
                               entry.place & ADDRESS_MASK);
             }
         }
     }
-    if (blocks != check->record.deadlist_blocks) {
+    if (!mark && blocks != check->record.deadlist_blocks) {
         check_problem(check->report, "deadlist blocks are wrong", id, blocks);
     }
     return LATTICE_OK;
@@ -236,7 +251,7 @@ enum check_pass { PASS_MARK, PASS_MEANING };
 static lattice_status_t check_identity(struct check *check, uint64_t id, uint64_t born) {
     struct dataset_record *record = &check->record;
     uint64_t previous = record->previous;
-    if (previous == 0) {
+    if (previous == 0 || record->origin != 0) {
         return LATTICE_OK; /* what a clone drops of its origin is listed nowhere */
     }
     struct dataset_record *other = &check->fs->stored_buffer->dataset;
@@ -254,18 +269,44 @@ static lattice_status_t check_identity(struct check *check, uint64_t id, uint64_
     return LATTICE_OK;
 }
 
+/* A snapshot that is being destroyed counts no more: what came before it is the next one's previous. */
+static lattice_status_t effective_previous(struct check *check, struct dataset_record *record,
+                                           bool *out_skipped) {
+    *out_skipped = false;
+    struct dataset_record *other = &check->fs->stored_buffer->dataset;
+    uint64_t bound = UINT64_MAX;
+    while (record->previous != 0) {
+        TRY(dataset_record_get(check->fs, record->previous, other));
+        if (other->state != DATASET_DESTROYING || other->birth >= bound) {
+            return LATTICE_OK;
+        }
+        bound = other->birth;
+        record->previous = other->previous;
+        record->previous_birth = other->previous_birth;
+        *out_skipped = true;
+    }
+    return LATTICE_OK;
+}
+
 static lattice_status_t check_dataset(struct check *check, uint64_t id, enum check_pass pass) {
     struct dataset_record *record = &check->record;
     struct tree tree = {record->root, id, nullptr};
+    bool skipped = false;
+    check->held_birth = record->previous_birth;
+    if (effective_previous(check, record, &skipped) != LATTICE_OK) {
+        check_problem(check->report, "previous snapshot is missing", id, record->previous);
+    }
     uint64_t floor = MAX(record->previous_birth, record->origin_birth);
-    if (pass == PASS_MARK) {
+    if (pass == PASS_MARK && record->state != DATASET_DESTROYING) {
         TRY(mark_tree(check, &tree, floor, true, KEY_MIN));
-        return record->state == DATASET_DESTROYING ? LATTICE_OK
-                                                   : check_identity(check, id, check->marked);
+        if (!skipped) {
+            TRY(check_identity(check, id, check->marked));
+        }
     }
-    if (record->state != DATASET_DESTROYING) {
-        TRY(check_deadlist(check, id));
+    if (pass == PASS_MARK) {
+        return skipped ? check_deadlist(check, id, true) : LATTICE_OK;
     }
+    TRY(check_deadlist(check, id, false));
     return record->kind == DATASET_HEAD ? check_head(check, id) : LATTICE_OK;
 }
 

@@ -120,6 +120,8 @@ struct lattice {
     bool modified; /* the operation in hand has changed a tree */
     bool disk_lost; /* a disk failed in the running transaction */
     uint64_t hash_mask; /* for tests of collisions: all ones */
+    uint32_t leaf_limit;  /* nodes split when fuller: for tests of deep trees */
+    uint32_t inner_limit;
     uint64_t nonce_salt;
     uint32_t nonce_counter;
     struct segments segments;

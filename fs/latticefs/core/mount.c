@@ -8,6 +8,7 @@
 #include "inode.h"
 #include "log.h"
 #include "pool.h"
+#include "registry.h"
 
 #pragma clang assume_nonnull begin
 
@@ -20,6 +21,8 @@ static struct lattice *_Nullable lattice_create(const struct environment *enviro
     struct lattice *fs = SOME(taken);
     fs->environment = *environment;
     fs->hash_mask = UINT64_MAX;
+    fs->leaf_limit = NODE_BODY_SIZE;
+    fs->inner_limit = CHILDREN_MAX;
     fs->cache.limit = 1024;
     struct node *_Nullable scratch = memory_take(fs, sizeof(struct node));
     struct work_buffer *_Nullable record = memory_take(fs, sizeof(struct work_buffer));
@@ -199,6 +202,12 @@ static lattice_status_t make_dataset(struct lattice *fs, const struct make_optio
     fs->environment.random(fs->environment.context, record.name_key, sizeof record.name_key);
     fs->environment.random(fs->environment.context, &record.guid, sizeof record.guid);
     bytes_copy(BYTES_OF(record.name), view_text("root"));
+    struct registry_entry entry = {};
+    lattice_status_t status = registry_find(fs, 0, view_text("root"), &entry);
+    if (status != LATTICE_NOT_FOUND) {
+        return status;
+    }
+    TRY(registry_put(fs, 0, entry.cookie, view_text("root"), 1));
     return dataset_make(fs, 1, &record, options->root_user, options->root_group);
 }
 
@@ -212,7 +221,7 @@ lattice_status_t pool_make(const struct environment *environment, const struct d
     fs->transaction = 1;
     lattice_status_t status = make_geometry(fs, devices, options);
     uint32_t count = status == LATTICE_OK ? make_segments(fs) : 0;
-    if (status == LATTICE_OK && count < 8) {
+    if (status == LATTICE_OK && count < 4) {
         status = LATTICE_NO_SPACE;
     }
     fs->super.segment_count = count;

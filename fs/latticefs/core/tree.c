@@ -22,12 +22,15 @@ lattice_status_t tree_node(struct lattice *fs, struct tree *tree, const struct p
     struct frame *_Nullable found = cache_find(fs, address);
     if (found != nullptr) {
         struct frame *frame = SOME(found);
-        if (frame->node.level != pointer->level || frame->node.birth != pointer->birth) {
+        if (frame->node.level == pointer->level && frame->node.birth == pointer->birth) {
+            cache_touch(fs, frame);
+            *out_frame = frame;
+            return LATTICE_OK;
+        }
+        if (frame->dirty) {
             return LATTICE_CORRUPT;
         }
-        cache_touch(fs, frame);
-        *out_frame = frame;
-        return LATTICE_OK;
+        cache_remove(fs, frame); /* what the address held before it was freed */
     }
     struct frame *_Nullable taken = cache_take(fs);
     if (taken == nullptr) {
@@ -259,6 +262,16 @@ static lattice_status_t child_split(struct lattice *fs, struct tree *tree, struc
     return LATTICE_OK;
 }
 
+static bool inner_is_full(const struct lattice *fs, const struct frame *frame) {
+    return frame->node.count >= fs->inner_limit;
+}
+
+/* A leaf with one item has room for any other, so a limit below that does not split it. */
+static bool leaf_is_full(const struct lattice *fs, const struct node *node, size_t length) {
+    return !leaf_fits(node, length) ||
+           (node->count >= 2 && leaf_used(node) + length > fs->leaf_limit);
+}
+
 static lattice_status_t path_enter(struct lattice *fs, struct tree *tree, struct path *path,
                                    struct pointer *pointer, struct key low, struct key high,
                                    bool high_bounded) {
@@ -289,20 +302,20 @@ static lattice_status_t path_make(struct lattice *fs, struct tree *tree, struct 
                                   struct path *path) {
     path->depth = 0;
     TRY(path_enter(fs, tree, path, &tree->root, KEY_MIN, KEY_MAX, false));
-    if (split && tree->root.level > 0 && path->steps[0].frame->node.count == CHILDREN_MAX) {
+    if (split && tree->root.level > 0 && inner_is_full(fs, path->steps[0].frame)) {
         struct frame *old = path->steps[0].frame;
         TRY(root_grow(fs, tree));
         path->depth = 0;
         TRY(path_enter(fs, tree, path, &tree->root, KEY_MIN, KEY_MAX, false));
-        TRY(child_split(fs, tree, path->steps[0].frame, 0, old, CHILDREN_MAX / 2));
+        TRY(child_split(fs, tree, path->steps[0].frame, 0, old, old->node.count / 2u));
     }
     while (path->steps[path->depth - 1].frame->node.level > 0) {
         TRY(path_enter_child(fs, tree, path, key));
         struct step *child = &path->steps[path->depth - 1];
-        if (split && child->frame->node.level > 0 && child->frame->node.count == CHILDREN_MAX) {
+        if (split && child->frame->node.level > 0 && inner_is_full(fs, child->frame)) {
             struct step *parent = &path->steps[path->depth - 2];
             TRY(child_split(fs, tree, parent->frame, parent->index, child->frame,
-                            CHILDREN_MAX / 2));
+                            child->frame->node.count / 2u));
             path->depth--;
             TRY(path_enter_child(fs, tree, path, key));
         }
@@ -365,7 +378,7 @@ lattice_status_t tree_put(struct lattice *fs, struct tree *tree, struct key key,
         }
         return status;
     }
-    if (leaf_fits(node, value.size)) {
+    if (!leaf_is_full(fs, node, value.size)) {
         leaf_insert(node, SOME(fs->scratch_node), index, key, value);
             return LATTICE_OK;
     }
@@ -373,15 +386,17 @@ lattice_status_t tree_put(struct lattice *fs, struct tree *tree, struct key key,
 }
 
 /* Whether two neighbours may become one without being split again soon. */
-static bool nodes_mergeable(const struct node *left, const struct node *right) {
+static bool nodes_mergeable(const struct lattice *fs, const struct node *left,
+                            const struct node *right) {
     if (left->level == 0) {
-        return leaf_used(left) + leaf_used(right) <= NODE_BODY_SIZE * 3 / 4;
+        return leaf_used(left) + leaf_used(right) <= fs->leaf_limit * 3 / 4;
     }
-    return left->count + right->count <= CHILDREN_MAX * 3 / 4;
+    return left->count + right->count <= fs->inner_limit * 3 / 4;
 }
 
-static bool node_is_small(const struct node *node) {
-    return node->level == 0 ? leaf_used(node) < NODE_BODY_SIZE / 4 : node->count < CHILDREN_MAX / 4;
+static bool node_is_small(const struct lattice *fs, const struct node *node) {
+    return node->level == 0 ? leaf_used(node) < fs->leaf_limit / 4
+                            : node->count <= fs->inner_limit / 4;
 }
 
 static lattice_status_t children_merge(struct lattice *fs, struct tree *tree, struct step *parent,
@@ -396,7 +411,7 @@ static lattice_status_t children_merge(struct lattice *fs, struct tree *tree, st
     TRY(tree_node(fs, tree, &left->pointer, left->key, right->key, true, &left_frame));
     TRY(tree_node(fs, tree, &right->pointer, right->key, high,
                   last ? parent->high_bounded : true, &right_frame));
-    if (!nodes_mergeable(&SOME(left_frame)->node, &SOME(right_frame)->node)) {
+    if (!nodes_mergeable(fs, &SOME(left_frame)->node, &SOME(right_frame)->node)) {
         return LATTICE_OK;
     }
     TRY(node_make_dirty(fs, tree, &left->pointer, SOME(left_frame)));
@@ -437,7 +452,7 @@ static void root_shrink(struct lattice *fs, struct tree *tree) {
 static void path_shrink(struct lattice *fs, struct tree *tree, struct path *path) {
     for (uint32_t depth = path->depth - 1; depth > 0; depth--) {
         struct step *parent = &path->steps[depth - 1];
-        if (!node_is_small(&path->steps[depth].frame->node) || parent->frame->node.count < 2) {
+        if (!node_is_small(fs, &path->steps[depth].frame->node) || parent->frame->node.count < 2) {
             break;
         }
         uint32_t count = parent->frame->node.count;

@@ -104,6 +104,23 @@ void model_release(struct model *model) {
     }
 }
 
+void model_copy(struct model *to, const struct model *from) {
+    for (uint32_t i = 0; i < MODEL_OBJECTS; i++) {
+        const struct model_object *object = &from->objects[i];
+        if (!object->live || object->links == 0) {
+            continue;
+        }
+        to->objects[i] = *object;
+        to->objects[i].open = false;
+        for (uint32_t j = 0; j < MODEL_PAGES; j++) {
+            to->objects[i].seen[j] = nullptr;
+            to->objects[i].pushed[j] = nullptr;
+            page_share(&to->objects[i].seen[j], object->seen[j]);
+            page_share(&to->objects[i].pushed[j], object->pushed[j]);
+        }
+    }
+}
+
 /* ---- hashes ---- */
 
 struct hash_words {

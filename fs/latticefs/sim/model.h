@@ -53,6 +53,8 @@ struct model {
 };
 
 void model_release(struct model *model);
+/* `to` must be empty. Objects without a name are left out. */
+void model_copy(struct model *to, const struct model *from);
 struct model_object *_Nullable model_find(struct model *model, uint64_t number);
 struct model_object *_Nullable model_vacant(struct model *model);
 struct model_entry *_Nullable model_entry(struct model_object *directory, uint32_t name);

@@ -1,8 +1,10 @@
 /* The operations that a seed chooses from, each done to the file system and to the model. */
 #include "fs/latticefs/core/checksum.h"
 #include "fs/latticefs/core/log.h"
+#include "fs/latticefs/core/snapshot.h"
 #include "world.h"
 #include <stdio.h>
+#include <stdlib.h>
 
 #pragma clang assume_nonnull begin
 
@@ -52,12 +54,12 @@ static void settle(struct world *world, struct outcome outcome, lattice_status_t
 static struct model_object *pick(struct world *world, uint32_t mode_type) {
     uint32_t start = dice_below(&world->dice, MODEL_OBJECTS);
     for (uint32_t i = 0; i < MODEL_OBJECTS; i++) {
-        struct model_object *object = &world->model.objects[(start + i) % MODEL_OBJECTS];
+        struct model_object *object = &world->head->model.objects[(start + i) % MODEL_OBJECTS];
         if (object->live && (mode_type == 0 || object->mode >> 12 == mode_type)) {
             return object;
         }
     }
-    return &world->model.objects[0];
+    return &world->head->model.objects[0];
 }
 
 static uint32_t pick_name(struct world *world, const struct model_object *directory) {
@@ -87,18 +89,18 @@ static void must_not_be_full(const struct world *world, struct outcome outcome) 
 
 static void drop_orphan(struct world *world, uint64_t orphan) {
     struct model_object *_Nullable object =
-        orphan == 0 ? nullptr : model_find(&world->model, orphan);
+        orphan == 0 ? nullptr : model_find(&world->head->model, orphan);
     if (object == nullptr || SOME(object)->open || world->fs == nullptr) {
         return;
     }
-    granules_forget(SOME(world->granules), SOME(world->dataset), orphan);
+    granules_forget(SOME(world->granules), SOME(world->head->dataset), orphan);
     struct outcome outcome =
-        judge(world, object_delete(SOME(world->fs), SOME(world->dataset), orphan));
+        judge(world, object_delete(SOME(world->fs), SOME(world->head->dataset), orphan));
     must_not_be_full(world, outcome);
     if (outcome.resource) { /* no memory: some of its extents may be gone, so go on at once */
         uint32_t fail = world->fail_one_in;
         world->fail_one_in = 0;
-        outcome = judge(world, object_delete(SOME(world->fs), SOME(world->dataset), orphan));
+        outcome = judge(world, object_delete(SOME(world->fs), SOME(world->head->dataset), orphan));
         world->fail_one_in = fail;
     }
     model_delete(SOME(object));
@@ -123,21 +125,21 @@ static void do_create(struct world *world) {
         }
         target = bytes_view(text);
     }
-    if (model_vacant(&world->model) == nullptr || parent->entry_count == MODEL_ENTRIES) {
+    if (model_vacant(&world->head->model) == nullptr || parent->entry_count == MODEL_ENTRIES) {
         return;
     }
     uint64_t object = 0;
     uint64_t target_hash = type == MODE_SYMLINK ? checksum_xxh64(target) : 0;
     uint64_t target_size = target.size;
     struct outcome outcome =
-        judge(world, name_create(SOME(world->fs), SOME(world->dataset), parent->number,
+        judge(world, name_create(SOME(world->fs), SOME(world->head->dataset), parent->number,
                                  model_name(name), &attributes, target, &object));
     if (outcome.resource) {
         return;
     }
     object = object == 0 ? UINT64_MAX : object;
     settle(world, outcome,
-           model_create(&world->model, parent->number, name, object, attributes.mode,
+           model_create(&world->head->model, parent->number, name, object, attributes.mode,
                         attributes.user, target_hash, target_size));
 }
 
@@ -149,7 +151,7 @@ static void do_link(struct world *world) {
         return;
     }
     struct outcome pushed =
-        judge(world, granules_push(SOME(world->granules), SOME(world->dataset), object->number));
+        judge(world, granules_push(SOME(world->granules), SOME(world->head->dataset), object->number));
     if (pushed.status != LATTICE_OK) {
         if (pushed.fatal) {
             world_crash(world);
@@ -157,10 +159,10 @@ static void do_link(struct world *world) {
         return;
     }
     struct outcome outcome =
-        judge(world, name_link(SOME(world->fs), SOME(world->dataset), object->number,
+        judge(world, name_link(SOME(world->fs), SOME(world->head->dataset), object->number,
                                parent->number, model_name(name)));
     if (!outcome.resource) {
-        settle(world, outcome, model_link(&world->model, object->number, parent->number, name));
+        settle(world, outcome, model_link(&world->head->model, object->number, parent->number, name));
     }
 }
 
@@ -172,17 +174,17 @@ static void do_remove(struct world *world) {
     uint64_t expected_orphan = 0;
     struct model_entry *_Nullable entry = model_entry(parent, name);
     if (entry != nullptr && dice_once_in(&world->dice, 4)) {
-        SOME(model_find(&world->model, SOME(entry)->object))->open = true;
+        SOME(model_find(&world->head->model, SOME(entry)->object))->open = true;
     }
     struct outcome outcome =
-        judge(world, name_remove(SOME(world->fs), SOME(world->dataset), parent->number,
+        judge(world, name_remove(SOME(world->fs), SOME(world->head->dataset), parent->number,
                                  model_name(name), want_directory, &orphan));
     must_not_be_full(world, outcome);
     if (outcome.resource) {
         return;
     }
     settle(world, outcome,
-           model_remove(&world->model, parent->number, name, want_directory, &expected_orphan));
+           model_remove(&world->head->model, parent->number, name, want_directory, &expected_orphan));
     if (!outcome.fatal) {
         if (orphan != expected_orphan) {
             world_fail(world, "orphan differs", orphan, expected_orphan);
@@ -206,7 +208,7 @@ static void do_rename(struct world *world) {
     }
     if (entry != nullptr) {
         struct outcome pushed = judge(world, granules_push(SOME(world->granules),
-                                                           SOME(world->dataset),
+                                                           SOME(world->head->dataset),
                                                            SOME(entry)->object));
         if (pushed.status != LATTICE_OK) {
             if (pushed.fatal) {
@@ -216,14 +218,14 @@ static void do_rename(struct world *world) {
         }
     }
     struct outcome outcome =
-        judge(world, name_rename(SOME(world->fs), SOME(world->dataset), from_parent->number,
+        judge(world, name_rename(SOME(world->fs), SOME(world->head->dataset), from_parent->number,
                                  model_name(from), to_parent->number, model_name(to), flags,
                                  &orphan));
     if (outcome.resource) {
         return;
     }
     settle(world, outcome,
-           model_rename(&world->model, from_parent->number, from, to_parent->number, to, flags,
+           model_rename(&world->head->model, from_parent->number, from, to_parent->number, to, flags,
                         &expected_orphan));
     if (!outcome.fatal) {
         if (orphan != expected_orphan) {
@@ -253,7 +255,7 @@ static void do_write(struct world *world) {
                                       : (uint8_t)(i % 997 == 5);
     }
     size_t written = 0;
-    lattice_status_t status = granules_write(SOME(world->granules), SOME(world->dataset),
+    lattice_status_t status = granules_write(SOME(world->granules), SOME(world->head->dataset),
                                              file->number, offset, bytes_view(content), &written);
     struct outcome outcome = judge(world, status);
     if (written != 0) {
@@ -275,7 +277,7 @@ static void do_resize(struct world *world) {
     /* Its later steps may be preceded by a commit of the first. */
     world->no_probe = true;
     struct outcome outcome = judge(world, granules_resize(SOME(world->granules),
-                                                          SOME(world->dataset), file->number, size));
+                                                          SOME(world->head->dataset), file->number, size));
     world->no_probe = false;
     if (size < file->size) {
         must_not_be_full(world, outcome);
@@ -295,7 +297,7 @@ static void do_punch(struct world *world) {
         return;
     }
     struct outcome outcome =
-        judge(world, granules_punch(SOME(world->granules), SOME(world->dataset), file->number,
+        judge(world, granules_punch(SOME(world->granules), SOME(world->head->dataset), file->number,
                                     offset, length));
     if (outcome.fatal) {
         world_crash(world);
@@ -306,7 +308,7 @@ static void do_punch(struct world *world) {
     } else { /* it stopped somewhere: take it back by a full punch without failures */
         uint32_t fail = world->fail_one_in;
         world->fail_one_in = 0;
-        lattice_status_t status = granules_punch(SOME(world->granules), SOME(world->dataset),
+        lattice_status_t status = granules_punch(SOME(world->granules), SOME(world->head->dataset),
                                                  file->number, offset, length);
         world->fail_one_in = fail;
         model_punch(file, offset, length);
@@ -320,7 +322,7 @@ static void do_attributes(struct world *world) {
     struct model_object *object = pick(world, 0);
     struct inode inode = {};
     struct outcome outcome = judge(
-        world, inode_get(SOME(world->fs), SOME(world->dataset), object->number, &inode));
+        world, inode_get(SOME(world->fs), SOME(world->head->dataset), object->number, &inode));
     if (outcome.status != LATTICE_OK) {
         if (!outcome.resource) {
             settle(world, outcome, LATTICE_OK);
@@ -330,7 +332,7 @@ static void do_attributes(struct world *world) {
     inode.mode = (inode.mode & 0xf000) | (dice_below(&world->dice, 0x1000) & 07777);
     inode.user = dice_below(&world->dice, 5);
     inode.group = dice_below(&world->dice, 5);
-    outcome = judge(world, inode_update(SOME(world->fs), SOME(world->dataset), object->number,
+    outcome = judge(world, inode_update(SOME(world->fs), SOME(world->head->dataset), object->number,
                                         &inode));
     if (outcome.resource) {
         return;
@@ -354,7 +356,7 @@ static void durable(struct world *world, lattice_status_t status) {
 
 static void do_sync(struct world *world) {
     struct model_object *object = pick(world, 0);
-    durable(world, granules_sync(SOME(world->granules), SOME(world->dataset), object->number));
+    durable(world, granules_sync(SOME(world->granules), SOME(world->head->dataset), object->number));
 }
 
 static void do_commit(struct world *world) {
@@ -363,7 +365,7 @@ static void do_commit(struct world *world) {
 
 static void do_close_orphan(struct world *world) {
     for (uint32_t i = 0; i < MODEL_OBJECTS; i++) {
-        struct model_object *object = &world->model.objects[i];
+        struct model_object *object = &world->head->model.objects[i];
         if (object->live && object->open) {
             object->open = false;
             if (object->links == 0) {
@@ -397,6 +399,237 @@ static void do_verify(struct world *world) {
     verify_seen(world);
 }
 
+/* ---- datasets ---- */
+
+struct label {
+    char text[24];
+};
+
+static struct view label_next(struct world *world, struct label *label) {
+    int size = snprintf(label->text, sizeof label->text, "n%llu",
+                        (unsigned long long)world->names++);
+    return view_of(label->text, (size_t)size);
+}
+
+/* Everything dirty goes to the tree, so that a snapshot means what the user sees. */
+static bool settle_granules(struct world *world) {
+    struct outcome outcome = judge(world, granules_push_all(SOME(world->granules)));
+    if (outcome.fatal) {
+        world_crash(world);
+    }
+    return outcome.status == LATTICE_OK;
+}
+
+/* A change of the pool commits on its own: its result is made in the model first, as a state that a crash may show.
+ * Returns whether it happened; else the caller takes it back. */
+static bool settle_change(struct world *world, lattice_status_t status) {
+    struct lattice *fs = SOME(world->fs);
+    if (status == LATTICE_OK) {
+        world->commits_seen = fs->statistics.commits;
+        world_acknowledge(world);
+        return true;
+    }
+    bool fatal = !world->power || fs->aborted != LATTICE_OK;
+    bool excused = status == LATTICE_NO_SPACE || status == LATTICE_BUSY ||
+                   status == LATTICE_NOT_EMPTY || /* snapshots that are still being destroyed */
+                   (status == LATTICE_NO_MEMORY && world->fail_one_in != 0) ||
+                   (fatal && (!world->power || world->fail_one_in != 0));
+    if (!excused) {
+        world_fail(world, "change of the pool", (uint64_t)status, (uint64_t)fs->aborted);
+    }
+    world->refused += !fatal;
+    return fatal;
+}
+
+/* After a change that did not happen: the states end with what really is. */
+static void unsettle(struct world *world) {
+    world_state_add(world);
+    if (SOME(world->fs)->statistics.commits != world->commits_seen) {
+        world->commits_seen = SOME(world->fs)->statistics.commits;
+        world_acknowledge(world);
+    }
+}
+
+static void crash_if_fatal(struct world *world) {
+    if (!world->power || SOME(world->fs)->aborted != LATTICE_OK) {
+        world_crash(world);
+    }
+}
+
+static void do_snapshot(struct world *world) {
+    struct head *head = world->head;
+    struct label label = {};
+    if (!settle_granules(world) || head->kept_count == WORLD_KEPT) {
+        return;
+    }
+    struct kept *kept = &head->kept[head->kept_count];
+    kept->id = SOME(world->fs)->super.next_dataset;
+    kept->hash = model_hash(&head->model);
+    model_copy(&kept->model, &head->model);
+    head->kept_count++;
+    world_state_add(world);
+    uint64_t id = 0;
+    lattice_status_t status =
+        snapshot_create(SOME(world->fs), SOME(head->dataset), label_next(world, &label), &id);
+    if (!settle_change(world, status)) {
+        kept_remove(head, head->kept_count - 1);
+        unsettle(world);
+    }
+    crash_if_fatal(world);
+}
+
+static void do_destroy_snapshot(struct world *world) {
+    struct head *head = world->head;
+    if (!settle_granules(world) || head->kept_count == 0) {
+        return;
+    }
+    uint32_t index = dice_below(&world->dice, head->kept_count);
+    struct kept *saved = calloc(1, sizeof(struct kept));
+    *saved = (struct kept){.id = head->kept[index].id, .hash = head->kept[index].hash};
+    model_copy(&saved->model, &head->kept[index].model);
+    kept_remove(head, index);
+    world_state_add(world);
+    lattice_status_t status = snapshot_destroy(SOME(world->fs), saved->id);
+    if (!settle_change(world, status)) {
+        for (uint32_t i = head->kept_count; i > index; i--) {
+            head->kept[i] = head->kept[i - 1];
+        }
+        head->kept[index] = *saved;
+        saved->model = (struct model){};
+        head->kept_count++;
+        unsettle(world);
+    }
+    model_release(&saved->model);
+    free(saved);
+    crash_if_fatal(world);
+}
+
+static void do_clone(struct world *world) {
+    struct head *head = world->head;
+    struct head *_Nullable fresh = world_head(world, 0);
+    struct label label = {};
+    if (!settle_granules(world) || head->kept_count == 0 || fresh == nullptr) {
+        return;
+    }
+    const struct kept *from = &head->kept[dice_below(&world->dice, head->kept_count)];
+    SOME(fresh)->id = SOME(world->fs)->super.next_dataset;
+    model_copy(&SOME(fresh)->model, &from->model);
+    world_state_add(world);
+    uint64_t id = 0;
+    lattice_status_t status =
+        clone_create(SOME(world->fs), from->id, label_next(world, &label), &id);
+    if (status == LATTICE_OK) {
+        status = dataset_open(SOME(world->fs), id, &SOME(fresh)->dataset);
+        while (status == LATTICE_NO_MEMORY) {
+            status = dataset_open(SOME(world->fs), id, &SOME(fresh)->dataset);
+        }
+    }
+    if (!settle_change(world, status)) {
+        head_release(SOME(fresh));
+        unsettle(world);
+    }
+    crash_if_fatal(world);
+}
+
+static void do_switch(struct world *world) {
+    struct head *head = &world->heads[dice_below(&world->dice, WORLD_HEADS)];
+    if (head->id != 0) {
+        world->head = head;
+    }
+}
+
+static void do_rollback(struct world *world) {
+    struct head *head = world->head;
+    if (!settle_granules(world) || head->kept_count == 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < MODEL_OBJECTS; i++) {
+        if (head->model.objects[i].live && head->model.objects[i].open) {
+            return; /* open files would be pulled away */
+        }
+    }
+    struct model *saved = calloc(1, sizeof(struct model));
+    *saved = head->model;
+    head->model = (struct model){};
+    model_copy(&head->model, &head->kept[head->kept_count - 1].model);
+    granules_forget_dataset(SOME(world->granules), SOME(head->dataset));
+    world_state_add(world);
+    lattice_status_t status = dataset_rollback(SOME(world->fs), SOME(head->dataset));
+    if (!settle_change(world, status)) {
+        model_release(&head->model);
+        head->model = *saved;
+        *saved = (struct model){};
+        unsettle(world);
+    }
+    model_release(saved);
+    free(saved);
+    crash_if_fatal(world);
+}
+
+static void do_destroy_head(struct world *world) {
+    struct head *head = &world->heads[dice_below(&world->dice, WORLD_HEADS)];
+    if (head->id == 0 || head->kept_count != 0 || !settle_granules(world) || head->id == 0) {
+        return;
+    }
+    uint32_t others = 0;
+    for (uint32_t i = 0; i < WORLD_HEADS; i++) {
+        others += world->heads[i].id != 0 && &world->heads[i] != head;
+    }
+    struct outcome outcome = judge(world, granules_commit(SOME(world->granules)));
+    if (outcome.fatal) {
+        world_crash(world);
+        return;
+    }
+    if (others == 0 || outcome.status != LATTICE_OK || head->kept_count != 0) {
+        return;
+    }
+    world_acknowledge(world);
+    uint64_t id = head->id;
+    granules_forget_dataset(SOME(world->granules), SOME(head->dataset));
+    dataset_close(SOME(world->fs), SOME(head->dataset));
+    struct model *saved = calloc(1, sizeof(struct model));
+    *saved = head->model;
+    *head = (struct head){};
+    while (world->head->id == 0) {
+        world->head = &world->heads[dice_below(&world->dice, WORLD_HEADS)];
+    }
+    world_state_add(world);
+    if (!settle_change(world, dataset_destroy(SOME(world->fs), id))) {
+        head->id = id;
+        head->model = *saved;
+        *saved = (struct model){};
+        lattice_status_t status = LATTICE_NO_MEMORY;
+        while (status == LATTICE_NO_MEMORY) {
+            status = dataset_open(SOME(world->fs), id, &head->dataset);
+        }
+        unsettle(world);
+    }
+    model_release(saved);
+    free(saved);
+    crash_if_fatal(world);
+}
+
+static void do_reclaim(struct world *world) {
+    bool more = true;
+    uint32_t steps = 1 + dice_below(&world->dice, 20);
+    for (uint32_t i = 0; more && i < steps; i++) {
+        struct outcome outcome = judge(world, reclaim_step(SOME(world->fs), &more));
+        if (outcome.fatal) {
+            world_crash(world);
+            return;
+        }
+        if (outcome.status != LATTICE_OK) {
+            if (!outcome.resource) {
+                world_fail(world, "reclaim_step", (uint64_t)outcome.status, 0);
+            }
+            return;
+        }
+        if (more) {
+            world_acknowledge(world);
+        }
+    }
+}
+
 struct choice {
     uint32_t weight;
     const char *name;
@@ -409,6 +642,9 @@ static const struct choice choices[] = {
     {5, "punch", do_punch},      {5, "attributes", do_attributes}, {12, "sync", do_sync},
     {5, "commit", do_commit},    {5, "close", do_close_orphan}, {1, "crash", do_crash},
     {2, "power", do_power_later}, {1, "remount", do_remount},   {1, "verify", do_verify},
+    {4, "snapshot", do_snapshot}, {3, "destroy snapshot", do_destroy_snapshot},
+    {2, "clone", do_clone},       {4, "switch", do_switch},   {2, "rollback", do_rollback},
+    {2, "destroy head", do_destroy_head}, {6, "reclaim", do_reclaim},
 };
 
 void world_operate(struct world *world) {

@@ -1,8 +1,10 @@
 /* Judging a file system: against the model, against the states that a crash may leave, against itself. */
 #include "fs/latticefs/core/check.h"
 #include "fs/latticefs/core/checksum.h"
+#include "fs/latticefs/core/registry.h"
 #include "world.h"
 #include <stdio.h>
+#include <stdlib.h>
 
 #pragma clang assume_nonnull begin
 
@@ -147,7 +149,7 @@ static void hash_directory(struct hashing *hashing, uint64_t directory,
 }
 
 uint64_t verify_hash(struct world *world, struct lattice *fs, struct dataset *dataset,
-                     struct model *_Nullable reload) {
+                     struct model *_Nullable reload, uint64_t *out_objects) {
     struct hashing hashing = {world, fs, dataset, reload, 0};
     struct found_objects found = {};
     (void)found_add(&found, ROOT_OBJECT);
@@ -159,6 +161,7 @@ uint64_t verify_hash(struct world *world, struct lattice *fs, struct dataset *da
             hash_directory(&hashing, found.data[i], &found);
         }
     }
+    *out_objects = found.count;
     return hashing.sum;
 }
 
@@ -171,7 +174,7 @@ static void print_problem(void *_Nullable context, const char *what, uint64_t fi
            (unsigned long long)second);
 }
 
-void verify_check(struct world *world, struct lattice *fs) {
+uint64_t verify_check(struct world *world, struct lattice *fs) {
     struct check_report report = {.problem = print_problem};
     if (fs->cache.dirty.count != 0) { /* orphans that the opening deleted */
         must(world, commit(fs), "commit", 0);
@@ -180,19 +183,113 @@ void verify_check(struct world *world, struct lattice *fs) {
     if (report.problems != 0) {
         world_fail(world, "check found problems", report.problems, report.leaked);
     }
+    return report.objects;
 }
 
-void verify_recovered(struct world *world, struct lattice *fs, struct dataset *dataset,
-                      struct model *_Nullable reload) {
-    verify_check(world, fs);
-    uint64_t hash = verify_hash(world, fs, dataset, reload);
+struct recovered {
+    uint64_t sum;
+    uint64_t named; /* objects of heads */
+};
+
+static void reload_kept(struct world *world, struct head *head, uint64_t id, uint64_t hash,
+                        struct model *content) {
+    if (head->kept_count == WORLD_KEPT) {
+        world_fail(world, "more snapshots than were made", head->id, id);
+    }
+    struct kept *kept = &head->kept[head->kept_count];
+    kept->id = id;
+    kept->hash = hash;
+    kept->model = *content;
+    head->kept_count++;
+}
+
+/* Snapshots of a head, oldest first as their numbers ascend. */
+static void recovered_snapshots(struct world *world, struct lattice *fs, uint64_t head_id,
+                                struct head *_Nullable head, struct recovered *recovered) {
+    uint64_t last = 0;
+    for (;;) {
+        struct registry_entry entry = {};
+        uint64_t cookie = 0;
+        uint64_t best = UINT64_MAX;
+        while (registry_next(fs, head_id, cookie, &entry) == LATTICE_OK) {
+            cookie = entry.cookie;
+            best = entry.id > last ? MIN(best, entry.id) : best;
+        }
+        if (best == UINT64_MAX) {
+            return;
+        }
+        last = best;
+        struct dataset *_Nullable dataset = nullptr;
+        struct model *content = calloc(1, sizeof(struct model));
+        uint64_t objects = 0;
+        must(world, dataset_open(fs, best, &dataset), "dataset_open", best);
+        uint64_t hash = verify_hash(world, fs, SOME(dataset), content, &objects);
+        dataset_close(fs, SOME(dataset));
+        recovered->sum += model_page_hash(best, 2, hash);
+        if (head != nullptr) {
+            reload_kept(world, SOME(head), best, hash, content);
+        } else {
+            model_release(content);
+        }
+        free(content);
+    }
+}
+
+static void recovered_head(struct world *world, struct lattice *fs, uint64_t id,
+                           struct head *_Nullable head, struct recovered *recovered) {
+    struct dataset *_Nullable dataset = nullptr;
+    uint64_t objects = 0;
+    must(world, dataset_open(fs, id, &dataset), "dataset_open", id);
+    uint64_t hash = verify_hash(world, fs, SOME(dataset),
+                                head == nullptr ? nullptr : &SOME(head)->model, &objects);
+    recovered->sum += model_page_hash(id, 1, hash);
+    recovered->named += objects;
+    if (head != nullptr) {
+        SOME(head)->id = id;
+        SOME(head)->dataset = dataset;
+    } else {
+        dataset_close(fs, SOME(dataset));
+    }
+    recovered_snapshots(world, fs, id, head, recovered);
+}
+
+static void recovered_all(struct world *world, struct lattice *fs, bool reload,
+                          struct recovered *recovered) {
+    struct registry_entry entry = {};
+    uint64_t cookie = 0;
+    uint64_t current = world->head->id;
+    uint32_t count = 0;
+    for (uint32_t i = 0; reload && i < WORLD_HEADS; i++) {
+        head_release(&world->heads[i]);
+    }
+    while (registry_next(fs, 0, cookie, &entry) == LATTICE_OK) {
+        cookie = entry.cookie;
+        if (count == WORLD_HEADS) {
+            world_fail(world, "more datasets than were made", count, entry.id);
+        }
+        recovered_head(world, fs, entry.id, reload ? &world->heads[count] : nullptr, recovered);
+        count++;
+    }
+    if (reload) {
+        struct head *_Nullable same = world_head(world, current);
+        world->head = same == nullptr ? &world->heads[0] : SOME(same);
+    }
+}
+
+void verify_recovered(struct world *world, struct lattice *fs, bool reload) {
+    struct recovered recovered = {};
+    uint64_t objects = verify_check(world, fs);
+    recovered_all(world, fs, reload, &recovered);
+    if (objects != recovered.named) {
+        world_fail(world, "orphans survived the opening", objects, recovered.named);
+    }
     for (uint32_t i = world->acknowledged; i < world->state_count; i++) {
-        if (world->states[i] == hash) {
+        if (world->states[i] == recovered.sum) {
             return;
         }
     }
     for (uint32_t i = 0; i < world->acknowledged; i++) {
-        if (world->states[i] == hash) {
+        if (world->states[i] == recovered.sum) {
             world_fail(world, "an acknowledged state is lost", i, world->acknowledged);
         }
     }
@@ -231,6 +328,34 @@ struct probe {
     bool power;
 };
 
+/* Destroys the newest superblock of the copies: the one before must be as good as ever. */
+static void probe_rewind(struct world *world, struct sim_disk *disks) {
+    struct superblock *super = &world->io.super;
+    uint64_t newest = 0;
+    for (uint32_t pass = 0; pass < 2; pass++) {
+        for (uint32_t i = 0; i < world->disk_count * 2 * RING_SLOTS; i++) {
+            struct sim_disk *disk = &disks[i / (2 * RING_SLOTS)];
+            uint32_t slot = i % (2 * RING_SLOTS);
+            uint32_t block = slot < RING_SLOTS
+                                 ? RING_START + slot
+                                 : disk->current.count - 2 * RING_SLOTS + slot;
+            must(world, disk->device.read(disk, block, 1, super), "read", block);
+            if (superblock_validate(super, disk->current.count) != LATTICE_OK) {
+                continue;
+            }
+            if (pass == 0) {
+                newest = MAX(newest, super->transaction);
+            } else if (super->transaction == newest && newest > 1) {
+                super->checksum++;
+                must(world, disk->device.write(disk, block, 1, super), "write", block);
+            }
+        }
+    }
+    for (uint32_t i = 0; i < world->disk_count; i++) {
+        must(world, disks[i].device.flush(&disks[i]), "flush", i);
+    }
+}
+
 void verify_probe(struct world *world) {
     struct probe probe = {.power = true};
     uint64_t outstanding = world->outstanding;
@@ -241,11 +366,20 @@ void verify_probe(struct world *world) {
         probe.disks[i].power = &probe.power;
     }
     struct lattice *_Nullable fs = nullptr;
-    struct dataset *_Nullable dataset = nullptr;
+    bool rewind = dice_once_in(&world->disk_dice, 5);
+    for (uint32_t i = 0; rewind && i < world->disk_count; i++) {
+        sim_disk_crash(&probe.disks[i]);
+    }
+    if (rewind) {
+        probe_rewind(world, &probe.disks[0]);
+    }
     probe_open(world, &probe.disks[0], &probe.power, &fs);
-    SOME(fs)->hash_mask = world->hash_mask;
-    must(world, dataset_open(SOME(fs), 1, &dataset), "dataset_open", 1);
-    verify_recovered(world, SOME(fs), SOME(dataset), nullptr);
+    world_tune(world, SOME(fs));
+    if (rewind) {
+        (void)verify_check(world, SOME(fs));
+    } else {
+        verify_recovered(world, SOME(fs), false);
+    }
     pool_close(SOME(fs));
     for (uint32_t i = 0; i < world->disk_count; i++) {
         sim_disk_destroy(&probe.disks[i]);
@@ -268,7 +402,7 @@ static void seen_content(struct world *world, struct model_object *file) {
         }
         bytes_zero(to);
         must(world,
-             granules_read(SOME(world->granules), SOME(world->dataset), file->number, offset, to,
+             granules_read(SOME(world->granules), SOME(world->head->dataset), file->number, offset, to,
                            &got),
              "granules_read", file->number);
         bool same = file->seen[i] == nullptr
@@ -286,7 +420,7 @@ static void seen_entries(struct world *world, struct model_object *directory) {
     for (;;) {
         struct dirent entry = {};
         lattice_status_t status =
-            name_next(SOME(world->fs), SOME(world->dataset), directory->number, cookie, &entry);
+            name_next(SOME(world->fs), SOME(world->head->dataset), directory->number, cookie, &entry);
         if (status == LATTICE_NOT_FOUND) {
             break;
         }
@@ -309,13 +443,13 @@ void verify_seen(struct world *world) {
     uint32_t fail = world->fail_one_in;
     world->fail_one_in = 0;
     for (uint32_t i = 0; i < MODEL_OBJECTS; i++) {
-        struct model_object *object = &world->model.objects[i];
+        struct model_object *object = &world->head->model.objects[i];
         struct inode inode = {};
         if (!object->live) {
             continue;
         }
         must(world,
-             granules_inode(SOME(world->granules), SOME(world->dataset), object->number, &inode),
+             granules_inode(SOME(world->granules), SOME(world->head->dataset), object->number, &inode),
              "granules_inode", object->number);
         bool directory = object->mode >> 12 == MODE_DIRECTORY;
         if (inode.mode != object->mode || inode.links != object->links ||

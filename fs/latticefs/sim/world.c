@@ -48,10 +48,53 @@ static void world_free(void *context, void *memory, size_t size) {
     free(memory);
 }
 
+/* ---- datasets ---- */
+
+struct head *_Nullable world_head(struct world *world, uint64_t id) {
+    for (uint32_t i = 0; i < WORLD_HEADS; i++) {
+        if (world->heads[i].id == id) {
+            return &world->heads[i];
+        }
+    }
+    return nullptr;
+}
+
+void kept_remove(struct head *head, uint32_t index) {
+    model_release(&head->kept[index].model);
+    for (uint32_t i = index; i + 1 < head->kept_count; i++) {
+        head->kept[i] = head->kept[i + 1];
+    }
+    head->kept_count--;
+    head->kept[head->kept_count] = (struct kept){};
+}
+
+void head_release(struct head *head) {
+    while (head->kept_count > 0) {
+        kept_remove(head, head->kept_count - 1);
+    }
+    model_release(&head->model);
+    *head = (struct head){};
+}
+
+uint64_t world_hash(const struct world *world) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < WORLD_HEADS; i++) {
+        const struct head *head = &world->heads[i];
+        if (head->id == 0) {
+            continue;
+        }
+        sum += model_page_hash(head->id, 1, model_hash(&head->model));
+        for (uint32_t j = 0; j < head->kept_count; j++) {
+            sum += model_page_hash(head->kept[j].id, 2, head->kept[j].hash);
+        }
+    }
+    return sum;
+}
+
 /* ---- states ---- */
 
 void world_state_add(struct world *world) {
-    uint64_t hash = model_hash(&world->model);
+    uint64_t hash = world_hash(world);
     if (world->state_count > 0 && world->states[world->state_count - 1] == hash) {
         return;
     }
@@ -75,8 +118,8 @@ void world_acknowledge(struct world *world) {
 static void granule_pushed(void *_Nullable observer, struct dataset *dataset, uint64_t object,
                            uint64_t granule, uint64_t size) {
     struct world *world = SOME((struct world *)observer);
-    struct model_object *file = SOME(model_find(&world->model, object));
-    (void)dataset;
+    struct head *head = SOME(world_head(world, dataset->id));
+    struct model_object *file = SOME(model_find(&head->model, object));
     uint64_t length = UINT64_C(1) << world->make.record_shift;
     model_push(file, granule * length, length, size);
     world_state_add(world);
@@ -118,6 +161,9 @@ static void world_choose(struct world *world) {
     if (world->options.probe_one_in != 0) {
         world->probe_one_in = world->options.probe_one_in;
     }
+    bool deep = !dice_once_in(dice, 3);
+    world->leaf_limit = deep ? 700 + dice_below(dice, 2000) : NODE_BODY_SIZE;
+    world->inner_limit = deep ? 4 + dice_below(dice, 8) : CHILDREN_MAX;
     if (dice_once_in(dice, 4)) {
         world->disk_count = 2;
         world->make.copies = 2;
@@ -135,7 +181,7 @@ void world_create(struct world *world, uint64_t seed, const struct world_options
                                               .allocate = world_allocate,
                                               .release = world_free};
     world_choose(world);
-    uint32_t blocks = 2600 + dice_below(&world->dice, 3000);
+    uint32_t blocks = (dice_once_in(&world->dice, 2) ? 1450 : 2600) + dice_below(&world->dice, 1500);
     for (uint32_t i = 0; i < world->disk_count; i++) {
         sim_disk_create(&world->disks[i], blocks, &world->disk_dice);
         world->disks[i].power = &world->power;
@@ -152,7 +198,9 @@ void world_create(struct world *world, uint64_t seed, const struct world_options
         world->disks[i].observer = world;
         world->disks[i].written = disk_written;
     }
-    struct model_object *root = &world->model.objects[0];
+    world->head = &world->heads[0];
+    world->head->id = 1;
+    struct model_object *root = &world->head->model.objects[0];
     *root = (struct model_object){.live = true,
                                   .number = ROOT_OBJECT,
                                   .mode = MODE_DIRECTORY << 12 | 0755,
@@ -162,6 +210,13 @@ void world_create(struct world *world, uint64_t seed, const struct world_options
     world_acknowledge(world);
     while (!world_open(world)) {
     }
+}
+
+void world_tune(const struct world *world, struct lattice *fs) {
+    fs->hash_mask = world->hash_mask;
+    fs->cache.limit = 16;
+    fs->leaf_limit = world->leaf_limit;
+    fs->inner_limit = world->inner_limit;
 }
 
 bool world_open(struct world *world) {
@@ -180,9 +235,12 @@ bool world_open(struct world *world) {
         return false;
     }
     world->fs = fs;
-    SOME(fs)->hash_mask = world->hash_mask;
-    SOME(fs)->cache.limit = 16;
-    status = dataset_open(SOME(fs), 1, &world->dataset);
+    world_tune(world, SOME(fs));
+    for (uint32_t i = 0; i < WORLD_HEADS && world->doing[0] == 'm' && status == LATTICE_OK; i++) {
+        if (world->heads[i].id != 0) { /* at a recovery the heads are found by verify_recovered */
+            status = dataset_open(SOME(fs), world->heads[i].id, &world->heads[i].dataset);
+        }
+    }
     if (status == LATTICE_OK) {
         status = granules_create(SOME(fs), &world->granules);
     }
@@ -206,7 +264,9 @@ void world_close(struct world *world) {
         pool_close(SOME(world->fs));
     }
     world->granules = nullptr;
-    world->dataset = nullptr;
+    for (uint32_t i = 0; i < WORLD_HEADS; i++) {
+        world->heads[i].dataset = nullptr;
+    }
     world->fs = nullptr;
     if (world->outstanding != 0) {
         world_fail(world, "memory was not given back", world->outstanding, 0);
@@ -237,8 +297,7 @@ void world_crash(struct world *world) {
     world->disks[0].dies_at = 0;
     uint32_t fail = world->fail_one_in;
     world->fail_one_in = 0;
-    model_release(&world->model);
-    verify_recovered(world, SOME(world->fs), SOME(world->dataset), &world->model);
+    verify_recovered(world, SOME(world->fs), true);
     world->fail_one_in = fail;
     world->state_count = 0;
     world_state_add(world);
@@ -247,7 +306,9 @@ void world_crash(struct world *world) {
 
 void world_destroy(struct world *world) {
     world_close(world);
-    model_release(&world->model);
+    for (uint32_t i = 0; i < WORLD_HEADS; i++) {
+        head_release(&world->heads[i]);
+    }
     for (uint32_t i = 0; i < world->disk_count; i++) {
         sim_disk_destroy(&world->disks[i]);
     }

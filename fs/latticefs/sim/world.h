@@ -11,7 +11,7 @@
 
 #pragma clang assume_nonnull begin
 
-enum { WORLD_DISKS = 3, WORLD_STATES = 1 << 14, WORLD_IO_MAX = 40960 };
+enum { WORLD_DISKS = 3, WORLD_STATES = 1 << 14, WORLD_IO_MAX = 40960, WORLD_HEADS = 3, WORLD_KEPT = 4 };
 
 struct world_options {
     uint32_t operations;
@@ -20,7 +20,26 @@ struct world_options {
 };
 
 struct io_buffer {
-    uint8_t data[WORLD_IO_MAX];
+    union {
+        uint8_t data[WORLD_IO_MAX];
+        struct superblock super;
+    };
+};
+
+/* A snapshot as it must stay. */
+struct kept {
+    uint64_t id;
+    uint64_t hash;
+    struct model model;
+};
+
+/* A dataset that can be written. */
+struct head {
+    uint64_t id; /* 0 = none */
+    struct dataset *_Nullable dataset;
+    struct model model;
+    uint32_t kept_count;
+    struct kept kept[WORLD_KEPT];
 };
 
 struct world {
@@ -38,11 +57,14 @@ struct world {
     struct sim_disk disks[WORLD_DISKS];
     struct make_options make;
     uint64_t hash_mask;
+    uint32_t leaf_limit;
+    uint32_t inner_limit;
     bool single_faults; /* faults that no second copy can heal: errors are allowed, wrong data never */
     struct lattice *_Nullable fs;
-    struct dataset *_Nullable dataset;
     struct granule_cache *_Nullable granules;
-    struct model model;
+    struct head *head; /* the one that operations go to */
+    struct head heads[WORLD_HEADS];
+    uint64_t names; /* of datasets and snapshots given so far */
     uint32_t state_count;
     uint32_t acknowledged;
     uint64_t states[WORLD_STATES];
@@ -76,14 +98,21 @@ void world_state_add(struct world *world);
 /* Everything up to now was acknowledged as durable. */
 void world_acknowledge(struct world *world);
 
-/* Hash of what an opened pool holds, by its own interface. Fails the world on an error. */
+/* Hash of what a dataset holds, by its own interface. */
 uint64_t verify_hash(struct world *world, struct lattice *fs, struct dataset *dataset,
-                     struct model *_Nullable reload);
-void verify_check(struct world *world, struct lattice *fs);
-void verify_recovered(struct world *world, struct lattice *fs, struct dataset *dataset,
-                      struct model *_Nullable reload);
+                     struct model *_Nullable reload, uint64_t *out_objects);
+/* Returns the number of objects. */
+uint64_t verify_check(struct world *world, struct lattice *fs);
+/* With `reload`, the world's heads and models are made anew from what is there. */
+void verify_recovered(struct world *world, struct lattice *fs, bool reload);
+uint64_t world_hash(const struct world *world);
+struct head *_Nullable world_head(struct world *world, uint64_t id);
+void head_release(struct head *head);
+void kept_remove(struct head *head, uint32_t index);
 /* What a user sees equals the model. */
 void verify_seen(struct world *world);
+/* The knobs that make collisions and deep trees common. */
+void world_tune(const struct world *world, struct lattice *fs);
 /* A crash right now, on copies of the disks. */
 void verify_probe(struct world *world);
 
