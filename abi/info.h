@@ -32,7 +32,8 @@ enum memory_flags : uint32_t {
     MEMORY_CONTIGUOUS = 2, /* wired, one physical run, for DMA */
     MEMORY_PAGER = 4,      /* arg3: waitset handle; requests arrive there with key `tag` */
     MEMORY_PHYSICAL = 8,   /* container: system; arg3: physical address of device memory */
-    MEMORY_CREDIT = 16,    /* with PAGER: writes need credit (file memory) */
+    MEMORY_FILE = 16,      /* file content: clones are overlays, dirty granules and times are kept;
+                              with PAGER its writes need credit */
 };
 enum session_flags : uint32_t {
     SESSION_LIVE = 1, /* the last close is told from the start (granted by hand, not by a reply) */
@@ -161,15 +162,18 @@ struct call_entry {
 };
 
 enum object_property : uint32_t {
-    SET_NAME = 1,         /* process: (address, length) */
-    SET_UPCALL,           /* process: (entry address): foreign calls and faults go there */
-    SET_RESTART_SEQUENCE, /* process: (first address, length | check address << 32 …) */
-    SET_PRINCIPAL,        /* process, with RIGHT_PRINCIPAL */
-    SET_SERVICE,          /* process: the number that prefixes the roots it draws */
-    SET_QUOTA,            /* domain: (address of struct domain_quota) */
-    SET_PRIORITY,         /* process: ceiling of its threads */
-    SET_SESSION_FLAGS,    /* session: (clear, set) */
-    SET_SESSION_MEMORY,   /* session, by the endpoint's receiver: (memory, position) */
+    SET_NAME = 1,  /* process: (address, length) */
+    SET_UPCALL,    /* process: (entry): foreign calls and faults go there; 0: none */
+    SET_RUNTIME,   /* process: (first address, length) of the runtime: a kick that finds a thread
+                      in it leaves it there, the runtime looks at kick_pending itself */
+    SET_SEQUENCE,  /* process: (first address, length | distance to the check << 32): a kick that
+                      finds a thread in this range moves it to the check */
+    SET_PRINCIPAL, /* process, with RIGHT_PRINCIPAL */
+    SET_SERVICE,   /* process: the number that prefixes the roots it draws */
+    SET_QUOTA,     /* domain: (address of struct domain_quota) */
+    SET_PRIORITY,  /* process: ceiling of its threads */
+    SET_SESSION_FLAGS,  /* session: (clear, set) */
+    SET_SESSION_MEMORY, /* session, by the endpoint's receiver: (memory, position) */
     SET_SESSION_COOKIE,
     SET_ENDPOINT_CLOSED, /* endpoint: every queued call is answered CLOSED, sessions refuse */
     SET_MEMORY_TIMES,    /* memory, with RIGHT_PAGE: (read time, write time) */

@@ -17,8 +17,8 @@ enum syscall_number : uint32_t {
     SYS_HANDLE_CLOSE = SYSCALL_FIRST, /* (handle) */
     SYS_HANDLE_DUPLICATE,             /* (handle, rights) → handle */
     SYS_HANDLE_MOVE, /* (from, source, to, slot | HANDLE_MOVE_ANY, rights, flags) → handle or slot.
-                        from, to: 0 (own table), a Process, or a Keep; source, slot: handle or slot
-                        there. flags: HANDLE_MOVE_COPY leaves the source. */
+                        from, to: 0 (own table), a Process, or a Keep; source and slot: a handle, in
+                        a keep a slot. rights: a mask. flags: HANDLE_MOVE_COPY leaves the source. */
     /* objects */
     SYS_OBJECT_CREATE, /* (type, container, arg1, arg2, tag, arg3) → handle; see enum object_type's
                           arguments in create.h. Create-or-get where tag != 0. */
@@ -29,7 +29,7 @@ enum syscall_number : uint32_t {
     /* processes and threads */
     SYS_PROCESS_CLONE,   /* (process, token, tag, flags, domain) → process: a copy of `process` with
                             one thread, the one whose call `token` is in hand; it returns from that
-                            call with status OK and words all 0 */
+                            call with status OK, words 0 but for word 1: its thread page */
     SYS_PROCESS_REPLACE, /* (process, space, entry, stack, argument, token): the process goes on in
                             `space` with one thread at entry; token: the in-hand call of the thread
                             that goes on (it is answered by being replaced), or 0: the caller */
@@ -132,6 +132,8 @@ enum protection : uint32_t {
     MAP_NO_REPLACE = 1u << 11, /* with FIXED: EXISTS where something is mapped */
     MAP_GUARD = 1u << 12,      /* the program can neither unmap nor protect it (the runtime's) */
     MAP_GROW_DOWN = 1u << 13,
+    MAP_MAY_GAIN = 1u << 15, /* made with a handle that carries the rights: protect may add them */
+    MAP_THREAD_PAGE = 1u << 14, /* made by the kernel: a thread page; a fork makes its own */
 };
 
 enum clone_flags : uint32_t {
@@ -182,11 +184,13 @@ enum fault_kind : uint32_t {
     FAULT_STEP,
     FAULT_GENERAL,
     FAULT_ALIGNMENT,
+    FAULT_KICK, /* no fault: the upcall was asked for by thread_control(KICK) */
 };
-enum page_request : uint32_t {
-    PAGE_ABSENT = 1,      /* supply offset … length */
-    PAGE_NEED_CREDIT = 2, /* a writer waits for credit */
-    PAGE_PRESSURE = 3,    /* write dirty granules back */
+enum page_request : uint32_t { /* PAGE_WRITER is the kernel's own */
+    PAGE_ABSENT = 1,           /* supply offset … length */
+    PAGE_NEED_CREDIT = 2,      /* a writer waits for credit */
+    PAGE_PRESSURE = 3,         /* write dirty granules back */
+    PAGE_WRITER = 4,           /* waits for another writer; never told to a pager */
 };
 enum {
     WAIT_EDGE = 1,

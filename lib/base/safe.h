@@ -9,8 +9,9 @@
 #define CAT_(a, b) a##b
 #define CAT(a, b) CAT_(a, b)
 
-/* An invariant: false is a defect of this program, never a consequence of its input. In the kernel a
- * failed check prints a backtrace and stops; in a server it traps, and the supervisor restarts it. */
+/* An invariant: false is a defect of this program, never a consequence of its input. In the kernel
+ * a failed check prints a backtrace and stops; in a server it traps, and the supervisor restarts
+ * it. */
 #ifdef ISOTOPE_KERNEL
 [[noreturn, gnu::cold]] void check_failed(const char *_Nonnull file, unsigned line,
                                           const char *_Nonnull what);
@@ -60,23 +61,20 @@
     __extension__({                                                                                \
         typeof(p) v = (p);                                                                         \
         CHECK(v);                                                                                  \
-        (typeof(*v) *_Nonnull) v;                                                                  \
+        (typeof(*v) *_Nonnull)v;                                                                   \
     })
 #define SOME(p) SOME_(CAT(some_, __COUNTER__), p)
 
 #define ARRAY_LENGTH(a) (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b)                                                                                  \
+#define PICK_(a, b, x, y, less)                                                                    \
     __extension__({                                                                                \
-        auto min_a_ = (a);                                                                         \
-        auto min_b_ = (b);                                                                         \
-        min_a_ < min_b_ ? min_a_ : min_b_;                                                         \
+        auto x = (a);                                                                              \
+        auto y = (b);                                                                              \
+        x less y ? x : y;                                                                          \
     })
-#define MAX(a, b)                                                                                  \
-    __extension__({                                                                                \
-        auto max_a_ = (a);                                                                         \
-        auto max_b_ = (b);                                                                         \
-        max_a_ > max_b_ ? max_a_ : max_b_;                                                         \
-    })
+#define PICK(a, b, n, less) PICK_(a, b, CAT(pick_a_, n), CAT(pick_b_, n), less)
+#define MIN(a, b) PICK(a, b, __COUNTER__, <)
+#define MAX(a, b) PICK(a, b, __COUNTER__, >)
 
 /* The structure that holds `member`, found from a pointer to that member (intrusive lists). */
 #define CONTAINER_OF(pointer, type, member)                                                        \

@@ -1,0 +1,338 @@
+/* See call.h and docs/restart.md. The message stays in the client's registers and thread page until
+ * it is answered; delivery and reply copy between two pinned pages and two register frames, so
+ * neither can fault or fail. */
+#include "kernel/ipc/call.h"
+#include "kernel/object/process.h"
+#include "kernel/sched/scheduler.h"
+#include "lib/base/bytes.h"
+
+static struct list deadline_calls GUARDED = {&deadline_calls, &deadline_calls};
+
+/* Rules for the identity: an outermost call's root is its own token. A nested one extends the path
+ * of the call in hand by its step; background work brings a root of its own, marked with the
+ * service. */
+static status_t set_identity(struct thread *_Nonnull self, struct request *_Nonnull request,
+                             uint32_t flags) LOCKED {
+    const struct thread_page *page = SOME(self->page);
+    uint32_t step = page->call.step;
+    if (step == 0 || step > UINT16_MAX) {
+        return STATUS_BAD_ARGUMENT;
+    }
+    if ((flags & CALL_BACKGROUND) != 0) {
+        uint64_t service = self->process->service;
+        request->identity.root =
+            (uint64_t)1 << 63 | (service & 0x7fff) << 48 | (page->call.root & 0xffffffffffffull);
+        request->identity.path = step;
+        request->repeated = true; /* background work may always be a repetition (models.md, 4) */
+        return STATUS_OK;
+    }
+    struct request *parent = nullptr;
+    status_t status = request_find(page->call.parent, self->process, &parent);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (SOME(parent)->identity.path >> 48 != 0) {
+        return STATUS_OUT_OF_RANGE; /* deeper than four levels */
+    }
+    request->identity.root = SOME(parent)->identity.root;
+    request->identity.path = SOME(parent)->identity.path << 16 | step;
+    request->repeated = SOME(parent)->repeated;
+    if ((flags & CALL_FORWARD_PRINCIPAL) != 0) {
+        request->principal = SOME(parent)->principal;
+    }
+    return STATUS_OK;
+}
+
+/* Moves the handles named in the thread page into the call. */
+static status_t take_handles(struct thread *_Nonnull self,
+                             struct request *_Nonnull request) LOCKED {
+    struct thread_page *page = SOME(self->page);
+    uint32_t count = page->call.handle_count;
+    if (count > CALL_HANDLES) {
+        return STATUS_BAD_ARGUMENT;
+    }
+    handle_t handles[CALL_HANDLES] = {};
+    for (uint32_t i = 0; i < count; i++) {
+        handles[i] = page->call.handles[i];
+        struct object *object = nullptr;
+        status_t status =
+            handle_find(&self->process->table, handles[i], OBJECT_NONE, RIGHT_TRANSFER, &object);
+        for (uint32_t j = 0; j < i && status == STATUS_OK; j++) {
+            status = handles[j] == handles[i] ? STATUS_BAD_HANDLE : STATUS_OK;
+        }
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct carried_handle *carried = &request->handles[i];
+        status_t status = handle_take(&self->process->table, handles[i], RIGHT_TRANSFER,
+                                      &carried->object, &carried->rights);
+        CHECK(status == STATUS_OK);
+        carried->duplicate = HANDLE_NONE;
+    }
+    request->handle_count = count;
+    return STATUS_OK;
+}
+
+/* Everything beyond label and words. On an error the request holds nothing. */
+static status_t prepare_extras(struct thread *_Nonnull self, struct request *_Nonnull request,
+                               uint32_t flags) LOCKED {
+    const struct thread_page *page = SOME(self->page);
+    status_t status = STATUS_OK;
+    if ((flags & CALL_INTERRUPTIBLE) != 0 && page->kick_pending != 0) {
+        return STATUS_CANCELLED;
+    }
+    if ((flags & (CALL_NESTED | CALL_BACKGROUND)) != 0) {
+        status = set_identity(self, request, flags);
+    }
+    if (status == STATUS_OK && (flags & (CALL_WANTS_HANDLES | CALL_HAS_HANDLES)) != 0) {
+        status = handle_reserve(&self->process->table, CALL_HANDLES);
+        request->reserved_slots = status == STATUS_OK ? CALL_HANDLES : 0;
+    }
+    if (status == STATUS_OK && (flags & CALL_HAS_HANDLES) != 0) {
+        status = take_handles(self, request);
+    }
+    if (status != STATUS_OK) {
+        request->repeated = false;
+        if (request->reserved_slots > 0) {
+            handle_unreserve(&self->process->table, request->reserved_slots);
+            request->reserved_slots = 0;
+        }
+        return status;
+    }
+    if ((flags & (CALL_NESTED | CALL_BACKGROUND)) != 0) {
+        request_set_nested(request);
+    }
+    if ((flags & CALL_HAS_LEASES) != 0) {
+        request->lease_in = page->call.lease_in;
+        request->lease_out = page->call.lease_out;
+    }
+    if ((flags & CALL_HAS_DEADLINE) != 0 && page->call.deadline != DEADLINE_NEVER) {
+        request->deadline_ns = page->call.deadline;
+        list_append(&deadline_calls, &request->deadline_link);
+        scheduler_expect_deadline(request->deadline_ns);
+    }
+    self->interruptible = (flags & CALL_INTERRUPTIBLE) != 0;
+    return STATUS_OK;
+}
+
+enum {
+    CALL_SLOW_FLAGS = CALL_HAS_HANDLES | CALL_HAS_LEASES | CALL_HAS_DEADLINE | CALL_INTERRUPTIBLE |
+                      CALL_NESTED | CALL_BACKGROUND | CALL_WANTS_HANDLES
+};
+
+status_t call_begin(struct thread *_Nonnull self, struct syscall_registers *_Nonnull registers) {
+    struct object *object = nullptr;
+    status_t status = handle_find(&self->process->table, (uint32_t)registers->a, OBJECT_SESSION,
+                                  RIGHT_CALL, &object);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct session *session = (struct session *)SOME(object);
+    struct endpoint *endpoint = session->endpoint;
+    struct request *request = self->request;
+    uint32_t flags = (uint32_t)(registers->a >> 32);
+    uint32_t inline_length = (uint32_t)(registers->b >> 32) & 0xffff;
+    if (endpoint->closed) {
+        return STATUS_CLOSED;
+    }
+    if (inline_length > CALL_INLINE_SIZE || self->page == nullptr) {
+        return STATUS_BAD_ARGUMENT;
+    }
+    request->identity = (struct call_identity){request_token(request), 0};
+    request->principal = self->process->principal;
+    request->lease_in.length = 0;
+    request->lease_out.length = 0;
+    self->interruptible = false;
+    if ((flags & CALL_SLOW_FLAGS) != 0) {
+        status = prepare_extras(self, request, flags);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    request->client = self;
+    request->client_serial = self->process->object.serial;
+    request->label = (uint32_t)registers->b;
+    request->inline_length = inline_length;
+    request->session = session;
+    session->calls++;
+    object_reference(&session->object);
+    self->process->calls_made++;
+    if (self->handling != nullptr) {
+        self->handling->busy_ticks += arch_ticks() - self->handling->busy_since;
+        self->handling->busy_since = 0;
+    }
+    self->state = THREAD_CALLING;
+    endpoint_submit(endpoint, request);
+    return STATUS_OK;
+}
+
+/* ---- reply ---- */
+
+/* Moves words, inline bytes and handles to the client; everything was validated before. */
+static void complete(struct thread *_Nonnull self, struct request *_Nonnull request,
+                     const struct syscall_registers *_Nonnull reply) LOCKED {
+    struct thread *client = request->client;
+    SOME(request->endpoint)->answered++;
+    if (request->kind == REQUEST_CLOSE) {
+        SOME(request->session)->forgotten = true;
+    }
+    if (client == nullptr) {
+        request_end(request);
+        return;
+    }
+    struct syscall_registers *to = &client->frame.call;
+    uint32_t inline_length = MIN((uint32_t)(reply->b >> 32) & 0xffff, (uint32_t)CALL_INLINE_SIZE);
+    for (size_t i = 0; i < CALL_WORDS; i++) {
+        to->words[i] = reply->words[i];
+    }
+    if (inline_length != 0) {
+        bytes_copy(SOME(client->page)->call_output, SOME(self->page)->reply_output, inline_length);
+    }
+    to->number = (uint64_t)(int64_t)(int32_t)reply->b;
+    to->a = 0;
+    to->b = (uint64_t)self->reply_handles << 48 | (uint64_t)inline_length << 32 |
+            SOME(self->page)->reply.label;
+    self->reply_handles = 0;
+    request_end(request);
+    if (client->handling != nullptr) {
+        client->handling->busy_since = arch_ticks();
+    }
+    client->state = THREAD_READY;
+    if (self->reply_only) {
+        scheduler_ready(client);
+    } else {
+        scheduler_hand_over(cpu_current(), client);
+    }
+}
+
+/* A reply FAULT_IN: the client's own pages are made present, then the call is queued again. */
+static status_t begin_fault_in(struct request *_Nonnull request,
+                               const struct syscall_registers *_Nonnull reply) LOCKED {
+    request->fault_in_lease = reply->words[0] != 0 ? LEASE_OUT : LEASE_IN;
+    request->fault_in_offset = reply->words[1];
+    request->fault_in_length = reply->words[2];
+    if (request->client == nullptr) {
+        request_end(request);
+        return STATUS_OK;
+    }
+    request_unpin(request);
+    endpoint_redeliver(request);
+    status_t status = lease_fault_in(request);
+    if (status == STATUS_RESTART) {
+        return STATUS_OK; /* the client waits for its pager; see lease_fault_in */
+    }
+    if (status != STATUS_OK) {
+        request_answer(request, STATUS_BAD_ADDRESS);
+        return STATUS_OK;
+    }
+    source_notify(&SOME(request->endpoint)->source, UINT32_MAX);
+    return STATUS_OK;
+}
+
+static status_t reply(struct thread *_Nonnull self, struct syscall_registers *_Nonnull registers,
+                      uint32_t flags) LOCKED {
+    struct request *found = nullptr;
+    status_t status = request_find(registers->token, self->process, &found);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct request *request = SOME(found);
+    if ((flags & RECEIVE_PARK) != 0) {
+        status =
+            (flags & RECEIVE_HAS_PATCHES) != 0 ? commit_apply(self, nullptr, flags) : STATUS_OK;
+        if (status == STATUS_OK) {
+            request->parked = true;
+            request_unpin(request);
+            if (request->handler != nullptr) {
+                request->handler->handling = nullptr;
+                request->handler = nullptr;
+            }
+        }
+        return status;
+    }
+    if ((int32_t)registers->b == STATUS_FAULT_IN) {
+        return begin_fault_in(request, registers);
+    }
+    if ((flags & (RECEIVE_HAS_PATCHES | RECEIVE_HAS_HANDLES)) != 0) {
+        status = commit_apply(self, request, flags);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    self->reply_only = (flags & RECEIVE_ONLY_REPLY) != 0;
+    complete(self, request, registers);
+    return STATUS_OK;
+}
+
+/* A server's table always has room for the handles of one call before it receives. */
+static status_t reserve_for_receive(struct thread *_Nonnull self) LOCKED {
+    if (self->receive_slots == CALL_HANDLES) {
+        return STATUS_OK;
+    }
+    status_t status = handle_reserve(&self->process->table, CALL_HANDLES - self->receive_slots);
+    if (status == STATUS_OK) {
+        self->receive_slots = CALL_HANDLES;
+    }
+    return status;
+}
+
+status_t call_reply_receive(struct thread *_Nonnull self,
+                            struct syscall_registers *_Nonnull registers) {
+    uint32_t flags = (uint32_t)(registers->a >> 32);
+    status_t status = STATUS_OK;
+    if (self->page == nullptr) {
+        return STATUS_BAD_ARGUMENT;
+    }
+    if ((flags & (RECEIVE_REPLY | RECEIVE_PARK)) != 0) {
+        status = reply(self, registers, flags);
+        if (status != STATUS_OK || (flags & RECEIVE_ONLY_REPLY) != 0) {
+            return status;
+        }
+        /* Should the receive be executed again, it must not reply again. */
+        registers->a &= ~((uint64_t)(RECEIVE_REPLY | RECEIVE_PARK) << 32);
+    }
+    struct object *object = nullptr;
+    status = handle_find(&self->process->table, (uint32_t)registers->a, OBJECT_WAITSET, RIGHT_WAIT,
+                         &object);
+    if (status == STATUS_OK) {
+        status = reserve_for_receive(self);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct waitset *waitset = (struct waitset *)SOME(object);
+    if (waitset_deliver(waitset, self)) {
+        return STATUS_OK;
+    }
+    if ((flags & RECEIVE_NO_WAIT) != 0) {
+        return STATUS_WOULD_BLOCK;
+    }
+    if ((flags & RECEIVE_HAS_DEADLINE) != 0) {
+        uint64_t deadline = SOME(self->page)->reply.receive_deadline;
+        if (deadline <= arch_clock_ns()) {
+            return STATUS_TIMED_OUT;
+        }
+        if (deadline != DEADLINE_NEVER) {
+            timer_start(&self->timer, deadline);
+        }
+    }
+    self->state = THREAD_RECEIVING;
+    waitset_sleep(waitset, self);
+    return STATUS_OK;
+}
+
+uint64_t call_sweep_deadlines(uint64_t now_ns) {
+    uint64_t next = UINT64_MAX;
+    LIST_FOR(request, &deadline_calls, struct request, deadline_link) {
+        if (request->deadline_ns <= now_ns) {
+            list_remove(&request->deadline_link);
+            request->timed_out = true;
+            request_cancel(request);
+        } else {
+            next = MIN(next, request->deadline_ns);
+        }
+    }
+    return next;
+}

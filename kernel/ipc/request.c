@@ -1,0 +1,154 @@
+/* See request.h: the life of a request apart from its queueing (endpoint.c). */
+#include "kernel/ipc/request.h"
+#include "kernel/ipc/endpoint.h"
+#include "kernel/memory/page.h"
+#include "kernel/object/domain.h"
+#include "kernel/object/process.h"
+#include "kernel/sched/thread.h"
+
+enum {
+    TOKEN_NUMBER_BITS = 24
+};
+#define TOKEN_NUMBER_MASK 0xffffffull
+#define GENERATION_MASK 0x7fffffffffull /* 39 bits: bit 63 marks roots that a server drew */
+
+status_t request_create(struct domain *_Nonnull domain, enum request_kind kind,
+                        struct request *_Nullable *_Nonnull out) {
+    void *memory = nullptr;
+    status_t status = slab_allocate(SLAB_REQUEST, domain, &memory);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct request *request = SOME(memory);
+    uint64_t generation = request->generation;
+    *request = (struct request){.generation = generation, .kind = kind, .domain = domain};
+    object_reference(&domain->object);
+    list_init(&request->link);
+    list_init(&request->hand_link);
+    list_init(&request->notice_link);
+    list_init(&request->deadline_link);
+    list_init(&request->nested_link);
+    *out = request;
+    return STATUS_OK;
+}
+
+void request_free(struct request *_Nonnull request) {
+    CHECK(request->state == REQUEST_IDLE);
+    struct domain *domain = SOME(request->domain);
+    request->generation = (request->generation + 1) & GENERATION_MASK;
+    request->domain = nullptr;
+    slab_free(SLAB_REQUEST, domain, request);
+    object_release(&domain->object);
+}
+
+uint64_t request_token(const struct request *_Nonnull request) {
+    return request->generation << TOKEN_NUMBER_BITS | slab_request_number(request);
+}
+
+status_t request_find(uint64_t token, const struct process *_Nonnull holder,
+                      struct request *_Nullable *_Nonnull out) {
+    struct request *request = slab_request_at((uint32_t)(token & TOKEN_NUMBER_MASK));
+    if (request == nullptr || request->generation != token >> TOKEN_NUMBER_BITS ||
+        request->state != REQUEST_IN_HAND || request->holder != holder) {
+        return STATUS_NOT_FOUND;
+    }
+    *out = request;
+    return STATUS_OK;
+}
+
+static struct list nested_calls GUARDED = {&nested_calls, &nested_calls};
+
+void request_set_nested(struct request *_Nonnull request) {
+    list_append(&nested_calls, &request->nested_link);
+}
+
+bool request_root_live(uint64_t root) {
+    if (root >> 63 != 0) {
+        return true;
+    }
+    LIST_FOR(nested, &nested_calls, struct request, nested_link) {
+        if (nested->identity.root == root) {
+            return true;
+        }
+    }
+    const struct request *request = slab_request_at((uint32_t)(root & TOKEN_NUMBER_MASK));
+    return request != nullptr && request->domain != nullptr &&
+           request->generation == root >> TOKEN_NUMBER_BITS && request->state != REQUEST_IDLE;
+}
+
+void request_unpin(struct request *_Nonnull request) {
+    for (uint32_t i = 0; i < request->pin_count; i++) {
+        struct page *page = page_at(request->pins[i]);
+        CHECK(page->pins > 0);
+        page->pins--;
+        page_release(page);
+    }
+    request->pin_count = 0;
+}
+
+void request_end(struct request *_Nonnull request) {
+    struct endpoint *endpoint = SOME(request->endpoint);
+    if (request->state == REQUEST_QUEUED) {
+        endpoint->queued--;
+    } else if (request->state == REQUEST_IN_HAND) {
+        endpoint->in_hand--;
+    }
+    if (request->orphan) {
+        endpoint->orphan_count--;
+    }
+    list_remove(&request->link);
+    list_remove(&request->hand_link);
+    list_remove(&request->notice_link);
+    list_remove(&request->deadline_link);
+    list_remove(&request->nested_link);
+    request_unpin(request);
+    for (uint32_t i = 0; i < request->handle_count; i++) {
+        struct carried_handle *carried = &request->handles[i];
+        if (carried->duplicate != HANDLE_NONE && request->holder != nullptr) {
+            (void)handle_close(&request->holder->table, carried->duplicate);
+            carried->duplicate = HANDLE_NONE;
+        }
+        if (carried->object != nullptr) {
+            object_drop_handle(SOME(carried->object));
+            carried->object = nullptr;
+        }
+    }
+    request->handle_count = 0;
+    if (request->handler != nullptr) {
+        request->handler->handling = nullptr;
+        request->handler = nullptr;
+    }
+    if (request->client != nullptr && request->reserved_slots > 0) {
+        handle_unreserve(&request->client->process->table, request->reserved_slots);
+    }
+    request->reserved_slots = 0;
+    request->state = REQUEST_IDLE;
+    request->generation = (request->generation + 1) & GENERATION_MASK;
+    request->holder = nullptr;
+    request->endpoint = nullptr;
+    request->parked = false;
+    request->cancelled = false;
+    request->repeated = false;
+    request->fault_in = false;
+    request->timed_out = false;
+    request->attempts = 0;
+    request->order = 0;
+    request->busy_ticks = 0;
+    struct session *session = request->session;
+    bool was_call = request->kind == REQUEST_CALL;
+    request->session = nullptr;
+    if (request->orphan) {
+        request->orphan = false;
+        request_free(request);
+        source_notify(&endpoint->source, UINT32_MAX); /* a call may have waited for its end */
+    }
+    if (session != nullptr) {
+        if (was_call) {
+            session->calls--;
+            if (session->object.handles == 0) {
+                session_unhandled(SOME(session));
+            }
+        }
+        object_release(&session->object);
+    }
+}

@@ -1,0 +1,91 @@
+#pragma once
+/* Requests: what a server has in hand. A call is one (each thread has exactly one request, reserved
+ * when the thread is made, so a call allocates nothing); a session's last close is another.
+ *
+ *            endpoint_submit           receive                 reply
+ *   IDLE ────────────────────► QUEUED ────────► IN_HAND ──────────────────► IDLE
+ *                                 ▲                │ server dies: endpoint_requeue
+ *                                 └────────────────┘ (head of the queue, in order; attempts + 1 if
+ *                                                     it was being worked on at a fault or hang)
+ * A killed client's queued call vanishes; one in hand becomes an orphan: `client` is null, leases
+ * are revoked, the reply is discarded, and it ends when it is answered or its server dies.
+ *
+ * The message stays with the client: words in its saved registers, inline bytes in its thread page.
+ * A token is slot number | generation << 24; the generation grows with every call, and slots are
+ * never reused for anything else, so a token names one call for ever. An outermost call's root is
+ * its token. */
+#include "abi/call.h"
+#include "kernel/ipc/source.h"
+#include "kernel/object/object.h"
+
+struct thread;
+struct process;
+struct session;
+struct endpoint;
+
+enum request_state : uint8_t {
+    REQUEST_IDLE,
+    REQUEST_QUEUED,
+    REQUEST_IN_HAND
+};
+enum request_kind : uint8_t {
+    REQUEST_CALL,
+    REQUEST_CLOSE
+};
+
+struct carried_handle {
+    struct object *_Nullable object; /* counted as a handle */
+    uint32_t rights;
+    handle_t duplicate; /* in the receiver's table */
+};
+
+struct request {
+    uint64_t slab_reserved;  /* the slab's free list */
+    uint64_t generation;     /* kept through reuse of the slot */
+    struct list link;        /* endpoint's queue, or holder's list */
+    struct list hand_link;   /* endpoint's list of what is in hand */
+    struct list notice_link; /* endpoint's list of cancel notices */
+    enum request_kind kind;
+    enum request_state state;
+    bool parked, cancelled, orphan, repeated, fault_in, timed_out;
+    struct domain *_Nullable domain; /* charged for the slot */
+    struct thread *_Nullable client;
+    struct session *_Nullable session;   /* referenced while not idle */
+    struct endpoint *_Nullable endpoint; /* of the session */
+    struct process *_Nullable holder;    /* whose list it is on while in hand */
+    struct thread *_Nullable handler;    /* working on it now */
+    struct call_identity identity;
+    uint64_t order; /* first receipt, for redelivery in order */
+    uint64_t busy_ticks, busy_since;
+    uint64_t deadline_ns;
+    struct list deadline_link;
+    struct list nested_link; /* all nested calls: their roots are live (docs/models.md, 5) */
+    uint64_t client_serial;  /* process serial stamped when made */
+    uint32_t principal;
+    uint32_t attempts;
+    uint32_t label, inline_length;
+    uint32_t handle_count;
+    uint32_t reserved_slots; /* in the client's table, for the reply */
+    struct lease lease_in, lease_out;
+    struct carried_handle handles[CALL_HANDLES];
+    uint32_t pin_count;
+    uint32_t fault_in_lease;
+    uint64_t fault_in_offset, fault_in_length;
+    uint32_t pins[CALL_LEASE_PAGES]; /* page numbers */
+};
+
+status_t request_create(struct domain *_Nonnull domain, enum request_kind kind,
+                        struct request *_Nullable *_Nonnull out) LOCKED;
+void request_free(struct request *_Nonnull request) LOCKED;
+uint64_t request_token(const struct request *_Nonnull request) LOCKED;
+/* The request in hand of `holder` that a token names. Errors: NOT_FOUND. */
+status_t request_find(uint64_t token, const struct process *_Nonnull holder,
+                      struct request *_Nullable *_Nonnull out) LOCKED;
+/* Registers a call whose root is another call's. */
+void request_set_nested(struct request *_Nonnull request) LOCKED;
+/* Is any call or orphan of this root left, at any depth? Roots of background work are live until
+ * their server says otherwise, so they always are here. */
+bool request_root_live(uint64_t root) LOCKED;
+/* Drops what a call holds and makes its request idle again, token invalid. */
+void request_end(struct request *_Nonnull request) LOCKED;
+void request_unpin(struct request *_Nonnull request) LOCKED;

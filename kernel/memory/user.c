@@ -1,0 +1,138 @@
+#include "kernel/memory/user.h"
+#include "kernel/object/process.h"
+#include "kernel/sched/scheduler.h"
+#include "kernel/sched/thread.h"
+#include "lib/base/bytes.h"
+
+static status_t find_page(struct thread *_Nonnull thread, uint64_t address, bool write,
+                          void *_Nullable *_Nonnull out,
+                          struct space_fault *_Nonnull fault) LOCKED {
+    struct space *space = thread->process->space;
+    if (space == nullptr) {
+        return STATUS_BAD_ADDRESS;
+    }
+    uint64_t physical = 0;
+    *out = arch_host_memory(address);
+    if (*out != nullptr) {
+        return STATUS_OK;
+    }
+    if (!arch_space_find(&space->arch, address, write, &physical)) {
+        uint32_t access = write ? PROTECT_READ | PROTECT_WRITE : PROTECT_READ;
+        status_t status = space_resolve(SOME(space), address, access, &physical, fault);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    *out = arch_pointer(physical);
+    return STATUS_OK;
+}
+
+status_t user_page(struct thread *_Nonnull thread, uint64_t address, bool write,
+                   void *_Nullable *_Nonnull out) {
+    struct space_fault fault = {};
+    status_t status = find_page(thread, address, write, out, &fault);
+    if (status == STATUS_WOULD_BLOCK) {
+        return memory_wait_page(thread, &fault.wait, fault.index);
+    }
+    if (status == STATUS_BAD_RIGHTS || status == STATUS_OUT_OF_RANGE) {
+        return STATUS_BAD_ADDRESS;
+    }
+    return status;
+}
+
+status_t lease_page(struct thread *_Nonnull client, uint64_t address, bool write,
+                    void *_Nullable *_Nonnull out) {
+    struct space_fault fault = {};
+    status_t status = find_page(client, address, write, out, &fault);
+    if (status == STATUS_WOULD_BLOCK) {
+        return STATUS_ABSENT;
+    }
+    if (status == STATUS_BAD_RIGHTS || status == STATUS_OUT_OF_RANGE) {
+        return STATUS_BAD_ADDRESS;
+    }
+    return status;
+}
+
+status_t user_read(struct thread *_Nonnull thread, uint64_t address, void *_Nonnull to,
+                   size_t size) {
+    size_t done = 0;
+    while (done < size) {
+        void *from = nullptr;
+        status_t status = user_page(thread, address + done, false, &from);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        size_t within = (size_t)((address + done) & (PAGE_SIZE - 1));
+        size_t chunk = MIN(size - done, PAGE_SIZE - within);
+        bytes_copy(bytes_at(to, done), SOME(from), chunk);
+        done += chunk;
+    }
+    return STATUS_OK;
+}
+
+status_t user_write(struct thread *_Nonnull thread, uint64_t address, const void *_Nonnull from,
+                    size_t size) {
+    size_t done = 0;
+    while (done < size) {
+        void *to = nullptr;
+        status_t status = user_page(thread, address + done, true, &to);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        size_t within = (size_t)((address + done) & (PAGE_SIZE - 1));
+        size_t chunk = MIN(size - done, PAGE_SIZE - within);
+        bytes_copy(SOME(to), bytes_at_const(from, done), chunk);
+        done += chunk;
+    }
+    return STATUS_OK;
+}
+
+static uint32_t fault_kind_of(status_t status) {
+    switch ((int32_t)status) {
+    case STATUS_BAD_RIGHTS:
+        return FAULT_PROTECTION;
+    case STATUS_OUT_OF_RANGE:
+        return FAULT_BEYOND_END;
+    case STATUS_IO:
+        return FAULT_IO;
+    case STATUS_OUT_OF_MEMORY:
+    case STATUS_OUT_OF_QUOTA:
+        return FAULT_NO_MEMORY;
+    default:
+        return FAULT_UNMAPPED;
+    }
+}
+
+void user_exception(struct thread *_Nonnull thread, uint32_t kind, uint64_t address,
+                    uint64_t error) {
+    struct process *process = thread->process;
+    process->faults++;
+    if (process->upcall != 0 && arch_thread_upcall(thread, kind, address, error)) {
+        return;
+    }
+    struct program_frame frame = {};
+    status_t status = arch_thread_frame(thread, &frame, false);
+    process->fault_kind = kind;
+    process->fault_address = address;
+    process->fault_counter = status == STATUS_OK ? frame.rip : 0;
+    process_kill(process, (int64_t)kind, EXIT_FAULT);
+}
+
+void user_fault(struct thread *_Nonnull thread, uint64_t address, uint32_t access, uint64_t error) {
+    struct space_fault fault = {};
+    uint64_t physical = 0;
+    struct space *space = thread->process->space;
+    status_t status = STATUS_BAD_ADDRESS;
+    if (space != nullptr) {
+        status = space_resolve(SOME(space), address, access, &physical, &fault);
+    }
+    if (status == STATUS_WOULD_BLOCK) {
+        /* The faulting instruction itself is executed again: nothing to restart. */
+        thread->state = THREAD_PAGE;
+        (void)memory_wait_page(thread, &fault.wait, fault.index);
+        return;
+    }
+    if (status != STATUS_OK) {
+        user_exception(thread, fault_kind_of(status), address, error);
+    }
+}

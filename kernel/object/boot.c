@@ -1,0 +1,134 @@
+#include "kernel/object/boot.h"
+#include "abi/boot.h"
+#include "kernel/memory/space.h"
+#include "kernel/object/domain.h"
+#include "lib/base/bytes.h"
+
+enum {
+    ENTRY_LIMIT = 256,
+    SEGMENT_LIMIT = 16,
+    ELF_LOAD = 1
+};
+enum {
+    ELF_EXECUTE = 1,
+    ELF_WRITE = 2,
+    ELF_READ = 4
+};
+
+/* ELF-64, System V ABI, chapter 4 and 5. */
+struct elf_header {
+    uint8_t ident[16];
+    uint16_t type, machine;
+    uint32_t version;
+    uint64_t entry, program_offset, section_offset;
+    uint32_t flags;
+    uint16_t header_size, program_size, program_count, section_size, section_count, names;
+};
+struct elf_segment {
+    uint32_t type, flags;
+    uint64_t offset, address, physical, file_size, memory_size, align;
+};
+static_assert(sizeof(struct elf_header) == 64 && sizeof(struct elf_segment) == 56);
+
+static status_t find_supervisor(struct memory *_Nonnull image,
+                                struct boot_entry *_Nonnull entry) LOCKED {
+    struct boot_header header = {};
+    status_t status = memory_read_wired(image, 0, &header, sizeof header);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (!bytes_equal(header.magic, "ISOBOOT1", sizeof header.magic) ||
+        header.entry_count > ENTRY_LIMIT) {
+        return STATUS_CORRUPT;
+    }
+    for (uint32_t i = 0; i < header.entry_count; i++) {
+        status = memory_read_wired(image, sizeof header + i * sizeof *entry, entry, sizeof *entry);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        if ((entry->flags & BOOT_SUPERVISOR) != 0) {
+            return STATUS_OK;
+        }
+    }
+    return STATUS_CORRUPT;
+}
+
+/* Maps a segment: a private copy of its pages, with zeroes behind the file's part. */
+static status_t map_segment(struct memory *_Nonnull image, const struct boot_entry *_Nonnull file,
+                            const struct elf_segment *_Nonnull segment,
+                            struct space *_Nonnull space) LOCKED {
+    uint64_t end = 0;
+    if (((segment->address | segment->offset) & (PAGE_SIZE - 1)) != 0 ||
+        segment->file_size > segment->memory_size ||
+        ckd_add(&end, segment->offset, segment->file_size) || end > file->size) {
+        return STATUS_CORRUPT;
+    }
+    uint64_t length = (segment->memory_size + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+    struct memory *memory = nullptr;
+    status_t status = memory_create(space->object.domain, length, 0, 0, &memory);
+    for (uint64_t done = 0; status == STATUS_OK && done < segment->file_size; done += PAGE_SIZE) {
+        struct memory_page page = {};
+        status = memory_page(SOME(memory), done >> PAGE_SHIFT, true, &page);
+        if (status == STATUS_OK) {
+            status = memory_read_wired(image, file->offset + segment->offset + done,
+                                       arch_pointer(page.physical),
+                                       (size_t)MIN(segment->file_size - done, (uint64_t)PAGE_SIZE));
+        }
+    }
+    uint32_t protection = ((segment->flags & ELF_READ) != 0 ? PROTECT_READ : 0u) |
+                          ((segment->flags & ELF_WRITE) != 0 ? PROTECT_WRITE : 0u) |
+                          ((segment->flags & ELF_EXECUTE) != 0 ? PROTECT_EXECUTE : 0u);
+    uint64_t address = 0;
+    if (status == STATUS_OK) {
+        status = space_map(space, segment->address, length, memory, 0, protection,
+                           MAP_PRIVATE | MAP_NO_REPLACE, &address);
+    }
+    if (memory != nullptr) {
+        object_release(&memory->object);
+    }
+    return status;
+}
+
+static status_t map_stack(struct space *_Nonnull space, uint64_t *_Nonnull out_stack) LOCKED {
+    struct memory *memory = nullptr;
+    uint64_t address = 0;
+    status_t status = memory_create(space->object.domain, NATIVE_STACK_SIZE, 0, 0, &memory);
+    if (status == STATUS_OK) {
+        status = space_map(space, NATIVE_STACK_TOP - NATIVE_STACK_SIZE, NATIVE_STACK_SIZE, memory,
+                           0, PROTECT_READ | PROTECT_WRITE, MAP_PRIVATE | MAP_NO_REPLACE, &address);
+        object_release(&memory->object);
+    }
+    *out_stack = NATIVE_STACK_TOP;
+    return status;
+}
+
+status_t boot_load_supervisor(struct memory *_Nonnull image, struct process *_Nonnull process,
+                              uint64_t *_Nonnull out_entry, uint64_t *_Nonnull out_stack) {
+    struct boot_entry file = {};
+    struct elf_header header = {};
+    status_t status = find_supervisor(image, &file);
+    if (status == STATUS_OK) {
+        status = memory_read_wired(image, file.offset, &header, sizeof header);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (!bytes_equal(header.ident, "\177ELF\2\1", 6) || header.machine != 62 ||
+        header.program_size != sizeof(struct elf_segment) || header.program_count > SEGMENT_LIMIT ||
+        header.program_offset > file.size) {
+        return STATUS_CORRUPT;
+    }
+    for (uint16_t i = 0; i < header.program_count; i++) {
+        struct elf_segment segment = {};
+        status = memory_read_wired(image, file.offset + header.program_offset + i * sizeof segment,
+                                   &segment, sizeof segment);
+        if (status == STATUS_OK && segment.type == ELF_LOAD && segment.memory_size > 0) {
+            status = map_segment(image, &file, &segment, SOME(process->space));
+        }
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    *out_entry = header.entry;
+    return map_stack(SOME(process->space), out_stack);
+}

@@ -1,0 +1,304 @@
+#include "kernel/object/handle.h"
+#include "kernel/object/domain.h"
+
+void handle_table_init(struct handle_table *_Nonnull table, struct domain *_Nonnull domain) {
+    *table = (struct handle_table){.domain = domain};
+}
+
+struct handle_entry_slot *_Nullable handle_slot(const struct handle_table *_Nonnull table,
+                                                uint32_t index) {
+    uint32_t chunk_index = index / HANDLES_PER_CHUNK;
+    if (chunk_index >= table->chunk_count) {
+        return nullptr;
+    }
+    struct handle_directory *directory =
+        SOME(table->directories[chunk_index / CHUNKS_PER_DIRECTORY]);
+    struct handle_chunk *chunk = SOME(directory->chunks[chunk_index % CHUNKS_PER_DIRECTORY]);
+    return &chunk->entries[index % HANDLES_PER_CHUNK];
+}
+
+handle_t handle_of_slot(const struct handle_table *_Nonnull table, uint32_t index) {
+    struct handle_entry_slot *slot = handle_slot(table, index);
+    if (slot == nullptr || slot->object == nullptr) {
+        return HANDLE_NONE;
+    }
+    return (uint32_t)slot->generation << 16 | index;
+}
+
+static uint32_t capacity(const struct handle_table *_Nonnull table) {
+    /* slot 0 is never used */
+    return table->chunk_count == 0 ? 0 : table->chunk_count * HANDLES_PER_CHUNK - 1;
+}
+
+static status_t add_chunk(struct handle_table *_Nonnull table) LOCKED {
+    uint32_t number = table->chunk_count;
+    if (number >= DIRECTORY_COUNT * CHUNKS_PER_DIRECTORY) {
+        return STATUS_OUT_OF_HANDLES;
+    }
+    status_t status = STATUS_OK;
+    void *memory = nullptr;
+    if (table->directories[number / CHUNKS_PER_DIRECTORY] == nullptr) {
+        status = slab_allocate(SLAB_NODE, table->domain, &memory);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        table->directories[number / CHUNKS_PER_DIRECTORY] = memory;
+    }
+    status = slab_allocate(SLAB_CHUNK, table->domain, &memory);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct handle_chunk *chunk = SOME(memory);
+    SOME(table->directories[number / CHUNKS_PER_DIRECTORY])->chunks[number % CHUNKS_PER_DIRECTORY] =
+        chunk;
+    table->chunk_count++;
+    for (uint32_t i = HANDLES_PER_CHUNK; i > 0; i--) {
+        uint32_t index = number * HANDLES_PER_CHUNK + i - 1;
+        chunk->entries[i - 1].generation = 1;
+        if (index != 0) {
+            chunk->entries[i - 1].next_free = table->free_head;
+            table->free_head = index;
+        }
+    }
+    return STATUS_OK;
+}
+
+status_t handle_reserve(struct handle_table *_Nonnull table, uint32_t count) {
+    while (capacity(table) - table->used < table->reserved + count) {
+        status_t status = add_chunk(table);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    status_t status = domain_charge_handles(table->domain, count);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    table->reserved += count;
+    return STATUS_OK;
+}
+
+void handle_unreserve(struct handle_table *_Nonnull table, uint32_t count) {
+    CHECK(table->reserved >= count);
+    table->reserved -= count;
+    domain_uncharge_handles(table->domain, count);
+}
+
+/* The entry of a handle in use, or null. */
+static struct handle_entry_slot *_Nullable find_slot(const struct handle_table *_Nonnull table,
+                                                     uint64_t handle) LOCKED {
+    struct handle_entry_slot *slot = handle_slot(table, (uint32_t)handle & 0xffffu);
+    if (slot == nullptr || slot->object == nullptr || slot->generation != handle >> 16) {
+        return nullptr;
+    }
+    return slot;
+}
+
+status_t handle_find(const struct handle_table *_Nonnull table, uint64_t handle,
+                     enum object_type type, uint32_t rights,
+                     struct object *_Nullable *_Nonnull out) {
+    const struct handle_entry_slot *slot = find_slot(table, handle);
+    if (slot == nullptr) {
+        return STATUS_BAD_HANDLE;
+    }
+    struct object *object = SOME(slot->object);
+    if (type != OBJECT_NONE && object->type != type) {
+        return STATUS_BAD_TYPE;
+    }
+    if ((rights & ~(uint32_t)slot->rights) != 0) {
+        return STATUS_BAD_RIGHTS;
+    }
+    *out = object;
+    return STATUS_OK;
+}
+
+uint32_t handle_rights(const struct handle_table *_Nonnull table, handle_t handle) {
+    const struct handle_entry_slot *slot = find_slot(table, handle);
+    return slot != nullptr ? slot->rights : 0;
+}
+
+/* Takes `index` out of the free list wherever it stands in it. */
+static void unlink_free(struct handle_table *_Nonnull table, uint32_t index) LOCKED {
+    struct handle_entry_slot *slot = SOME(handle_slot(table, index));
+    if (table->free_head == index) {
+        table->free_head = slot->next_free;
+        return;
+    }
+    uint32_t at = table->free_head;
+    while (at != 0) {
+        struct handle_entry_slot *before = SOME(handle_slot(table, at));
+        if (before->next_free == index) {
+            before->next_free = slot->next_free;
+            return;
+        }
+        at = before->next_free;
+    }
+    CHECK(false);
+}
+
+static handle_t fill(struct handle_table *_Nonnull table, uint32_t index,
+                     struct object *_Nonnull object, uint32_t rights) LOCKED {
+    struct handle_entry_slot *slot = SOME(handle_slot(table, index));
+    CHECK(slot->object == nullptr);
+    slot->object = object;
+    slot->rights = (uint16_t)(rights & RIGHT_ALL);
+    slot->next_free = 0;
+    table->used++;
+    object_add_handle(object);
+    return (uint32_t)slot->generation << 16 | index;
+}
+
+handle_t handle_insert_reserved(struct handle_table *_Nonnull table, struct object *_Nonnull object,
+                                uint32_t rights) {
+    CHECK(table->reserved > 0 && table->free_head != 0);
+    table->reserved--;
+    uint32_t index = table->free_head;
+    table->free_head = SOME(handle_slot(table, index))->next_free;
+    return fill(table, index, object, rights);
+}
+
+void handle_fill_reserved(struct handle_table *_Nonnull table, uint32_t index,
+                          struct object *_Nonnull object, uint32_t rights) {
+    CHECK(table->reserved > 0);
+    table->reserved--;
+    unlink_free(table, index);
+    (void)fill(table, index, object, rights);
+}
+
+status_t handle_insert(struct handle_table *_Nonnull table, struct object *_Nonnull object,
+                       uint32_t rights, handle_t *_Nonnull out) {
+    status_t status = handle_reserve(table, 1);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    *out = handle_insert_reserved(table, object, rights);
+    return STATUS_OK;
+}
+
+static void empty_slot(struct handle_table *_Nonnull table, uint32_t index) LOCKED {
+    struct handle_entry_slot *slot = SOME(handle_slot(table, index));
+    slot->object = nullptr;
+    slot->rights = 0;
+    slot->generation = slot->generation == UINT16_MAX ? 1 : (uint16_t)(slot->generation + 1);
+    slot->next_free = table->free_head;
+    table->free_head = index;
+    table->used--;
+    domain_uncharge_handles(table->domain, 1);
+}
+
+status_t handle_insert_at(struct handle_table *_Nonnull table, uint32_t index,
+                          struct object *_Nonnull object, uint32_t rights, handle_t *_Nonnull out) {
+    if (index == 0 || index >= DIRECTORY_COUNT * CHUNKS_PER_DIRECTORY * HANDLES_PER_CHUNK) {
+        return STATUS_OUT_OF_RANGE;
+    }
+    while (index / HANDLES_PER_CHUNK >= table->chunk_count) {
+        status_t status = add_chunk(table);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    if (SOME(handle_slot(table, index))->object != nullptr) {
+        status_t status = handle_close(table, handle_of_slot(table, index));
+        CHECK(status == STATUS_OK);
+    }
+    status_t status = handle_reserve(table, 1);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    handle_fill_reserved(table, index, object, rights);
+    *out = handle_of_slot(table, index);
+    return STATUS_OK;
+}
+
+status_t handle_take(struct handle_table *_Nonnull table, uint64_t handle, uint32_t rights,
+                     struct object *_Nullable *_Nonnull out_object, uint32_t *_Nonnull out_rights) {
+    status_t status = handle_find(table, handle, OBJECT_NONE, rights, out_object);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    *out_rights = handle_rights(table, (handle_t)handle);
+    empty_slot(table, (uint32_t)handle & 0xffffu);
+    return STATUS_OK;
+}
+
+status_t handle_close(struct handle_table *_Nonnull table, uint64_t handle) {
+    struct object *object = nullptr;
+    uint32_t rights = 0;
+    status_t status = handle_take(table, handle, 0, &object, &rights);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    object_drop_handle(SOME(object));
+    return STATUS_OK;
+}
+
+bool handle_table_clear_step(struct handle_table *_Nonnull table, unsigned budget) {
+    while (table->chunk_count > 0) {
+        uint32_t number = table->chunk_count - 1;
+        for (uint32_t i = HANDLES_PER_CHUNK; i > 0; i--) {
+            handle_t handle = handle_of_slot(table, number * HANDLES_PER_CHUNK + i - 1);
+            if (handle == HANDLE_NONE) {
+                continue;
+            }
+            if (budget == 0) {
+                return false;
+            }
+            budget--;
+            status_t status = handle_close(table, handle);
+            CHECK(status == STATUS_OK);
+        }
+        struct handle_directory *directory =
+            SOME(table->directories[number / CHUNKS_PER_DIRECTORY]);
+        slab_free(SLAB_CHUNK, table->domain,
+                  SOME(directory->chunks[number % CHUNKS_PER_DIRECTORY]));
+        directory->chunks[number % CHUNKS_PER_DIRECTORY] = nullptr;
+        table->chunk_count--;
+        if (number % CHUNKS_PER_DIRECTORY == 0) {
+            slab_free(SLAB_NODE, table->domain, directory);
+            table->directories[number / CHUNKS_PER_DIRECTORY] = nullptr;
+        }
+    }
+    domain_uncharge_handles(table->domain, table->reserved);
+    table->reserved = 0;
+    table->free_head = 0;
+    CHECK(table->used == 0);
+    return true;
+}
+
+/* A child gets what its parent can name, except what belongs to the parent's own running. */
+static bool fork_inherits(enum object_type type) {
+    return type != OBJECT_THREAD && type != OBJECT_PROCESS && type != OBJECT_SPACE;
+}
+
+status_t handle_table_clone(struct handle_table *_Nonnull to,
+                            const struct handle_table *_Nonnull from) {
+    while (to->chunk_count < from->chunk_count) {
+        status_t status = add_chunk(to);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    to->free_head = 0;
+    for (uint32_t index = from->chunk_count * HANDLES_PER_CHUNK; index > 1; index--) {
+        const struct handle_entry_slot *source = SOME(handle_slot(from, index - 1));
+        struct handle_entry_slot *slot = SOME(handle_slot(to, index - 1));
+        slot->generation = source->generation;
+        slot->next_free = 0;
+        if (source->object == nullptr || !fork_inherits(source->object->type)) {
+            slot->next_free = to->free_head;
+            to->free_head = index - 1;
+        }
+    }
+    for (uint32_t index = 1; index < from->chunk_count * HANDLES_PER_CHUNK; index++) {
+        const struct handle_entry_slot *source = SOME(handle_slot(from, index));
+        if (source->object == nullptr || !fork_inherits(source->object->type)) {
+            continue;
+        }
+        status_t status = domain_charge_handles(to->domain, 1);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        (void)fill(to, index, SOME(source->object), source->rights);
+    }
+    return STATUS_OK;
+}

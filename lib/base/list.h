@@ -1,0 +1,58 @@
+#pragma once
+/* Intrusive doubly linked lists. A node that is in no list points to itself, so removal twice is
+ * harmless and "is it queued" needs no flag. */
+#include "lib/base/safe.h"
+
+struct list {
+    struct list *_Nonnull next;
+    struct list *_Nonnull previous;
+};
+
+static inline void list_init(struct list *_Nonnull l) {
+    l->next = l;
+    l->previous = l;
+}
+
+static inline bool list_empty(const struct list *_Nonnull l) {
+    return l->next == l;
+}
+
+static inline void list_insert(struct list *_Nonnull before, struct list *_Nonnull node) {
+    node->next = before;
+    node->previous = before->previous;
+    before->previous->next = node;
+    before->previous = node;
+}
+
+static inline void list_append(struct list *_Nonnull head, struct list *_Nonnull node) {
+    list_insert(head, node);
+}
+
+static inline void list_prepend(struct list *_Nonnull head, struct list *_Nonnull node) {
+    list_insert(head->next, node);
+}
+
+static inline void list_remove(struct list *_Nonnull node) {
+    node->next->previous = node->previous;
+    node->previous->next = node->next;
+    list_init(node);
+}
+
+/* The first node, or null. */
+static inline struct list *_Nullable list_first(const struct list *_Nonnull head) {
+    return head->next == head ? nullptr : head->next;
+}
+
+/* The node after `node`, or null at the end. */
+static inline struct list *_Nullable list_after(const struct list *_Nonnull head,
+                                                const struct list *_Nonnull node) {
+    return node->next == head ? nullptr : node->next;
+}
+
+#define LIST_ENTRY(node, type, member) CONTAINER_OF(node, type, member)
+
+/* Runs over `head`; the entry in hand may be removed. */
+#define LIST_FOR(variable, head, type, member)                                                     \
+    for (struct list *list_at_ = (head)->next, *list_next_ = list_at_->next; list_at_ != (head);   \
+         list_at_ = list_next_, list_next_ = list_at_->next)                                       \
+        for (type *variable = CONTAINER_OF(list_at_, type, member); variable; variable = nullptr)
