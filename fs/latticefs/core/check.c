@@ -97,6 +97,7 @@ static lattice_status_t mark_tree(struct check *check, struct tree *tree, uint64
                                   bool data, struct key from) {
     check->marked = 0;
     walk_begin(&check->walk, tree, floor);
+    check->walk.from = from;
     for (;;) {
         struct pointer pointer = {};
         const struct node *_Nullable node = nullptr;
@@ -108,11 +109,7 @@ static lattice_status_t mark_tree(struct check *check, struct tree *tree, uint64
             return status;
         }
         check->report->nodes++;
-        const struct walk_step *step = &check->walk.steps[MAX(check->walk.depth, 1u) - 1];
-        bool gone = status == LATTICE_OK && step->high_bounded && !key_less(from, step->high);
-        if (!gone) {
-            TRY(mark_pointer(check, &pointer));
-        }
+        TRY(mark_pointer(check, &pointer));
         if (status != LATTICE_OK) {
             check_problem(check->report, "node cannot be read", pointer_address(&pointer, 0),
                           (uint64_t)status);

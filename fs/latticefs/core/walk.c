@@ -6,6 +6,7 @@
 void walk_begin(struct walk *walk, struct tree *tree, uint64_t floor) {
     walk->tree = tree;
     walk->floor = floor;
+    walk->from = KEY_MIN;
     walk->depth = 0;
     if (tree->root.birth > floor) {
         walk->steps[0] = (struct walk_step){.pointer = tree->root, .high = KEY_MAX};
@@ -32,16 +33,18 @@ static bool walk_descend(struct walk *walk, struct walk_step *step, const struct
     while (step->index < node->count && walk->depth < DEPTH_MAX) {
         const struct child *child = &node->children[step->index];
         step->index++;
-        if (child->pointer.birth <= walk->floor) {
+        bool last = step->index == node->count;
+        bool bounded = last ? step->high_bounded : true;
+        struct key high = last ? step->high : node->children[step->index].key;
+        if (child->pointer.birth <= walk->floor || (bounded && !key_less(walk->from, high))) {
             continue;
         }
-        bool last = step->index == node->count;
         walk->steps[walk->depth] =
             (struct walk_step){.pointer = child->pointer,
                                .index = UINT32_MAX,
                                .low = child->key,
-                               .high = last ? step->high : node->children[step->index].key,
-                               .high_bounded = last ? step->high_bounded : true};
+                               .high = high,
+                               .high_bounded = bounded};
         walk->depth++;
         return true;
     }

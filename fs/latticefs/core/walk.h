@@ -15,7 +15,8 @@ struct walk_step {
 
 struct walk {
     struct tree *tree;
-    uint64_t floor; /* only nodes with a greater birth */
+    uint64_t floor;  /* only nodes with a greater birth */
+    struct key from; /* nodes that end at or before it are passed over; set after walk_begin */
     uint32_t depth;
     struct walk_step steps[DEPTH_MAX];
 };

@@ -268,6 +268,38 @@ static void do_write(struct world *world) {
     }
 }
 
+/* Noise in all near pages of a file: what fills a small pool. */
+static void do_fill(struct world *world) {
+    struct model_object *file = pick(world, MODE_FILE);
+    uint64_t offset = 0;
+    while (file->mode >> 12 == MODE_FILE && offset < MODEL_PAGES_NEAR * UINT64_C(4096)) {
+        struct bytes content = bytes_sub(BYTES_OF(world->io2), 0, MODEL_PAGES_NEAR * 4096 / 3);
+        for (uint32_t i = 0; i + 8 <= content.size; i += 8) {
+            uint64_t noise = dice_roll(&world->dice);
+            bytes_copy(bytes_sub(content, i, 8), VIEW_OF(noise));
+        }
+        size_t written = 0;
+        lattice_status_t status =
+            granules_write(SOME(world->granules), SOME(world->head->dataset), file->number, offset,
+                           bytes_view(content), &written);
+        struct outcome outcome = judge(world, status);
+        if (written != 0) {
+            model_write(file, offset, view_sub(bytes_view(content), 0, written));
+        }
+        offset += content.size;
+        if (outcome.fatal) {
+            world_crash(world);
+            return;
+        }
+        if (outcome.resource) {
+            return;
+        }
+        if (outcome.status != LATTICE_OK) {
+            world_fail(world, "fill", (uint64_t)outcome.status, written);
+        }
+    }
+}
+
 static void do_resize(struct world *world) {
     struct model_object *file = pick(world, MODE_FILE);
     uint64_t size = dice_once_in(&world->dice, 4) ? 0 : pick_offset(world);
@@ -639,7 +671,7 @@ struct choice {
 static const struct choice choices[] = {
     {18, "create", do_create},   {6, "link", do_link},         {12, "remove", do_remove},
     {14, "rename", do_rename},   {26, "write", do_write},      {10, "resize", do_resize},
-    {5, "punch", do_punch},      {5, "attributes", do_attributes}, {12, "sync", do_sync},
+    {5, "punch", do_punch},      {12, "fill", do_fill},      {5, "attributes", do_attributes}, {12, "sync", do_sync},
     {5, "commit", do_commit},    {5, "close", do_close_orphan}, {1, "crash", do_crash},
     {2, "power", do_power_later}, {1, "remount", do_remount},   {1, "verify", do_verify},
     {4, "snapshot", do_snapshot}, {3, "destroy snapshot", do_destroy_snapshot},

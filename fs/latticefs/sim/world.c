@@ -3,18 +3,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #pragma clang assume_nonnull begin
 
 void world_fail(const struct world *world, const char *what, uint64_t first, uint64_t second) {
-    printf("FAILED seed %llu operation %u (%s)%s: %s (%llu, %llu)\n"
-           "run again: build/host/bin/latticefs-sim --seed %llu --operations %u --verbose\n",
+    printf("seed %llu failed: operation %u (%s)%s: %s (%llu, %llu)\n"
+           "run again: build/host/bin/soak-latticefs --seed %llu --operations %u --verbose\n",
            (unsigned long long)world->seed, world->operation, world->doing,
            world->probing ? " in a probe" : "", what, (unsigned long long)first,
            (unsigned long long)second, (unsigned long long)world->seed,
            world->options.operations);
     fflush(stdout);
-    abort();
+    _exit(1);
 }
 
 /* ---- environment ---- */
