@@ -9,3 +9,7 @@ $(call archive,host,latticefs,$(LATTICE_CORE))
 $(call archive,asan,latticefs,$(LATTICE_CORE))
 $(call host_program,host,$(HOST)/bin/soak-latticefs,$(LATTICE_SIM),$(DIR_host)/liblatticefs.a,$(LATTICE_LINK))
 $(call host_program,asan,$(HOST)/sim/asan/soak-latticefs,$(LATTICE_SIM),$(DIR_asan)/liblatticefs.a,$(LATTICE_LINK))
+
+LATTICE_TOOL := $(addprefix fs/latticefs/tools/,host.c)
+$(call host_program,host,$(HOST)/bin/mkfs.latticefs,fs/latticefs/tools/mkfs_main.c $(LATTICE_TOOL),$(DIR_host)/liblatticefs.a,$(LATTICE_LINK))
+$(call host_program,host,$(HOST)/bin/latticefs,fs/latticefs/tools/latticefs_main.c fs/latticefs/tools/transfer.c $(LATTICE_TOOL),$(DIR_host)/liblatticefs.a,$(LATTICE_LINK))

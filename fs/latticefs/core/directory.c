@@ -120,7 +120,7 @@ lattice_status_t name_lookup(struct lattice *fs, struct dataset *dataset, uint64
 }
 
 lattice_status_t name_next(struct lattice *fs, struct dataset *dataset, uint64_t directory,
-                           uint64_t cookie, struct dirent *out) {
+                           uint64_t cookie, struct dirent_entry *out) {
     struct item item = {};
     struct entry entry = {};
     TRY(tree_seek(fs, &dataset->tree, key_make(directory, KEY_DIRENT, 0, cookie + 1),

@@ -20,7 +20,7 @@ static inline uint32_t inode_type(const struct inode *inode) {
     return inode->mode >> 12;
 }
 
-struct dirent {
+struct dirent_entry {
     uint64_t cookie;
     uint64_t object;
     uint8_t type;
@@ -57,7 +57,7 @@ lattice_status_t name_lookup(struct lattice *fs, struct dataset *dataset, uint64
                              struct view name, uint64_t *out_object);
 /* The entry after `cookie` (0 = first). Errors: LATTICE_NOT_FOUND at the end. */
 lattice_status_t name_next(struct lattice *fs, struct dataset *dataset, uint64_t directory,
-                           uint64_t cookie, struct dirent *out);
+                           uint64_t cookie, struct dirent_entry *out);
 /* Makes a file, directory, device, fifo or socket; with a target, a symbolic link. Errors: LATTICE_EXISTS. */
 lattice_status_t name_create(struct lattice *fs, struct dataset *dataset, uint64_t directory,
                              struct view name, const struct create_attributes *attributes,

@@ -128,7 +128,7 @@ static void hash_directory(struct hashing *hashing, uint64_t directory,
                            struct found_objects *found) {
     uint64_t cookie = 0;
     for (;;) {
-        struct dirent entry = {};
+        struct dirent_entry entry = {};
         lattice_status_t status =
             name_next(hashing->fs, hashing->dataset, directory, cookie, &entry);
         if (status == LATTICE_NOT_FOUND) {
@@ -418,7 +418,7 @@ static void seen_entries(struct world *world, struct model_object *directory) {
     uint64_t cookie = 0;
     uint32_t count = 0;
     for (;;) {
-        struct dirent entry = {};
+        struct dirent_entry entry = {};
         lattice_status_t status =
             name_next(SOME(world->fs), SOME(world->head->dataset), directory->number, cookie, &entry);
         if (status == LATTICE_NOT_FOUND) {
