@@ -13,3 +13,5 @@ $(call host_program,asan,$(HOST)/sim/asan/soak-latticefs,$(LATTICE_SIM),$(DIR_as
 LATTICE_TOOL := $(addprefix fs/latticefs/tools/,host.c)
 $(call host_program,host,$(HOST)/bin/mkfs.latticefs,fs/latticefs/tools/mkfs_main.c $(LATTICE_TOOL),$(DIR_host)/liblatticefs.a,$(LATTICE_LINK))
 $(call host_program,host,$(HOST)/bin/latticefs,fs/latticefs/tools/latticefs_main.c fs/latticefs/tools/transfer.c $(LATTICE_TOOL),$(DIR_host)/liblatticefs.a,$(LATTICE_LINK))
+FLAGS_fs/latticefs/fuse/main.c := $(LATTICE_FLAGS) -isystem /usr/include/fuse3 -D_FILE_OFFSET_BITS=64
+$(call host_program,host,$(HOST)/bin/mount.fuse.latticefs,fs/latticefs/fuse/main.c $(LATTICE_TOOL),$(DIR_host)/liblatticefs.a,$(LATTICE_LINK) -lfuse3)
