@@ -114,6 +114,7 @@ struct lattice {
     uint64_t transaction;    /* running */
     lattice_status_t aborted;
     bool read_only;
+    bool ignore_checksums; /* rescue, and tests of hostile images: structure is still validated */
     bool in_operation;
     enum space_class space; /* of the operation in hand */
     struct piece_list pieces; /* records of a granule that is being stored */

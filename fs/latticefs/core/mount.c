@@ -357,6 +357,7 @@ static lattice_status_t open_recover(struct lattice *fs) {
 static lattice_status_t open_pool(struct lattice *fs, const struct device_list *devices,
                                   uint32_t flags) {
     TRY(open_superblock(fs, devices));
+    fs->ignore_checksums = (flags & MOUNT_IGNORE_CHECKSUMS) != 0;
     fs->read_only = (flags & MOUNT_READ_ONLY) != 0 || fs->super.feature_read_only != 0;
     fs->transaction = fs->super.transaction + 1;
     fs->log.position = fs->super.log_position;

@@ -16,6 +16,7 @@ struct totals {
     uint64_t crashes;
     uint64_t probes;
     uint64_t refused;
+    uint64_t damaged;
 };
 
 static void run_seed(uint64_t seed, const struct world_options *options, struct totals *totals) {
@@ -28,6 +29,8 @@ static void run_seed(uint64_t seed, const struct world_options *options, struct 
     world->doing = "end";
     verify_seen(world);
     world_crash(world);
+    verify_damaged(world);
+    totals->damaged += world->damaged;
     totals->seeds++;
     totals->operations += options->operations;
     totals->crashes += world->crashes;
@@ -60,10 +63,12 @@ static bool run_apart(uint64_t seed, const struct world_options *options, struct
 }
 
 static void print_totals(const struct totals *totals, uint64_t count, uint64_t failed) {
-    printf("%llu operations, %llu crashes, %llu crashes on copies, %llu refused\n"
+    printf("%llu operations, %llu crashes, %llu crashes on copies, %llu damaged images, "
+           "%llu refused\n"
            "%llu passed, %llu failed\n",
            (unsigned long long)totals->operations, (unsigned long long)totals->crashes,
-           (unsigned long long)totals->probes, (unsigned long long)totals->refused,
+           (unsigned long long)totals->probes, (unsigned long long)totals->damaged,
+           (unsigned long long)totals->refused,
            (unsigned long long)(count - failed), (unsigned long long)failed);
 }
 

@@ -1,7 +1,9 @@
 /* The operations that a seed chooses from, each done to the file system and to the model. */
 #include "fs/latticefs/core/checksum.h"
 #include "fs/latticefs/core/log.h"
+#include "fs/latticefs/core/scrub.h"
 #include "fs/latticefs/core/snapshot.h"
+#include "fs/latticefs/core/xattr.h"
 #include "world.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -431,6 +433,89 @@ static void do_verify(struct world *world) {
     verify_seen(world);
 }
 
+static void do_xattr(struct world *world) {
+    struct model_object *object = pick(world, 0);
+    uint32_t index = dice_below(&world->dice, MODEL_XATTRS);
+    uint32_t flags = dice_below(&world->dice, 3);
+    uint32_t size = dice_below(&world->dice, dice_once_in(&world->dice, 5) ? 12000 : 200);
+    struct bytes value = bytes_sub(BYTES_OF(world->io2.data), 0, size);
+    for (uint32_t i = 0; i < size; i++) {
+        value.data[i] = (uint8_t)dice_roll(&world->dice);
+    }
+    bool remove = dice_once_in(&world->dice, 3);
+    bool exists = object->xattrs[index] != 0;
+    lattice_status_t expected = remove || flags == XATTR_REPLACE_FLAG
+                                    ? (exists ? LATTICE_OK : LATTICE_NOT_FOUND)
+                                : flags == XATTR_CREATE_FLAG && exists ? LATTICE_EXISTS
+                                                                       : LATTICE_OK;
+    struct lattice *fs = SOME(world->fs);
+    struct dataset *dataset = SOME(world->head->dataset);
+    struct view name = model_xattr_name(index);
+    struct outcome outcome =
+        judge(world, remove ? xattr_remove(fs, dataset, object->number, name)
+                            : xattr_set(fs, dataset, object->number, name, bytes_view(value),
+                                        flags));
+    if (outcome.resource) {
+        return;
+    }
+    if (expected == LATTICE_OK) {
+        object->xattrs[index] = remove ? 0 : checksum_xxh64(bytes_view(value));
+    }
+    settle(world, outcome, expected);
+}
+
+/* ---- disks ---- */
+
+/* The bad half of a mirror gets a fault; the other half must make up for all of them. */
+static void do_fault(struct world *world) {
+    if (world->faulty >= world->disk_count) {
+        return;
+    }
+    struct sim_disk *disk = &world->disks[world->faulty];
+    switch (dice_below(&world->dice, 6)) {
+    case 0:
+        disk->lose_one_in = dice_once_in(&world->dice, 2) ? 0 : 3 + dice_below(&world->dice, 40);
+        return;
+    case 1:
+        disk->misdirect_one_in =
+            dice_once_in(&world->dice, 2) ? 0 : 10 + dice_below(&world->dice, 40);
+        return;
+    case 2:
+        disk->read_error_one_in =
+            dice_once_in(&world->dice, 2) ? 0 : 3 + dice_below(&world->dice, 40);
+        return;
+    case 3:
+        disk->dead = dice_once_in(&world->dice, 3);
+        return;
+    default:
+        for (uint32_t i = 0; i < 5; i++) {
+            (void)sim_disk_rot(disk);
+        }
+        return;
+    }
+}
+
+static void do_resilver(struct world *world) {
+    struct scrub_report report = {};
+    bool fine = world->faulty >= world->disk_count;
+    uint32_t fail = world->fail_one_in;
+    if (!fine) { /* the disk was mended */
+        struct sim_disk *disk = &world->disks[world->faulty];
+        disk->lose_one_in = 0;
+        disk->misdirect_one_in = 0;
+        disk->read_error_one_in = 0;
+        disk->dead = false;
+    }
+    world->fail_one_in = 0;
+    struct outcome outcome = judge(world, pool_resilver(SOME(world->fs), &report));
+    world->fail_one_in = fail;
+    if (outcome.fatal) {
+        world_crash(world);
+    } else if (outcome.status != LATTICE_OK || report.lost != 0) {
+        world_fail(world, "pool_resilver", (uint64_t)outcome.status, report.lost);
+    }
+}
+
 /* ---- datasets ---- */
 
 struct label {
@@ -676,7 +761,8 @@ static const struct choice choices[] = {
     {2, "power", do_power_later}, {1, "remount", do_remount},   {1, "verify", do_verify},
     {4, "snapshot", do_snapshot}, {3, "destroy snapshot", do_destroy_snapshot},
     {2, "clone", do_clone},       {4, "switch", do_switch},   {2, "rollback", do_rollback},
-    {2, "destroy head", do_destroy_head}, {6, "reclaim", do_reclaim},
+    {2, "destroy head", do_destroy_head}, {6, "reclaim", do_reclaim}, {6, "xattr", do_xattr},
+    {3, "fault", do_fault},       {1, "resilver", do_resilver},
 };
 
 void world_operate(struct world *world) {

@@ -2,6 +2,9 @@
 #include "fs/latticefs/core/check.h"
 #include "fs/latticefs/core/checksum.h"
 #include "fs/latticefs/core/registry.h"
+#include "fs/latticefs/core/scrub.h"
+#include "fs/latticefs/core/snapshot.h"
+#include "fs/latticefs/core/xattr.h"
 #include "world.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +74,36 @@ static void hash_content(struct hashing *hashing, uint64_t object, const struct 
     }
 }
 
+static void hash_xattrs(struct hashing *hashing, uint64_t object) {
+    uint64_t cookie = 0;
+    for (;;) {
+        struct view name = {};
+        size_t size = 0;
+        lattice_status_t status =
+            xattr_next(hashing->fs, hashing->dataset, object, cookie, &cookie, &name);
+        if (status == LATTICE_NOT_FOUND) {
+            return;
+        }
+        must(hashing->world, status, "xattr_next", object);
+        uint32_t index = 0;
+        while (index < MODEL_XATTRS && !view_equal(model_xattr_name(index), name)) {
+            index++;
+        }
+        if (index == MODEL_XATTRS) {
+            world_fail(hashing->world, "attribute of an unknown name", object, cookie);
+        }
+        struct bytes to = BYTES_OF(hashing->world->io.data);
+        must(hashing->world,
+             xattr_get(hashing->fs, hashing->dataset, object, model_xattr_name(index), to, &size),
+             "xattr_get", object);
+        uint64_t content = checksum_xxh64(view_sub(bytes_view(to), 0, size));
+        hashing->sum += model_xattr_hash(object, model_xattr_name(index), content);
+        if (hashing->reload != nullptr) {
+            SOME(model_find(SOME(hashing->reload), object))->xattrs[index] = content;
+        }
+    }
+}
+
 static void hash_object(struct hashing *hashing, uint64_t object) {
     struct inode inode = {};
     struct view target = {};
@@ -97,6 +130,7 @@ static void hash_object(struct hashing *hashing, uint64_t object) {
                                             .size = inode.size,
                                             .pushed_size = inode.size};
     }
+    hash_xattrs(hashing, object);
     if (inode_type(&inode) == MODE_FILE) {
         hash_content(hashing, object, &inode);
     }
@@ -303,7 +337,8 @@ static void probe_open(struct world *world, struct sim_disk *disks, bool *power,
     bool cut = dice_once_in(&world->disk_dice, 4);
     for (uint32_t attempt = 0;; attempt++) {
         for (uint32_t i = 0; i < world->disk_count; i++) {
-            devices.devices[i] = &disks[i].device;
+            bool there = i != world->faulty || !world->absent;
+            devices.devices[i] = there ? &disks[i].device : nullptr;
             sim_disk_crash(&disks[i]);
         }
         *power = true;
@@ -339,8 +374,8 @@ static void probe_rewind(struct world *world, struct sim_disk *disks) {
             uint32_t block = slot < RING_SLOTS
                                  ? RING_START + slot
                                  : disk->current.count - 2 * RING_SLOTS + slot;
-            must(world, disk->device.read(disk, block, 1, super), "read", block);
-            if (superblock_validate(super, disk->current.count) != LATTICE_OK) {
+            if (disk->device.read(disk, block, 1, super) != LATTICE_OK ||
+                superblock_validate(super, disk->current.count) != LATTICE_OK) {
                 continue;
             }
             if (pass == 0) {
@@ -352,7 +387,7 @@ static void probe_rewind(struct world *world, struct sim_disk *disks) {
         }
     }
     for (uint32_t i = 0; i < world->disk_count; i++) {
-        must(world, disks[i].device.flush(&disks[i]), "flush", i);
+        (void)!disks[i].device.flush(&disks[i]); /* a dead one has nothing to flush */
     }
 }
 
@@ -386,6 +421,90 @@ void verify_probe(struct world *world) {
     }
     if (world->outstanding != outstanding) {
         world_fail(world, "a probe kept memory", world->outstanding, outstanding);
+    }
+    world->probing = false;
+}
+
+static void ignore_problem(void *_Nullable context, const char *what, uint64_t first,
+                           uint64_t second) {
+    (void)what;
+    *(uint64_t *)SOME(context) += first ^ second;
+}
+
+/* Uses a damaged pool as far as it goes. */
+static void use_damaged(struct world *world, struct lattice *fs) {
+    uint64_t sink = 0;
+    struct check_report report = {.context = &sink, .problem = ignore_problem};
+    struct scrub_report scrub = {};
+    struct dataset *_Nullable dataset = nullptr;
+    bool more = true;
+    world_tune(world, fs);
+    (void)!pool_check(fs, CHECK_DATA, &report);
+    (void)!pool_scrub_all(fs, 0, &scrub);
+    for (uint32_t i = 0; i < 20 && more; i++) {
+        (void)!reclaim_step(fs, &more);
+    }
+    if (dataset_open(fs, 1, &dataset) != LATTICE_OK) {
+        return;
+    }
+    for (uint64_t object = 1; object < 60; object++) {
+        struct inode inode = {};
+        struct dirent_entry entry = {};
+        uint64_t cookie = 0;
+        if (inode_get(fs, SOME(dataset), object, &inode) != LATTICE_OK) {
+            continue;
+        }
+        if (granule_size(&inode) <= sizeof world->io.data) {
+            struct bytes to = bytes_sub(BYTES_OF(world->io.data), 0, granule_size(&inode));
+            (void)!granule_read(fs, SOME(dataset), object, &inode, 0, to);
+        }
+        for (uint32_t i = 0;
+             i < 100 && name_next(fs, SOME(dataset), object, cookie, &entry) == LATTICE_OK; i++) {
+            cookie = entry.cookie;
+        }
+        (void)!file_resize(fs, SOME(dataset), object, 100);
+        uint64_t orphan = 0;
+        (void)!name_remove(fs, SOME(dataset), 1, model_name((uint32_t)object % MODEL_NAMES),
+                           inode_type(&inode) == MODE_DIRECTORY, &orphan);
+    }
+    (void)!commit(fs);
+}
+
+[[gnu::noinline]] static void damaged_round(struct world *world) {
+    struct probe *probe = calloc(1, sizeof(struct probe));
+    probe->power = true;
+    struct lattice *_Nullable fs = nullptr;
+    struct device_list devices = {.count = world->disk_count};
+    uint32_t flags = dice_once_in(&world->disk_dice, 4) ? 0 : MOUNT_IGNORE_CHECKSUMS;
+    for (uint32_t i = 0; i < world->disk_count; i++) {
+        sim_disk_copy(&probe->disks[i], &world->disks[i], &world->disk_dice);
+        probe->disks[i].power = &probe->power;
+        devices.devices[i] = &probe->disks[i].device;
+        uint32_t flips = 1 + dice_below(&world->disk_dice, 12);
+        for (uint32_t j = 0; j < flips; j++) {
+            (void)sim_disk_rot(&probe->disks[i]);
+        }
+    }
+    if (pool_open(&world->environment, &devices, flags, &fs) == LATTICE_OK) {
+        use_damaged(world, SOME(fs));
+        pool_close(SOME(fs));
+    }
+    for (uint32_t i = 0; i < world->disk_count; i++) {
+        sim_disk_destroy(&probe->disks[i]);
+    }
+    free(probe);
+    world->damaged++;
+}
+
+void verify_damaged(struct world *world) {
+    uint64_t outstanding = world->outstanding;
+    world->probing = true;
+    world->doing = "damage";
+    for (uint32_t round = 0; round < 4; round++) {
+        damaged_round(world);
+    }
+    if (world->outstanding != outstanding) {
+        world_fail(world, "a damaged pool kept memory", world->outstanding, outstanding);
     }
     world->probing = false;
 }

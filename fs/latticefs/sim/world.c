@@ -140,7 +140,8 @@ static void disk_written(void *_Nullable observer, struct sim_disk *disk) {
 struct device_list world_devices(struct world *world) {
     struct device_list list = {.count = world->disk_count};
     for (uint32_t i = 0; i < world->disk_count; i++) {
-        list.devices[i] = &world->disks[i].device;
+        bool there = i != world->faulty || !world->absent;
+        list.devices[i] = there ? &world->disks[i].device : nullptr;
     }
     return list;
 }
@@ -156,6 +157,7 @@ static void world_choose(struct world *world) {
                                         .log_blocks = 8 + dice_below(dice, 100),
                                         .growth = 1};
     world->disk_count = 1;
+    world->faulty = WORLD_DISKS;
     world->hash_mask = dice_once_in(dice, 3) ? UINT64_C(0x3c0) : UINT64_MAX;
     world->fail_one_in = dice_once_in(dice, 4) ? 20 + dice_below(dice, 400) : 0;
     world->probe_one_in = dice_once_in(dice, 10) ? 1 : 8 + dice_below(dice, 40);
@@ -168,6 +170,7 @@ static void world_choose(struct world *world) {
     if (dice_once_in(dice, 4)) {
         world->disk_count = 2;
         world->make.copies = 2;
+        world->faulty = dice_once_in(dice, 3) ? WORLD_DISKS : dice_below(dice, 2);
     }
 }
 
@@ -286,6 +289,10 @@ void world_crash(struct world *world) {
             sim_disk_crash(&world->disks[i]);
         }
         world->power = true;
+        if (world->faulty < world->disk_count) { /* it comes and goes, and may come back to life */
+            world->absent = dice_once_in(&world->disk_dice, 4);
+            world->disks[world->faulty].dead = false;
+        }
         if (attempts < 3 && dice_once_in(&world->disk_dice, 3)) {
             world->disks[0].dies_at =
                 world->disks[0].writes + 1 + dice_below(&world->disk_dice, 30);

@@ -59,7 +59,9 @@ struct world {
     uint64_t hash_mask;
     uint32_t leaf_limit;
     uint32_t inner_limit;
-    bool single_faults; /* faults that no second copy can heal: errors are allowed, wrong data never */
+    uint32_t faulty; /* the disk of a mirror that misbehaves; WORLD_DISKS = none */
+    bool absent;     /* it is not there at all */
+    uint64_t damaged; /* images opened after random damage */
     struct lattice *_Nullable fs;
     struct granule_cache *_Nullable granules;
     struct head *head; /* the one that operations go to */
@@ -115,6 +117,9 @@ void verify_seen(struct world *world);
 void world_tune(const struct world *world, struct lattice *fs);
 /* A crash right now, on copies of the disks. */
 void verify_probe(struct world *world);
+
+/* Random damage to copies of the disks, checksums ignored: anything may be found, nothing may crash. */
+void verify_damaged(struct world *world);
 
 struct device_list world_devices(struct world *world);
 
