@@ -408,7 +408,7 @@ lattice_status_t pool_check(struct lattice *fs, uint32_t flags, struct check_rep
     }
     struct check *check = SOME(taken);
     size_t size = fs->segments.count * sizeof(struct bitmap *);
-    *check = (struct check){.fs = fs, .report = report, .flags = flags};
+    *check = (struct check){.fs = fs, .report = report, .flags = flags, .objects.fs = fs};
     struct bitmap *_Nullable *_Nullable maps = memory_take(fs, size);
     lattice_status_t status = LATTICE_NO_MEMORY;
     if (maps != nullptr) {

@@ -336,8 +336,11 @@ static lattice_status_t open_superblock(struct lattice *fs, const struct device_
     return status;
 }
 
-/* The newest superblock twice more, so that its two predecessors may go. */
+/* The newest superblock again, for disks that lack it (two crashes in a row must not make one lag by two), then twice more
+ * under new numbers, so that its two predecessors may go. */
 static lattice_status_t open_settle(struct lattice *fs) {
+    TRY(superblock_write(fs));
+    TRY(pool_flush(fs));
     for (uint32_t i = 0; i < 2; i++) {
         fs->super.transaction++;
         TRY(superblock_write(fs));

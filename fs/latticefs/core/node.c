@@ -123,20 +123,24 @@ void leaf_move_tail(struct node *from, uint32_t index, struct node *to, struct n
 uint32_t leaf_split_index(const struct node *node, uint32_t index, size_t length) {
     uint32_t item = (uint32_t)(length + sizeof(struct leaf_slot));
     uint32_t total = leaf_used(node) + item;
-    uint32_t left = 0;
+    uint32_t best = 1;
+    uint32_t best_distance = UINT32_MAX;
+    uint32_t slots = 0;
     if (index == node->count) {
         return index; /* ascending insertion: leave the full node as it is */
     }
-    for (uint32_t i = 0; i < node->count; i++) {
-        if (i == index) {
-            left += item;
+    /* Split at i: slots below i stay left, and the new item too if its place is not above i. Steps of at most two items
+     * around the middle always leave both sides room: 2 · capacity − total > 2 · the greatest item. */
+    for (uint32_t i = 1; i < node->count; i++) {
+        slots += node->slots[i - 1].length + (uint32_t)sizeof(struct leaf_slot);
+        uint32_t left = slots + (index <= i ? item : 0);
+        uint32_t distance = 2 * left > total ? 2 * left - total : total - 2 * left;
+        if (distance < best_distance) {
+            best_distance = distance;
+            best = i;
         }
-        if (left >= total / 2) {
-            return MAX(i, 1u);
-        }
-        left += node->slots[i].length + (uint32_t)sizeof(struct leaf_slot);
     }
-    return node->count - 1u;
+    return best;
 }
 
 void inner_insert(struct node *node, uint32_t index, struct key key, struct pointer pointer) {

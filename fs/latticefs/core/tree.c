@@ -14,6 +14,20 @@
 
 /* ---- nodes ---- */
 
+/* Whether a node that is in memory belongs where a pointer to it was found: a hostile tree may point to it twice. */
+static bool node_in_range(const struct node *node, struct key low, struct key high,
+                          bool high_bounded) {
+    if (node->count == 0) {
+        return true;
+    }
+    bool leaf = node->level == 0;
+    struct key first = leaf ? node->slots[0].key : node->children[0].key;
+    struct key last =
+        leaf ? node->slots[node->count - 1].key : node->children[node->count - 1].key;
+    return (leaf ? !key_less(first, low) : key_equal(first, low)) &&
+           (!high_bounded || key_less(last, high));
+}
+
 lattice_status_t tree_node(struct lattice *fs, struct tree *tree, const struct pointer *pointer,
                            struct key low, struct key high, bool high_bounded,
                            struct frame *_Nullable *_Nonnull out_frame) {
@@ -25,7 +39,8 @@ lattice_status_t tree_node(struct lattice *fs, struct tree *tree, const struct p
         if (frame->node.level == pointer->level && frame->node.birth == pointer->birth) {
             cache_touch(fs, frame);
             *out_frame = frame;
-            return LATTICE_OK;
+            return node_in_range(&frame->node, low, high, high_bounded) ? LATTICE_OK
+                                                                        : LATTICE_CORRUPT;
         }
         if (frame->dirty) {
             return LATTICE_CORRUPT;

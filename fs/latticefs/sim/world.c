@@ -301,6 +301,10 @@ void world_crash(struct world *world) {
             world->fail_one_in = 0;
         }
         opened = world_open(world);
+        if (opened && !world->power) { /* it died when nothing more had to be written */
+            world_close(world);
+            opened = false;
+        }
     }
     world->disks[0].dies_at = 0;
     uint32_t fail = world->fail_one_in;
