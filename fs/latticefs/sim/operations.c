@@ -33,7 +33,7 @@ static struct outcome judge(struct world *world, lattice_status_t status) {
     if (fs->statistics.commits != world->commits_seen) {
         /* A commit for want of space made at least the state before this operation durable. */
         world->commits_seen = fs->statistics.commits;
-        world_acknowledge(world);
+        world->acknowledged = MAX(world->acknowledged, world->before);
     }
     return outcome;
 }
@@ -780,6 +780,7 @@ void world_operate(struct world *world) {
     if (world->options.verbose) {
         printf("%u %s\n", world->operation, world->doing);
     }
+    world->before = world->state_count - 1;
     choices[chosen].run(world);
 }
 

@@ -69,6 +69,7 @@ struct world {
     uint64_t names; /* of datasets and snapshots given so far */
     uint32_t state_count;
     uint32_t acknowledged;
+    uint32_t before; /* the state in which the operation in hand began */
     uint64_t states[WORLD_STATES];
     uint32_t operation; /* number of the operation in hand */
     const char *doing;
