@@ -1,6 +1,6 @@
 #pragma once
-/* Counted runs of bytes: the only way in which the core moves memory. Copies check both lengths, sub-runs
- * check their bounds; a violation is a defect of this program and traps. */
+/* Counted runs of bytes: the only way in which the core moves memory. Copies check both lengths,
+ * sub-runs check their bounds; a violation is a defect of this program and traps. */
 #include "lib/base/safe.h"
 #include <stdint.h>
 

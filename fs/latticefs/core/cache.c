@@ -1,4 +1,5 @@
-/* Nodes in memory. Invariant: each inserted frame is in one bucket and in exactly one of the two queues. */
+/* Nodes in memory. Invariant: each inserted frame is in one bucket and in exactly one of the two
+ * queues. */
 #include "cache.h"
 #include "lattice.h"
 

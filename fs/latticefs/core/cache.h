@@ -1,6 +1,7 @@
 #pragma once
-/* Nodes in memory, found by address. A frame is clean (equal to the disk, may be dropped) or dirty (born in the
- * running transaction, and only here). Frames used in the operation in hand are never dropped. */
+/* Nodes in memory, found by address. A frame is clean (equal to the disk, may be dropped) or dirty
+ * (born in the running transaction, and only here). Frames used in the operation in hand are never
+ * dropped. */
 #include "format.h"
 
 #pragma clang assume_nonnull begin
@@ -17,7 +18,9 @@ struct frame {
     bool dirty;
 };
 
-enum { CACHE_BUCKETS = 1024 };
+enum {
+    CACHE_BUCKETS = 1024
+};
 
 struct frame_queue {
     struct frame *_Nullable newest;
@@ -42,7 +45,7 @@ struct frame *_Nullable cache_take(struct lattice *fs);
 /* Makes sure that `count` calls of cache_take succeed. */
 lattice_status_t cache_reserve(struct lattice *fs, uint32_t count);
 void cache_insert(struct lattice *fs, struct frame *frame, uint64_t address, bool dirty);
-void cache_remove(struct lattice *fs, struct frame *frame); /* and frees it */
+void cache_remove(struct lattice *fs, struct frame *frame);  /* and frees it */
 void cache_discard(struct lattice *fs, struct frame *frame); /* a taken one, never inserted */
 /* The node got a new address and is now dirty. */
 void cache_move(struct lattice *fs, struct frame *frame, uint64_t address);

@@ -1,5 +1,6 @@
-/* Checks a whole pool. Each block is marked once, in the first tree (oldest snapshot first, by birth) that has it: a
- * block that would be marked twice has two owners. Then bitmaps must equal the marks. */
+/* Checks a whole pool. Each block is marked once, in the first tree (oldest snapshot first, by
+ * birth) that has it: a block that would be marked twice has two owners. Then bitmaps must equal
+ * the marks. */
 #include "check.h"
 #include "check_objects.h"
 #include "dataset.h"
@@ -21,11 +22,12 @@ struct check {
     struct walk walk;
     struct object_check objects;
     struct dataset_record record;
-    uint64_t marked; /* blocks of the tree in hand */
+    uint64_t marked;     /* blocks of the tree in hand */
     uint64_t held_birth; /* birth of the snapshot that the deadlist in hand is about */
 };
 
-static lattice_status_t map_of(struct check *check, uint64_t address, struct bitmap *_Nullable *_Nonnull out) {
+static lattice_status_t map_of(struct check *check, uint64_t address,
+                               struct bitmap *_Nullable *_Nonnull out) {
     uint64_t index = address >> check->fs->super.segment_shift;
     CHECK(index < check->maps.count);
     if (check->maps.data[index] == nullptr) {
@@ -75,8 +77,8 @@ static lattice_status_t mark_pointer(struct check *check, const struct pointer *
 static bool record_parse(const struct lattice *fs, const struct node *node, uint32_t index,
                          struct pointer *out) {
     struct geometry geometry = geometry_of(fs);
-    struct view value = view_sub(VIEW_OF(*node), node->slots[index].offset,
-                                 node->slots[index].length);
+    struct view value =
+        view_sub(VIEW_OF(*node), node->slots[index].offset, node->slots[index].length);
     if (key_type(node->slots[index].key) != KEY_EXTENT || value.size != sizeof *out) {
         return false;
     }
@@ -85,16 +87,17 @@ static bool record_parse(const struct lattice *fs, const struct node *node, uint
 }
 
 static void verify_record(struct check *check, const struct pointer *pointer, struct key key) {
-    struct bytes to = bytes_sub(BYTES_OF(*check->fs->record_buffer), 0,
-                                pointer_stored(pointer) * BLOCK_SIZE);
+    struct bytes to =
+        bytes_sub(BYTES_OF(*check->fs->record_buffer), 0, pointer_stored(pointer) * BLOCK_SIZE);
     if (pool_read(check->fs, pointer, to) != LATTICE_OK) {
         check_problem(check->report, "record cannot be read", key.object, key.offset);
     }
 }
 
-/* Marks all blocks of a tree that were born after the floor. `from`: items below are gone already (a reclaim job). */
-static lattice_status_t mark_tree(struct check *check, struct tree *tree, uint64_t floor,
-                                  bool data, struct key from) {
+/* Marks all blocks of a tree that were born after the floor. `from`: items below are gone already
+ * (a reclaim job). */
+static lattice_status_t mark_tree(struct check *check, struct tree *tree, uint64_t floor, bool data,
+                                  struct key from) {
     check->marked = 0;
     walk_begin(&check->walk, tree, floor);
     check->walk.from = from;
@@ -157,9 +160,8 @@ static lattice_status_t check_items(struct check *check, struct tree *tree) {
             check_problem(check->report, "node without owner", pointer_address(&pointer, 0),
                           pointer.birth);
         }
-        for (uint32_t i = 0; status == LATTICE_OK && SOME(node)->level == 0 &&
-                             i < SOME(node)->count;
-             i++) {
+        for (uint32_t i = 0;
+             status == LATTICE_OK && SOME(node)->level == 0 && i < SOME(node)->count; i++) {
             struct pointer record = {};
             if (record_parse(check->fs, SOME(node), i, &record)) {
                 objects->referenced += pointer_owned(&record);
@@ -177,13 +179,11 @@ static lattice_status_t check_items(struct check *check, struct tree *tree) {
 
 static lattice_status_t check_head(struct check *check, uint64_t id) {
     struct tree tree = {check->record.root, id, nullptr};
-    check->objects = (struct object_check){.fs = check->fs,
-                                           .report = check->report,
-                                           .next_object = check->record.next_object};
+    check->objects = (struct object_check){
+        .fs = check->fs, .report = check->report, .next_object = check->record.next_object};
     lattice_status_t status = check_items(check, &tree);
     if (check->objects.referenced != check->record.referenced_blocks) {
-        check_problem(check->report, "referenced blocks are wrong", id,
-                      check->objects.referenced);
+        check_problem(check->report, "referenced blocks are wrong", id, check->objects.referenced);
     }
     if (check->objects.objects != check->record.object_count) {
         check_problem(check->report, "object count is wrong", id, check->objects.objects);
@@ -193,8 +193,8 @@ static lattice_status_t check_head(struct check *check, uint64_t id) {
     return status;
 }
 
-/* Sum of a deadlist's entries; each must be a marked block of the right bucket. With `mark`: entries that only a snapshot
- * under destruction still held are marked as their own. */
+/* Sum of a deadlist's entries; each must be a marked block of the right bucket. With `mark`:
+ * entries that only a snapshot under destruction still held are marked as their own. */
 static lattice_status_t check_deadlist(struct check *check, uint64_t id, bool mark) {
     struct key key = key_make(check->record.deadlist, KEY_DEADLIST, 0, 0);
     struct key end = key_make(check->record.deadlist, KEY_JOB, 0, 0);
@@ -220,8 +220,8 @@ static lattice_status_t check_deadlist(struct check *check, uint64_t id, bool ma
             if (mark) {
                 bool fresh = true;
                 if (valid && key_sub(item.key) >= check->record.previous_birth) {
-                    TRY(mark_run(check, entry.place & ADDRESS_MASK,
-                                 (uint32_t)(entry.place >> 48), &fresh));
+                    TRY(mark_run(check, entry.place & ADDRESS_MASK, (uint32_t)(entry.place >> 48),
+                                 &fresh));
                 }
                 if (!fresh) {
                     check_problem(check->report, "dead block with two owners", id,
@@ -242,7 +242,10 @@ static lattice_status_t check_deadlist(struct check *check, uint64_t id, bool ma
     return LATTICE_OK;
 }
 
-enum check_pass { PASS_MARK, PASS_MEANING };
+enum check_pass {
+    PASS_MARK,
+    PASS_MEANING
+};
 
 /* R(X) = R(previous) − dead(X) + born since: ties the deadlist to the trees, block for block. */
 static lattice_status_t check_identity(struct check *check, uint64_t id, uint64_t born) {
@@ -266,7 +269,8 @@ static lattice_status_t check_identity(struct check *check, uint64_t id, uint64_
     return LATTICE_OK;
 }
 
-/* A snapshot that is being destroyed counts no more: what came before it is the next one's previous. */
+/* A snapshot that is being destroyed counts no more: what came before it is the next one's
+ * previous. */
 static lattice_status_t effective_previous(struct check *check, struct dataset_record *record,
                                            bool *out_skipped) {
     *out_skipped = false;
@@ -330,8 +334,7 @@ static lattice_status_t check_pool_items(struct check *check, enum check_pass pa
     struct key key = KEY_MIN;
     for (;;) {
         struct item item = {};
-        lattice_status_t status =
-            tree_seek(check->fs, &check->fs->pool_tree, key, KEY_MAX, &item);
+        lattice_status_t status = tree_seek(check->fs, &check->fs->pool_tree, key, KEY_MAX, &item);
         if (status == LATTICE_NOT_FOUND) {
             return LATTICE_OK;
         }

@@ -1,11 +1,14 @@
 #pragma once
-/* Checks a whole pool: every tree, every block's owner, every link count, all accounts. The pool must have no uncommitted
- * changes. Memory: 4 KiB per segment and 48 bytes per object of the dataset in hand. */
+/* Checks a whole pool: every tree, every block's owner, every link count, all accounts. The pool
+ * must have no uncommitted changes. Memory: 4 KiB per segment and 48 bytes per object of the
+ * dataset in hand. */
 #include "inode.h"
 
 #pragma clang assume_nonnull begin
 
-enum { CHECK_DATA = 1 /* read and verify all records too */ };
+enum {
+    CHECK_DATA = 1 /* read and verify all records too */
+};
 
 struct check_report {
     uint64_t problems;
@@ -22,7 +25,8 @@ struct check_report {
     void (*_Nullable progress)(void *_Nullable context, uint64_t blocks_done, uint64_t blocks_all);
 };
 
-/* Errors: LATTICE_NO_MEMORY, LATTICE_BUSY (uncommitted changes); damage is no error, it is counted. */
+/* Errors: LATTICE_NO_MEMORY, LATTICE_BUSY (uncommitted changes); damage is no error, it is counted.
+ */
 lattice_status_t pool_check(struct lattice *fs, uint32_t flags, struct check_report *report);
 
 #pragma clang assume_nonnull end

@@ -1,11 +1,11 @@
-/* Checks the meaning of a dataset tree's items, in key order: all items of an object come together, its inode first. */
+/* Checks the meaning of a dataset tree's items, in key order: all items of an object come together,
+ * its inode first. */
 #include "check_objects.h"
 #include "file.h"
 
 #pragma clang assume_nonnull begin
 
-void check_problem(struct check_report *report, const char *what, uint64_t first,
-                   uint64_t second) {
+void check_problem(struct check_report *report, const char *what, uint64_t first, uint64_t second) {
     report->problems++;
     if (report->problem != nullptr) {
         report->problem(report->context, what, first, second);
@@ -97,8 +97,7 @@ static void sum_close(struct object_check *check) {
     }
 }
 
-static lattice_status_t check_inode(struct object_check *check, struct key key,
-                                    struct view value) {
+static lattice_status_t check_inode(struct object_check *check, struct key key, struct view value) {
     struct object_sum *sum = &check->sum;
     struct object_fact *_Nullable fact = nullptr;
     if (value.size != sizeof sum->inode) {
@@ -173,8 +172,7 @@ static void check_extent(struct object_check *check, struct key key, struct view
     sum->blocks += pointer_stored(&pointer);
 }
 
-lattice_status_t object_check_item(struct object_check *check, struct key key,
-                                   struct view value) {
+lattice_status_t object_check_item(struct object_check *check, struct key key, struct view value) {
     if (key.object != check->sum.object) {
         sum_close(check);
         check->sum = (struct object_sum){.object = key.object};
@@ -243,8 +241,7 @@ lattice_status_t object_check_finish(struct object_check *check) {
 }
 
 void object_check_release(struct object_check *check) {
-    memory_give(check->fs, check->table.data,
-                check->table.capacity * sizeof(struct object_fact));
+    memory_give(check->fs, check->table.data, check->table.capacity * sizeof(struct object_fact));
     check->table = (struct object_table){};
 }
 

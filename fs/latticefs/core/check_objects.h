@@ -5,8 +5,8 @@
 #pragma clang assume_nonnull begin
 
 struct object_fact {
-    uint64_t object; /* 0 = empty */
-    uint64_t entry_parent;  /* directory of the last entry that names it */
+    uint64_t object;       /* 0 = empty */
+    uint64_t entry_parent; /* directory of the last entry that names it */
     uint64_t inode_parent;
     uint32_t names;
     uint32_t links;

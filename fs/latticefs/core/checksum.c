@@ -22,8 +22,8 @@ uint64_t checksum_siphash(const uint64_t key[_Nonnull 2], struct view bytes) {
     return hash;
 }
 
-static void checksum_compute(const struct pointer *pointer, struct view stored, uint8_t tag[_Nonnull 16],
-                             uint64_t *word) {
+static void checksum_compute(const struct pointer *pointer, struct view stored,
+                             uint8_t tag[_Nonnull 16], uint64_t *word) {
     if (pointer_checksum_kind(pointer) == CHECKSUM_BLAKE2B) {
         checksum_blake2b(stored, tag);
         *word = 0;

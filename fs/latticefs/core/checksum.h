@@ -1,6 +1,6 @@
 #pragma once
-/* Checksums of blocks, and the keyed hash of names. The one place that knows libxxhash and libsodium's
- * generic hash; another build swaps checksum.c. */
+/* Checksums of blocks, and the keyed hash of names. The one place that knows libxxhash and
+ * libsodium's generic hash; another build swaps checksum.c. */
 #include "bytes.h"
 #include "format.h"
 

@@ -4,7 +4,8 @@
 
 #pragma clang assume_nonnull begin
 
-/* Compresses `from` into `to` in the form of a stored record. Returns the stored blocks, or 0 if that saves none. */
+/* Compresses `from` into `to` in the form of a stored record. Returns the stored blocks, or 0 if
+ * that saves none. */
 uint32_t compress_record(enum compression kind, struct view from, struct bytes to);
 /* Restores a record of exactly `to.size` bytes. Errors: LATTICE_CORRUPT. */
 lattice_status_t decompress_record(uint8_t kind, struct view from, struct bytes to);

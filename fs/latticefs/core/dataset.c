@@ -1,6 +1,7 @@
 /* Datasets. Invariants:
  * 1. referenced_blocks = blocks reachable from the root, nodes and records, both addresses counted.
- * 2. A block is freed exactly when no snapshot or origin reaches it: birth above the newest snapshot's. */
+ * 2. A block is freed exactly when no snapshot or origin reaches it: birth above the newest
+ * snapshot's. */
 #include "dataset.h"
 #include "log.h"
 
@@ -92,8 +93,8 @@ lattice_status_t dataset_open(struct lattice *fs, uint64_t id,
         dataset_free(fs, dataset);
         return status;
     }
-    dataset->writable = dataset->record.kind == DATASET_HEAD && !fs->read_only &&
-                        (dataset->record.flags & 1) == 0;
+    dataset->writable =
+        dataset->record.kind == DATASET_HEAD && !fs->read_only && (dataset->record.flags & 1) == 0;
     dataset->tree = (struct tree){dataset->record.root, id, dataset};
     dataset->open_count = 1;
     dataset->next = fs->datasets;
@@ -154,8 +155,8 @@ lattice_status_t dataset_reserve_kills(struct lattice *fs, struct dataset *datas
     return LATTICE_OK;
 }
 
-static void dead_add(struct lattice *fs, struct dataset *dataset, uint64_t address,
-                     uint32_t blocks, uint64_t birth) {
+static void dead_add(struct lattice *fs, struct dataset *dataset, uint64_t address, uint32_t blocks,
+                     uint64_t birth) {
     if (dataset_reserve_kills(fs, dataset, 1) != LATTICE_OK) {
         lattice_abort(fs, LATTICE_NO_MEMORY);
         return;
@@ -253,8 +254,8 @@ static uint64_t bucket_of(const struct dataset *dataset, uint64_t birth) {
     return bucket;
 }
 
-/* Moves up to a chunk of entries of the last entry's bucket to the pool tree. Chunk numbers are the transaction and a
- * counter, so they never meet others, not even when deadlists are merged. */
+/* Moves up to a chunk of entries of the last entry's bucket to the pool tree. Chunk numbers are the
+ * transaction and a counter, so they never meet others, not even when deadlists are merged. */
 static lattice_status_t deadlist_write_chunk(struct lattice *fs, struct dataset *dataset,
                                              uint32_t number) {
     struct dead_list *list = &dataset->dead;
@@ -269,8 +270,8 @@ static lattice_status_t deadlist_write_chunk(struct lattice *fs, struct dataset 
             taken++;
         }
     }
-    struct key key = key_make(dataset->record.deadlist, KEY_DEADLIST, bucket,
-                              fs->transaction << 20 | number);
+    struct key key =
+        key_make(dataset->record.deadlist, KEY_DEADLIST, bucket, fs->transaction << 20 | number);
     TRY(tree_put(fs, &fs->pool_tree, key,
                  view_sub(VIEW_OF(*chunk), 0, taken * sizeof(struct dead_entry))));
     taken = 0;
@@ -293,7 +294,8 @@ lattice_status_t datasets_write(struct lattice *fs) {
         if (!dataset->dirty) {
             continue;
         }
-        /* A second attempt at the same commit must not reuse chunk numbers: they go on in tree order. */
+        /* A second attempt at the same commit must not reuse chunk numbers: they go on in tree
+         * order. */
         for (uint32_t number = dataset->dead_chunks; dataset->dead.count > 0; number++) {
             TRY(deadlist_write_chunk(fs, dataset, number));
             dataset->dead_chunks = number + 1;

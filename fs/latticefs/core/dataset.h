@@ -1,6 +1,7 @@
 #pragma once
-/* Datasets: heads that change, snapshots that do not. All changes of a head's tree go through dataset_put and
- * dataset_delete, which keep accounts, dispose of replaced records, and tell the log. */
+/* Datasets: heads that change, snapshots that do not. All changes of a head's tree go through
+ * dataset_put and dataset_delete, which keep accounts, dispose of replaced records, and tell the
+ * log. */
 #include "lattice.h"
 
 #pragma clang assume_nonnull begin
@@ -19,11 +20,11 @@ lattice_status_t dataset_delete(struct lattice *fs, struct dataset *dataset, str
 
 /* Blocks were born into, or dropped from, the tree. */
 void dataset_account(struct dataset *_Nullable dataset, uint32_t blocks, bool added);
-/* Disposes of what a pointer owned: freed, kept for a snapshot in the deadlist, or left to the origin. */
+/* Disposes of what a pointer owned: freed, kept for a snapshot in the deadlist, or left to the
+ * origin. */
 void dataset_kill(struct lattice *fs, struct dataset *_Nullable dataset,
                   const struct pointer *pointer);
-lattice_status_t dataset_reserve_kills(struct lattice *fs, struct dataset *dataset,
-                                       uint32_t count);
+lattice_status_t dataset_reserve_kills(struct lattice *fs, struct dataset *dataset, uint32_t count);
 
 /* Writes the deadlist, tree and record of each changed dataset into the pool tree. */
 lattice_status_t datasets_write(struct lattice *fs);

@@ -1,4 +1,5 @@
-/* Entries of one directory. Invariant: at most one entry has a given name; it lies in the 32 cookies of the name's hash. */
+/* Entries of one directory. Invariant: at most one entry has a given name; it lies in the 32
+ * cookies of the name's hash. */
 #include "directory.h"
 #include "checksum.h"
 
@@ -12,8 +13,8 @@ lattice_status_t name_check(struct view name) {
     if (name.size > NAME_MAX_BYTES) {
         return LATTICE_NAME_TOO_LONG;
     }
-    if (name.size == 0 || (name.size <= 2 && name.data[0] == '.' &&
-                           (name.size == 1 || name.data[1] == '.'))) {
+    if (name.size == 0 ||
+        (name.size <= 2 && name.data[0] == '.' && (name.size == 1 || name.data[1] == '.'))) {
         return LATTICE_INVALID;
     }
     for (size_t i = 0; i < name.size; i++) {
@@ -100,9 +101,8 @@ lattice_status_t directory_get(struct lattice *fs, struct dataset *dataset, uint
 lattice_status_t directory_is_empty(struct lattice *fs, struct dataset *dataset,
                                     uint64_t directory) {
     struct item item = {};
-    lattice_status_t status =
-        tree_seek(fs, &dataset->tree, key_make(directory, KEY_DIRENT, 0, 0),
-                  key_make(directory, KEY_DIRENT, 0, UINT64_MAX), &item);
+    lattice_status_t status = tree_seek(fs, &dataset->tree, key_make(directory, KEY_DIRENT, 0, 0),
+                                        key_make(directory, KEY_DIRENT, 0, UINT64_MAX), &item);
     if (status == LATTICE_NOT_FOUND) {
         return LATTICE_OK;
     }

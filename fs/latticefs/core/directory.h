@@ -1,5 +1,6 @@
 #pragma once
-/* Entries of one directory: building blocks of the operations in inode.h. All but lookups run inside an operation. */
+/* Entries of one directory: building blocks of the operations in inode.h. All but lookups run
+ * inside an operation. */
 #include "inode.h"
 
 #pragma clang assume_nonnull begin

@@ -1,5 +1,6 @@
 #pragma once
-/* What the core needs from outside: disks, a clock, random bytes, memory. The core calls nothing else. */
+/* What the core needs from outside: disks, a clock, random bytes, memory. The core calls nothing
+ * else. */
 #include "status.h"
 #include <stddef.h>
 #include <stdint.h>

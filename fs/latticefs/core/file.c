@@ -172,13 +172,13 @@ static lattice_status_t piece_write(struct lattice *fs, struct dataset *dataset,
 
 /* Removes the granule's extents at or after `from`; *blocks shrinks by what they stored. */
 static lattice_status_t extents_delete(struct lattice *fs, struct dataset *dataset, uint64_t object,
-                                       uint64_t from, uint64_t to, uint64_t *blocks,
-                                       uint32_t limit, bool *out_done) {
+                                       uint64_t from, uint64_t to, uint64_t *blocks, uint32_t limit,
+                                       bool *out_done) {
     struct key end = key_make(object, KEY_EXTENT, 0, to);
     for (uint32_t i = 0; i < limit; i++) {
         struct item item = {};
-        lattice_status_t status = tree_seek(fs, &dataset->tree,
-                                            key_make(object, KEY_EXTENT, 0, from), end, &item);
+        lattice_status_t status =
+            tree_seek(fs, &dataset->tree, key_make(object, KEY_EXTENT, 0, from), end, &item);
         if (status == LATTICE_NOT_FOUND) {
             *out_done = true;
             return LATTICE_OK;
@@ -244,8 +244,7 @@ static lattice_status_t pieces_put(struct lattice *fs, struct dataset *dataset, 
 
 static lattice_status_t store_in_operation(struct lattice *fs, struct dataset *dataset,
                                            uint64_t object, uint64_t granule, struct view content,
-                                           uint64_t size, bool may_inline,
-                                           struct inode *inode) {
+                                           uint64_t size, bool may_inline, struct inode *inode) {
     uint64_t start = granule << inode->record_shift;
     uint64_t used = start < size ? MIN(size - start, (uint64_t)content.size) : 0;
     uint64_t rounded = (used + BLOCK_SIZE - 1) & ~(uint64_t)(BLOCK_SIZE - 1);
@@ -276,11 +275,16 @@ static lattice_status_t file_get(struct lattice *fs, struct dataset *dataset, ui
 
 /* ---- resizing ----
  *
- *   whole ──shrink: size and edge in one operation──▶ cut (INODE_CUT, ORPHAN item) ──resize_step…──▶ whole
+ *   whole ──shrink: size and edge in one operation──▶ cut (INODE_CUT, ORPHAN item)
+ * ──resize_step…──▶ whole
  *
- * While a file is cut, extents may lie beyond its size; they are removed before anything else happens to it. */
+ * While a file is cut, extents may lie beyond its size; they are removed before anything else
+ * happens to it. */
 
-enum { RESIZE_STEP = 24, INODE_CUT = 1 };
+enum {
+    RESIZE_STEP = 24,
+    INODE_CUT = 1
+};
 
 static lattice_status_t resize_step(struct lattice *fs, struct dataset *dataset, uint64_t object,
                                     struct inode *inode, bool *out_done) {
@@ -313,7 +317,8 @@ lattice_status_t file_finish_cut(struct lattice *fs, struct dataset *dataset, ui
     return LATTICE_OK;
 }
 
-/* Stores an inline content as a record, before the file grows beyond INLINE_MAX through another granule. */
+/* Stores an inline content as a record, before the file grows beyond INLINE_MAX through another
+ * granule. */
 static lattice_status_t inline_spill(struct lattice *fs, struct dataset *dataset, uint64_t object,
                                      struct inode *inode) {
     struct view value = {};
@@ -369,8 +374,7 @@ static lattice_status_t resize_in_operation(struct lattice *fs, struct dataset *
         if (size - start < content.size) {
             bytes_zero(bytes_sub(content, size - start, content.size - (size - start)));
         }
-        TRY(store_in_operation(fs, dataset, object, edge, bytes_view(content), size, true,
-                               inode));
+        TRY(store_in_operation(fs, dataset, object, edge, bytes_view(content), size, true, inode));
     }
     inode->size = size;
     bool done = true;

@@ -1,5 +1,5 @@
-/* Validation of everything that is read from a disk. Invariant: no function here trusts a field that it
- * has not checked, and none reads outside the structure that it was given. */
+/* Validation of everything that is read from a disk. Invariant: no function here trusts a field
+ * that it has not checked, and none reads outside the structure that it was given. */
 #include "format.h"
 #include "checksum.h"
 
@@ -203,7 +203,8 @@ lattice_status_t dataset_record_validate(const struct geometry *geometry,
         record->record_shift > RECORD_SHIFT_MAX || record->compression > COMPRESSION_ZSTD ||
         (record->checksum_kind != CHECKSUM_XXH64 && record->checksum_kind != CHECKSUM_BLAKE2B) ||
         record->cipher > CIPHER_AES_GCM || record->name_length > NAME_MAX_BYTES ||
-        record->name_length == 0 || record->next_object < 2 || record->previous_birth > record->root.birth + geometry->transaction) {
+        record->name_length == 0 || record->next_object < 2 ||
+        record->previous_birth > record->root.birth + geometry->transaction) {
         return LATTICE_CORRUPT;
     }
     return pointer_validate(geometry, &record->root, POINTER_NODE, record->root.level);
@@ -211,8 +212,8 @@ lattice_status_t dataset_record_validate(const struct geometry *geometry,
 
 lattice_status_t inode_validate(const struct inode *inode) {
     uint32_t type = inode->mode >> 12;
-    bool known = type == 1 || type == 2 || type == 4 || type == 6 || type == 8 || type == 10 ||
-                 type == 12;
+    bool known =
+        type == 1 || type == 2 || type == 4 || type == 6 || type == 8 || type == 10 || type == 12;
     if (!known || inode->size > FILE_SIZE_MAX || inode->record_shift < RECORD_SHIFT_MIN ||
         inode->record_shift > RECORD_SHIFT_MAX) {
         return LATTICE_CORRUPT;

@@ -133,8 +133,7 @@ static void granule_drop(struct granule_cache *cache, struct granule *granule) {
 static struct granule *_Nullable granule_find(struct granule_cache *cache,
                                               const struct open_file *file, uint64_t number) {
     struct granule *_Nullable granule = cache->buckets[granule_bucket(file, number)];
-    while (granule != nullptr &&
-           (SOME(granule)->file != file || SOME(granule)->number != number)) {
+    while (granule != nullptr && (SOME(granule)->file != file || SOME(granule)->number != number)) {
         granule = SOME(granule)->hash_next;
     }
     return granule;
@@ -171,8 +170,8 @@ static lattice_status_t granule_load(struct granule_cache *cache, struct open_fi
         status = inode_get(fs, file->dataset, file->object, &inode);
     }
     if (status == LATTICE_OK) {
-        status = granule_read(fs, file->dataset, file->object, &inode, number,
-                              bytes_of(buffer, size));
+        status =
+            granule_read(fs, file->dataset, file->object, &inode, number, bytes_of(buffer, size));
     }
     if (status != LATTICE_OK) {
         memory_give(fs, granule, sizeof(struct granule));
@@ -239,8 +238,7 @@ lattice_status_t granules_push(struct granule_cache *cache, struct dataset *data
 
 lattice_status_t granules_push_all(struct granule_cache *cache) {
     for (uint32_t i = 0; cache->dirty > 0 && i < GRANULE_BUCKETS; i++) {
-        for (struct open_file *_Nullable at = cache->files[i]; at != nullptr;
-             at = SOME(at)->next) {
+        for (struct open_file *_Nullable at = cache->files[i]; at != nullptr; at = SOME(at)->next) {
             TRY(file_push(cache, SOME(at)));
         }
     }
@@ -347,7 +345,8 @@ lattice_status_t granules_resize(struct granule_cache *cache, struct dataset *da
                                  uint64_t object, uint64_t size) {
     struct open_file *_Nullable file = nullptr;
     TRY(cached_file(cache, dataset, object, &file));
-    /* The size that the tree knows must be the visible one, so that a shrink and a growth mean the same to both. */
+    /* The size that the tree knows must be the visible one, so that a shrink and a growth mean the
+     * same to both. */
     TRY(file_push(cache, SOME(file)));
     TRY(file_resize(cache->fs, dataset, object, size));
     file_zero_beyond(cache, SOME(file), size);
@@ -376,7 +375,8 @@ lattice_status_t granules_punch(struct granule_cache *cache, struct dataset *dat
             if (status != LATTICE_OK && status != LATTICE_NOT_FOUND) {
                 return status;
             }
-            next = status == LATTICE_NOT_FOUND ? (offset | mask) + 1 : MIN(next, (offset | mask) + 1);
+            next =
+                status == LATTICE_NOT_FOUND ? (offset | mask) + 1 : MIN(next, (offset | mask) + 1);
             if (next == (offset | mask) + 1) {
                 offset = next;
                 continue;

@@ -1,8 +1,10 @@
 #pragma once
-/* A small cache of granules for front ends without a page cache of their own (FUSE, tools, simulator): reads, writes at any
- * offset, truncation, sync. A server has the kernel's Memories instead and calls file.h itself.
+/* A small cache of granules for front ends without a page cache of their own (FUSE, tools,
+ * simulator): reads, writes at any offset, truncation, sync. A server has the kernel's Memories
+ * instead and calls file.h itself.
  *
- *   absent ──read──▶ clean ──write (space promised)──▶ dirty ──push (granule_store)──▶ clean ──▶ absent
+ *   absent ──read──▶ clean ──write (space promised)──▶ dirty ──push (granule_store)──▶ clean ──▶
+ * absent
  *
  * Invariant: what the cache holds of a file beyond its visible size is zero. */
 #include "file.h"
@@ -33,7 +35,9 @@ struct open_file {
     uint32_t dirty;
 };
 
-enum { GRANULE_BUCKETS = 1024 };
+enum {
+    GRANULE_BUCKETS = 1024
+};
 
 struct granule_queue {
     struct granule *_Nullable newest;
@@ -55,15 +59,14 @@ struct granule_cache {
                              uint64_t granule, uint64_t size);
 };
 
-lattice_status_t granules_create(struct lattice *fs,
-                                 struct granule_cache *_Nullable *_Nonnull out);
+lattice_status_t granules_create(struct lattice *fs, struct granule_cache *_Nullable *_Nonnull out);
 /* Drops everything, dirty or not. */
 void granules_destroy(struct granule_cache *cache);
 
 lattice_status_t granules_read(struct granule_cache *cache, struct dataset *dataset,
-                               uint64_t object, uint64_t offset, struct bytes to,
-                               size_t *out_read);
-/* Errors: LATTICE_NO_SPACE, LATTICE_QUOTA, LATTICE_TOO_LARGE; *out_written tells how much went in before. */
+                               uint64_t object, uint64_t offset, struct bytes to, size_t *out_read);
+/* Errors: LATTICE_NO_SPACE, LATTICE_QUOTA, LATTICE_TOO_LARGE; *out_written tells how much went in
+ * before. */
 lattice_status_t granules_write(struct granule_cache *cache, struct dataset *dataset,
                                 uint64_t object, uint64_t offset, struct view from,
                                 size_t *out_written);

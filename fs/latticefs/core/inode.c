@@ -1,7 +1,9 @@
 /* Objects and their names. Invariants, all checked by check.c:
- * 1. links of a file = entries that name it; of a directory = 2 + its subdirectories; a directory's size = its entries.
+ * 1. links of a file = entries that name it; of a directory = 2 + its subdirectories; a directory's
+ * size = its entries.
  * 2. An object with 0 links has an ORPHAN item, and no other object has one.
- * 3. Every operation first looks up what it will change, then changes it: what can fail fails before. */
+ * 3. Every operation first looks up what it will change, then changes it: what can fail fails
+ * before. */
 #include "inode.h"
 #include "directory.h"
 #include "file.h"
@@ -155,7 +157,8 @@ lattice_status_t name_create(struct lattice *fs, struct dataset *dataset, uint64
                                   .record_shift = dataset->record.record_shift};
     making.inode.parent = attributes->mode >> 12 == MODE_DIRECTORY ? directory : 0;
     TRY(inode_validate(&making.inode));
-    TRY(operation_begin(fs, SPACE_ORDINARY, 5, (uint32_t)(2 * sizeof(struct inode) + target.size + name.size + 16)));
+    TRY(operation_begin(fs, SPACE_ORDINARY, 5,
+                        (uint32_t)(2 * sizeof(struct inode) + target.size + name.size + 16)));
     lattice_status_t status = operation_end(fs, create_in_operation(fs, dataset, &making));
     if (status == LATTICE_OK) {
         *out_object = making.object;
@@ -243,8 +246,7 @@ lattice_status_t name_remove(struct lattice *fs, struct dataset *dataset, uint64
     TRY(dataset->writable ? LATTICE_OK : LATTICE_READ_ONLY);
     TRY(name_check(name));
     TRY(operation_begin(fs, SPACE_DELETE, 5, 2 * sizeof(struct inode)));
-    return operation_end(fs,
-                         remove_in_operation(fs, dataset, &making, want_directory, out_object));
+    return operation_end(fs, remove_in_operation(fs, dataset, &making, want_directory, out_object));
 }
 
 /* ---- rename ---- */
@@ -285,8 +287,8 @@ static lattice_status_t rename_lookup(struct lattice *fs, struct dataset *datase
     }
     TRY(entry_find(fs, dataset, renaming->directory[0], renaming->name[0], &renaming->entry[0]));
     TRY(inode_get(fs, dataset, renaming->entry[0].object, &renaming->inode[0]));
-    lattice_status_t status = entry_find(fs, dataset, renaming->directory[1], renaming->name[1],
-                                         &renaming->entry[1]);
+    lattice_status_t status =
+        entry_find(fs, dataset, renaming->directory[1], renaming->name[1], &renaming->entry[1]);
     renaming->exists = status == LATTICE_OK;
     if (renaming->exists) {
         TRY(inode_get(fs, dataset, renaming->entry[1].object, &renaming->inode[1]));
@@ -376,8 +378,7 @@ static lattice_status_t rename_replace(struct lattice *fs, struct dataset *datas
     int64_t entries[2] = {-1, renaming->exists ? 0 : 1};
     int32_t subdirectories[2] = {-moved, moved - replaced};
     if (renaming->exists) {
-        TRY(object_unname(fs, dataset, renaming->entry[1].object, &renaming->inode[1],
-                          out_orphan));
+        TRY(object_unname(fs, dataset, renaming->entry[1].object, &renaming->inode[1], out_orphan));
     }
     TRY(rename_place(fs, dataset, renaming, 0, 1));
     TRY(entry_delete(fs, dataset, renaming->directory[0], renaming->entry[0].cookie));
@@ -419,8 +420,8 @@ lattice_status_t name_rename(struct lattice *fs, struct dataset *dataset, uint64
     SOME(renaming)->name[1] = to;
     lattice_status_t status = operation_begin(fs, SPACE_ORDINARY, 8, 1600);
     if (status == LATTICE_OK) {
-        status = operation_end(
-            fs, rename_in_operation(fs, dataset, SOME(renaming), flags, out_object));
+        status =
+            operation_end(fs, rename_in_operation(fs, dataset, SOME(renaming), flags, out_object));
     }
     memory_give(fs, renaming, sizeof(struct renaming));
     return status;
@@ -438,9 +439,12 @@ lattice_status_t symlink_read(struct lattice *fs, struct dataset *dataset, uint6
 
 /* ---- deleting ---- */
 
-enum { DELETE_STEP = 24 };
+enum {
+    DELETE_STEP = 24
+};
 
-/* Deletes up to a step's worth of an orphan's items; the inode and the orphan item go last, together. */
+/* Deletes up to a step's worth of an orphan's items; the inode and the orphan item go last,
+ * together. */
 static lattice_status_t delete_step(struct lattice *fs, struct dataset *dataset, uint64_t object,
                                     bool *out_done) {
     struct key from = key_make(object, KEY_INODE, 0, 1);
@@ -481,7 +485,8 @@ lattice_status_t object_delete(struct lattice *fs, struct dataset *dataset, uint
     return LATTICE_OK;
 }
 
-/* An orphan item stands for an object without names, or for a file whose shrinking was interrupted. */
+/* An orphan item stands for an object without names, or for a file whose shrinking was interrupted.
+ */
 static lattice_status_t orphan_settle(struct lattice *fs, struct dataset *dataset,
                                       uint64_t object) {
     struct inode inode = {};
@@ -494,9 +499,8 @@ static lattice_status_t dataset_recover(struct lattice *fs, struct dataset *data
     uint64_t after = 0;
     for (;;) {
         struct item item = {};
-        lattice_status_t status =
-            tree_seek(fs, &dataset->tree, key_make(0, KEY_ORPHAN, 0, after),
-                      key_make(0, KEY_ORPHAN, 0, UINT64_MAX), &item);
+        lattice_status_t status = tree_seek(fs, &dataset->tree, key_make(0, KEY_ORPHAN, 0, after),
+                                            key_make(0, KEY_ORPHAN, 0, UINT64_MAX), &item);
         if (status == LATTICE_NOT_FOUND) {
             return LATTICE_OK;
         }

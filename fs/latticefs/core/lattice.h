@@ -4,14 +4,16 @@
  *
  * Transaction states and the functions of their edges:
  *
- *   running ──operation_begin/operation_end──▶ running        changes live in dirty frames and lists
- *   running ──commit──▶ written ──flush──▶ durable ──superblock, flush──▶ committed = next running
- *   any ──operation_end after a partial failure, superblock failed──▶ aborted (mount again)
+ *   running ──operation_begin/operation_end──▶ running        changes live in dirty frames and
+ * lists running ──commit──▶ written ──flush──▶ durable ──superblock, flush──▶ committed = next
+ * running any ──operation_end after a partial failure, superblock failed──▶ aborted (mount again)
  *
  * Invariants:
- * 1. Nothing that the last two superblocks reach is overwritten (segments.c keeps freed blocks busy).
+ * 1. Nothing that the last two superblocks reach is overwritten (segments.c keeps freed blocks
+ * busy).
  * 2. A frame is dirty exactly if its node was born in the running transaction.
- * 3. After LATTICE_ABORTED no byte is written any more; the disk holds the last commit and the log. */
+ * 3. After LATTICE_ABORTED no byte is written any more; the disk holds the last commit and the log.
+ */
 #include "cache.h"
 #include "environment.h"
 #include "format.h"
@@ -44,11 +46,11 @@ struct dataset {
     uint64_t id;
     struct dataset_record record;
     struct tree tree;
-    struct dead_list dead;      /* dropped in the running transaction, not yet in the deadlist */
+    struct dead_list dead;       /* dropped in the running transaction, not yet in the deadlist */
     struct birth_list snapshots; /* ascending births of this head's snapshots */
-    uint32_t dead_chunks;       /* written to the pool tree in the running transaction */
-    uint64_t reserved_blocks;   /* dirty granules of the front end, worst case */
-    bool dirty;                 /* the record differs from the pool tree's */
+    uint32_t dead_chunks;        /* written to the pool tree in the running transaction */
+    uint64_t reserved_blocks;    /* dirty granules of the front end, worst case */
+    bool dirty;                  /* the record differs from the pool tree's */
     bool writable;
     uint32_t open_count;
 };
@@ -82,7 +84,9 @@ struct statistics {
     uint64_t flushes;
 };
 
-enum { WORK_SIZE = RECORD_BLOCKS_MAX * BLOCK_SIZE };
+enum {
+    WORK_SIZE = RECORD_BLOCKS_MAX * BLOCK_SIZE
+};
 
 struct dead_chunk {
     struct dead_entry entries[DEADLIST_CHUNK];
@@ -105,7 +109,11 @@ struct piece_list {
 };
 
 /* How far into the free space an operation may go. */
-enum space_class { SPACE_ORDINARY, SPACE_DELETE, SPACE_DESTROY };
+enum space_class {
+    SPACE_ORDINARY,
+    SPACE_DELETE,
+    SPACE_DESTROY
+};
 
 struct lattice {
     struct environment environment;
@@ -116,12 +124,12 @@ struct lattice {
     bool read_only;
     bool ignore_checksums; /* rescue, and tests of hostile images: structure is still validated */
     bool in_operation;
-    enum space_class space; /* of the operation in hand */
+    enum space_class space;   /* of the operation in hand */
     struct piece_list pieces; /* records of a granule that is being stored */
-    bool modified; /* the operation in hand has changed a tree */
-    bool disk_lost; /* a disk failed in the running transaction */
-    uint64_t hash_mask; /* for tests of collisions: all ones */
-    uint32_t leaf_limit;  /* nodes split when fuller: for tests of deep trees */
+    bool modified;            /* the operation in hand has changed a tree */
+    bool disk_lost;           /* a disk failed in the running transaction */
+    uint64_t hash_mask;       /* for tests of collisions: all ones */
+    uint32_t leaf_limit;      /* nodes split when fuller: for tests of deep trees */
     uint32_t inner_limit;
     uint64_t nonce_salt;
     uint32_t nonce_counter;
@@ -136,12 +144,14 @@ struct lattice {
     struct work_buffer *stored_buffer; /* compressed or encrypted content */
 };
 
-/* Opens an operation that makes at most `changes` tree changes and emits at most `log_bytes` of values. After
- * this, and after looking up every key that it will change, the operation cannot fail for want of memory or space.
- * Errors: LATTICE_ABORTED, LATTICE_READ_ONLY, LATTICE_NO_SPACE, LATTICE_NO_MEMORY: nothing was changed. */
+/* Opens an operation that makes at most `changes` tree changes and emits at most `log_bytes` of
+ * values. After this, and after looking up every key that it will change, the operation cannot fail
+ * for want of memory or space. Errors: LATTICE_ABORTED, LATTICE_READ_ONLY, LATTICE_NO_SPACE,
+ * LATTICE_NO_MEMORY: nothing was changed. */
 lattice_status_t operation_begin(struct lattice *fs, enum space_class space, uint32_t changes,
                                  uint32_t log_bytes);
-/* Closes it. A failure after the first change aborts the transaction. Returns `status`, or LATTICE_ABORTED. */
+/* Closes it. A failure after the first change aborts the transaction. Returns `status`, or
+ * LATTICE_ABORTED. */
 lattice_status_t operation_end(struct lattice *fs, lattice_status_t status);
 /* The running transaction cannot be trusted any more. */
 void lattice_abort(struct lattice *fs, lattice_status_t cause);

@@ -74,8 +74,7 @@ struct view log_pending(const struct lattice *fs) {
 void log_restart(struct lattice *fs) {
     struct log_state *log = &fs->log;
     fs->super.log_position = log->position % fs->super.log_blocks;
-    fs->environment.random(fs->environment.context, &fs->super.log_seed,
-                           sizeof fs->super.log_seed);
+    fs->environment.random(fs->environment.context, &fs->super.log_seed, sizeof fs->super.log_seed);
     log->position = fs->super.log_position;
     log->written_blocks = 0;
     log->number = 0;
@@ -103,7 +102,8 @@ static uint64_t group_checksum(struct log_group *group, struct view stored) {
     return checksum;
 }
 
-/* Whether a group of so many blocks fits behind what this log has; moves to the area's start if it must. */
+/* Whether a group of so many blocks fits behind what this log has; moves to the area's start if it
+ * must. */
 static bool log_fits(struct lattice *fs, uint32_t blocks) {
     struct log_state *log = &fs->log;
     uint32_t skipped = 0;
@@ -192,10 +192,10 @@ static lattice_status_t group_read_copy(struct lattice *fs, const struct replay 
     }
     struct bytes whole = bytes_sub(BYTES_OF(*fs->record_buffer), 0, blocks * BLOCK_SIZE);
     TRY(pool_read_copy(fs, address, copy, whole));
-    bool good = group->bytes <= WORK_SIZE - sizeof *group && group_blocks(group->bytes) == blocks &&
-                group->number == replay->number && group->previous == replay->previous &&
-                (fs->ignore_checksums ||
-                 group_checksum(group, bytes_view(whole)) == group->checksum);
+    bool good =
+        group->bytes <= WORK_SIZE - sizeof *group && group_blocks(group->bytes) == blocks &&
+        group->number == replay->number && group->previous == replay->previous &&
+        (fs->ignore_checksums || group_checksum(group, bytes_view(whole)) == group->checksum);
     return good ? LATTICE_OK : LATTICE_NOT_FOUND;
 }
 
@@ -294,8 +294,8 @@ static lattice_status_t group_pin(struct lattice *fs, bool pin) {
     return LATTICE_OK;
 }
 
-/* First walk: finds how far the log is whole, and pins the blocks of its records. Only the last group may lack records:
- * those of earlier ones were flushed before the next was written. */
+/* First walk: finds how far the log is whole, and pins the blocks of its records. Only the last
+ * group may lack records: those of earlier ones were flushed before the next was written. */
 static lattice_status_t log_survey(struct lattice *fs, struct replay *replay) {
     bool intact = true;
     while (group_read(fs, replay)) {

@@ -1,7 +1,7 @@
 /* Making, opening and closing a pool.
  *
- * Opening for writing: newest superblock N → N again as N+1 and N+2 (so that nothing freed in N−1 or N is
- * overwritten while N is among the last two) → replay of the log in N+3 → commit. */
+ * Opening for writing: newest superblock N → N again as N+1 and N+2 (so that nothing freed in N−1
+ * or N is overwritten while N is among the last two) → replay of the log in N+3 → commit. */
 #include "mount.h"
 #include "checksum.h"
 #include "dataset.h"
@@ -127,7 +127,8 @@ static bool fill_choose(const struct superblock *super, const struct fill *fill,
     return best > 0;
 }
 
-/* Maps virtual segments to places until the disks are used up. Counts only if the table is not allocated. */
+/* Maps virtual segments to places until the disks are used up. Counts only if the table is not
+ * allocated. */
 static uint32_t make_segments(struct lattice *fs) {
     struct fill fill = {};
     uint32_t size = UINT32_C(1) << fs->super.segment_shift;
@@ -268,7 +269,8 @@ static void ring_read(struct lattice *fs, struct blkdev *device, uint64_t start,
     }
 }
 
-/* The newest superblock of one device, from its ring A, ring B at its end, and ring B where A says. */
+/* The newest superblock of one device, from its ring A, ring B at its end, and ring B where A says.
+ */
 static void device_read(struct lattice *fs, struct blkdev *device, struct found *found) {
     struct superblock *best = &fs->record_buffer->super;
     bool any = false;
@@ -294,8 +296,9 @@ static void device_read(struct lattice *fs, struct blkdev *device, struct found 
     }
 }
 
-/* Tells the disks that have all from those that miss some transactions. A disk that lacks only the newest superblock has
- * all that this names: a commit flushes every disk first, and would have called it missing had that failed. */
+/* Tells the disks that have all from those that miss some transactions. A disk that lacks only the
+ * newest superblock has all that this names: a commit flushes every disk first, and would have
+ * called it missing had that failed. */
 static void open_disks(struct lattice *fs, const struct found *found) {
     for (uint32_t i = 0; i < fs->super.disk_count; i++) {
         struct disk_record *disk = &fs->super.disks[i];
@@ -336,8 +339,8 @@ static lattice_status_t open_superblock(struct lattice *fs, const struct device_
     return status;
 }
 
-/* The newest superblock again, for disks that lack it (two crashes in a row must not make one lag by two), then twice more
- * under new numbers, so that its two predecessors may go. */
+/* The newest superblock again, for disks that lack it (two crashes in a row must not make one lag
+ * by two), then twice more under new numbers, so that its two predecessors may go. */
 static lattice_status_t open_settle(struct lattice *fs) {
     TRY(superblock_write(fs));
     TRY(pool_flush(fs));

@@ -17,20 +17,24 @@ struct make_options {
     uint32_t root_group;
 };
 
-enum { MOUNT_READ_ONLY = 1, MOUNT_IGNORE_CHECKSUMS = 2 };
+enum {
+    MOUNT_READ_ONLY = 1,
+    MOUNT_IGNORE_CHECKSUMS = 2
+};
 
 struct device_list {
     uint32_t count;
     struct blkdev *_Nullable devices[DISKS_MAX]; /* in any order; null = not there */
 };
 
-/* Makes a pool with one empty dataset. Errors: LATTICE_INVALID, LATTICE_NO_SPACE (too small), LATTICE_IO, LATTICE_NO_MEMORY. */
+/* Makes a pool with one empty dataset. Errors: LATTICE_INVALID, LATTICE_NO_SPACE (too small),
+ * LATTICE_IO, LATTICE_NO_MEMORY. */
 lattice_status_t pool_make(const struct environment *environment, const struct device_list *devices,
                            const struct make_options *options);
 
-/* Opens a pool: newest superblock, the log's replay, the orphans. The devices must stay until pool_close.
- * Owns: *out, until pool_close. Errors: LATTICE_CORRUPT (no superblock, or its trees are damaged), LATTICE_UNSUPPORTED,
- * LATTICE_IO, LATTICE_NO_MEMORY. */
+/* Opens a pool: newest superblock, the log's replay, the orphans. The devices must stay until
+ * pool_close. Owns: *out, until pool_close. Errors: LATTICE_CORRUPT (no superblock, or its trees
+ * are damaged), LATTICE_UNSUPPORTED, LATTICE_IO, LATTICE_NO_MEMORY. */
 lattice_status_t pool_open(const struct environment *environment, const struct device_list *devices,
                            uint32_t flags, struct lattice *_Nullable *_Nonnull out);
 

@@ -1,5 +1,6 @@
-/* Operations inside one node. Invariant: in memory, reserved of slot 0's gap is not tracked; the lowest value offset is
- * found by a scan, and packing makes room when the gap between slots and values is too small. */
+/* Operations inside one node. Invariant: in memory, reserved of slot 0's gap is not tracked; the
+ * lowest value offset is found by a scan, and packing makes room when the gap between slots and
+ * values is too small. */
 #include "node.h"
 
 #pragma clang assume_nonnull begin
@@ -85,8 +86,7 @@ static struct bytes slot_bytes(struct node *node, uint32_t first, uint32_t count
 void leaf_insert(struct node *node, struct node *scratch, uint32_t index, struct key key,
                  struct view value) {
     CHECK(leaf_fits(node, value.size) && index <= node->count);
-    uint32_t slots_end =
-        NODE_HEADER_SIZE + (node->count + 1u) * (uint32_t)sizeof(struct leaf_slot);
+    uint32_t slots_end = NODE_HEADER_SIZE + (node->count + 1u) * (uint32_t)sizeof(struct leaf_slot);
     uint32_t lowest = leaf_lowest(node);
     if (lowest < slots_end + value.size) {
         node_pack(node, scratch);
@@ -129,8 +129,9 @@ uint32_t leaf_split_index(const struct node *node, uint32_t index, size_t length
     if (index == node->count) {
         return index; /* ascending insertion: leave the full node as it is */
     }
-    /* Split at i: slots below i stay left, and the new item too if its place is not above i. Steps of at most two items
-     * around the middle always leave both sides room: 2 · capacity − total > 2 · the greatest item. */
+    /* Split at i: slots below i stay left, and the new item too if its place is not above i. Steps
+     * of at most two items around the middle always leave both sides room: 2 · capacity − total > 2
+     * · the greatest item. */
     for (uint32_t i = 1; i < node->count; i++) {
         slots += node->slots[i - 1].length + (uint32_t)sizeof(struct leaf_slot);
         uint32_t left = slots + (index <= i ? item : 0);
@@ -147,9 +148,9 @@ void inner_insert(struct node *node, uint32_t index, struct key key, struct poin
     CHECK(node->count < CHILDREN_MAX && index <= node->count);
     uint32_t tail = node->count - index;
     struct bytes body = BYTES_OF(node->body);
-    bytes_move(bytes_sub(body, (index + 1) * sizeof(struct child), tail * sizeof(struct child)),
-               bytes_view(
-                   bytes_sub(body, index * sizeof(struct child), tail * sizeof(struct child))));
+    bytes_move(
+        bytes_sub(body, (index + 1) * sizeof(struct child), tail * sizeof(struct child)),
+        bytes_view(bytes_sub(body, index * sizeof(struct child), tail * sizeof(struct child))));
     node->children[index] = (struct child){key, pointer};
     node->count++;
 }

@@ -1,6 +1,7 @@
 #pragma once
-/* Operations inside one node. In memory the values of a leaf may lie in any order with gaps; `node_pack` gives
- * the form of the disk. `heap` counts the bytes of live values, so free space is known without packing. */
+/* Operations inside one node. In memory the values of a leaf may lie in any order with gaps;
+ * `node_pack` gives the form of the disk. `heap` counts the bytes of live values, so free space is
+ * known without packing. */
 #include "format.h"
 
 #pragma clang assume_nonnull begin

@@ -1,5 +1,6 @@
-/* The disks of a pool. Invariant: a disk that missed a write is never trusted again before a resilver: it becomes
- * *missing since* the running transaction in the next superblock, and its copies are read only if they verify. */
+/* The disks of a pool. Invariant: a disk that missed a write is never trusted again before a
+ * resilver: it becomes *missing since* the running transaction in the next superblock, and its
+ * copies are read only if they verify. */
 #include "pool.h"
 #include "checksum.h"
 

@@ -1,5 +1,6 @@
 #pragma once
-/* The disks of a pool: virtual addresses to places, mirrored writes, reads that try every copy, verify and heal. */
+/* The disks of a pool: virtual addresses to places, mirrored writes, reads that try every copy,
+ * verify and heal. */
 #include "lattice.h"
 
 #pragma clang assume_nonnull begin
@@ -21,13 +22,15 @@ lattice_status_t pool_read_copy(struct lattice *fs, uint64_t address, uint32_t c
                                 struct bytes to);
 /* Writes to all present copies. Errors: LATTICE_IO if none took it. */
 lattice_status_t pool_write(struct lattice *fs, uint64_t address, struct view from);
-/* Reads what a validated pointer stores: tries all addresses and copies, and rewrites those found bad.
- * Errors: LATTICE_CORRUPT or LATTICE_IO if no copy is good. */
+/* Reads what a validated pointer stores: tries all addresses and copies, and rewrites those found
+ * bad. Errors: LATTICE_CORRUPT or LATTICE_IO if no copy is good. */
 lattice_status_t pool_read(struct lattice *fs, const struct pointer *pointer, struct bytes to);
-/* As pool_read, but reads every copy of every address, healing the bad ones, counted in *out_bad. */
+/* As pool_read, but reads every copy of every address, healing the bad ones, counted in *out_bad.
+ */
 lattice_status_t pool_scrub(struct lattice *fs, const struct pointer *pointer, struct bytes to,
                             uint64_t *out_bad);
-/* Makes all finished writes durable. A disk whose flush fails is taken out if others hold all it had. */
+/* Makes all finished writes durable. A disk whose flush fails is taken out if others hold all it
+ * had. */
 lattice_status_t pool_flush(struct lattice *fs);
 void pool_trim(struct lattice *fs, uint64_t address, uint32_t blocks);
 

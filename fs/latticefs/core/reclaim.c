@@ -1,8 +1,9 @@
-/* Destruction in bounded pieces. Each piece is one transaction that frees blocks and records how far it got, so a crash
- * repeats nothing and loses nothing.
+/* Destruction in bounded pieces. Each piece is one transaction that frees blocks and records how
+ * far it got, so a crash repeats nothing and loses nothing.
  *
  * Destroying snapshot S, with P before it and N after it:
- *   entries of N's deadlist born after P ──▶ freed;  S's deadlist ──▶ moves to N's;  then S leaves the chain. */
+ *   entries of N's deadlist born after P ──▶ freed;  S's deadlist ──▶ moves to N's;  then S leaves
+ * the chain. */
 #include "inode.h"
 #include "node.h"
 #include "pool.h"
@@ -11,7 +12,10 @@
 
 #pragma clang assume_nonnull begin
 
-enum { STEP_CHUNKS = 6, STEP_LEAVES = 4 };
+enum {
+    STEP_CHUNKS = 6,
+    STEP_LEAVES = 4
+};
 
 static struct dataset *_Nullable find_open(struct lattice *fs, uint64_t id) {
     struct dataset *_Nullable at = fs->datasets;
@@ -179,7 +183,8 @@ static lattice_status_t destroy_unlink(struct lattice *fs, const struct destroyi
 
 /* ---- jobs ---- */
 
-[[gnu::noinline]] static lattice_status_t job_free(struct lattice *fs, const struct pointer *pointer) {
+[[gnu::noinline]] static lattice_status_t job_free(struct lattice *fs,
+                                                   const struct pointer *pointer) {
     for (unsigned copy = 0; copy < 2; copy++) {
         if (pointer_address(pointer, copy) != 0) {
             segments_free(fs, pointer_address(pointer, copy), pointer_stored(pointer));
@@ -188,8 +193,8 @@ static lattice_status_t destroy_unlink(struct lattice *fs, const struct destroyi
     return fs->aborted;
 }
 
-[[gnu::noinline]] static lattice_status_t leaf_free(struct lattice *fs, const struct job_record *job,
-                                  const struct node *leaf) {
+[[gnu::noinline]] static lattice_status_t
+leaf_free(struct lattice *fs, const struct job_record *job, const struct node *leaf) {
     struct geometry geometry = geometry_of(fs);
     for (uint32_t i = 0; i < leaf->count; i++) {
         struct pointer record = {};
@@ -217,9 +222,12 @@ struct job_path {
     struct job_step steps[DEPTH_MAX];
 };
 
-/* The nodes from the root to the first one at the cursor that is a leaf, or not born after the floor, or not readable. */
-[[gnu::noinline]] static lattice_status_t job_descend(struct lattice *fs, const struct job_record *job,
-                                    struct job_path *path, const struct node *_Nullable *_Nonnull out) {
+/* The nodes from the root to the first one at the cursor that is a leaf, or not born after the
+ * floor, or not readable. */
+[[gnu::noinline]] static lattice_status_t job_descend(struct lattice *fs,
+                                                      const struct job_record *job,
+                                                      struct job_path *path,
+                                                      const struct node *_Nullable *_Nonnull out) {
     struct tree tree = {.root = job->root};
     struct key low = KEY_MIN;
     path->steps[0] = (struct job_step){.pointer = job->root};
@@ -231,8 +239,8 @@ struct job_path {
         if (top->pointer.birth <= job->floor) {
             return LATTICE_OK;
         }
-        lattice_status_t status = tree_node(fs, &tree, &top->pointer, low, top->high,
-                                            top->high_bounded, &frame);
+        lattice_status_t status =
+            tree_node(fs, &tree, &top->pointer, low, top->high, top->high_bounded, &frame);
         if (status != LATTICE_OK) {
             return status == LATTICE_NO_MEMORY ? status : LATTICE_OK;
         }
@@ -254,7 +262,8 @@ struct job_path {
 }
 
 /* Frees one leaf and the nodes that end with it. */
-[[gnu::noinline]] static lattice_status_t job_tree_leaf(struct lattice *fs, struct job_record *job, bool *out_done) {
+[[gnu::noinline]] static lattice_status_t job_tree_leaf(struct lattice *fs, struct job_record *job,
+                                                        bool *out_done) {
     struct job_path path = {};
     const struct node *_Nullable leaf = nullptr;
     TRY(job_descend(fs, job, &path, &leaf));
@@ -331,8 +340,7 @@ static lattice_status_t work_find(struct lattice *fs, uint64_t *out_id, bool *ou
         struct item item = {};
         TRY(tree_seek(fs, &fs->pool_tree, key, KEY_MAX, &item));
         uint8_t type = key_type(item.key);
-        bool destroying = type == KEY_DATASET &&
-                          item.value.size == sizeof(struct dataset_record) &&
+        bool destroying = type == KEY_DATASET && item.value.size == sizeof(struct dataset_record) &&
                           item.value.data[1] == DATASET_DESTROYING;
         if (type == KEY_JOB || destroying) {
             *out_id = item.key.object;

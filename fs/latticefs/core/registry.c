@@ -70,8 +70,8 @@ struct registry_value {
     uint8_t name[NAME_MAX_BYTES];
 };
 
-lattice_status_t registry_put(struct lattice *fs, uint64_t scope, uint64_t cookie,
-                              struct view name, uint64_t id) {
+lattice_status_t registry_put(struct lattice *fs, uint64_t scope, uint64_t cookie, struct view name,
+                              uint64_t id) {
     struct registry_value value = {.id = id};
     TRY(registry_check(scope, name));
     bytes_copy(BYTES_OF(value.name), name);

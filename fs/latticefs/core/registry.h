@@ -10,15 +10,15 @@ struct registry_entry {
     struct view name; /* valid until the next call */
 };
 
-/* `scope`: 0 for datasets (KEY_DATASET_NAME), a head's number for its snapshots (KEY_SNAPSHOT_NAME).
- * Errors: LATTICE_NOT_FOUND, with a free cookie in *out (0: none). */
+/* `scope`: 0 for datasets (KEY_DATASET_NAME), a head's number for its snapshots
+ * (KEY_SNAPSHOT_NAME). Errors: LATTICE_NOT_FOUND, with a free cookie in *out (0: none). */
 lattice_status_t registry_find(struct lattice *fs, uint64_t scope, struct view name,
                                struct registry_entry *out);
 /* The entry after `cookie`. Errors: LATTICE_NOT_FOUND at the end. */
 lattice_status_t registry_next(struct lattice *fs, uint64_t scope, uint64_t cookie,
                                struct registry_entry *out);
-lattice_status_t registry_put(struct lattice *fs, uint64_t scope, uint64_t cookie,
-                              struct view name, uint64_t id);
+lattice_status_t registry_put(struct lattice *fs, uint64_t scope, uint64_t cookie, struct view name,
+                              uint64_t id);
 lattice_status_t registry_delete(struct lattice *fs, uint64_t scope, uint64_t cookie);
 
 #pragma clang assume_nonnull end

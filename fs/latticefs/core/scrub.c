@@ -1,5 +1,6 @@
-/* Scrub and resilver: a walk over all trees that reads all copies. Bitmaps and tables have no pointer; a resilver marks
- * every segment as changed, so that its commit writes them to all disks. */
+/* Scrub and resilver: a walk over all trees that reads all copies. Bitmaps and tables have no
+ * pointer; a resilver marks every segment as changed, so that its commit writes them to all disks.
+ */
 #include "scrub.h"
 #include "dataset.h"
 #include "node.h"
@@ -92,7 +93,8 @@ lattice_status_t pool_scrub_all(struct lattice *fs, uint64_t floor, struct scrub
         uint64_t id = item.key.object;
         key = type == KEY_DEADLIST ? key_make(id, KEY_JOB, 0, 0) : key_next(item.key);
         if (type == KEY_DATASET) {
-            /* A block may be reached from a later snapshot only, so no tree is pruned by its predecessor. */
+            /* A block may be reached from a later snapshot only, so no tree is pruned by its
+             * predecessor. */
             TRY(scrub_dataset(fs, id, floor, report));
         }
     }

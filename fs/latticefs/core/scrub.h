@@ -1,6 +1,6 @@
 #pragma once
-/* Reads every copy of every block that is in use, and heals those that differ from their checksums. With a floor of
- * births it is the resilver of a disk that was missing since. */
+/* Reads every copy of every block that is in use, and heals those that differ from their checksums.
+ * With a floor of births it is the resilver of a disk that was missing since. */
 #include "lattice.h"
 
 #pragma clang assume_nonnull begin

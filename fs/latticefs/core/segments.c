@@ -82,8 +82,8 @@ static lattice_status_t page_read(struct lattice *fs, uint64_t first_block,
     lattice_status_t worst = LATTICE_IO;
     for (uint32_t disk = 0; disk < fs->super.disk_count; disk++) {
         lattice_status_t status = disk_read(fs, disk, first_block + reference->slot, 1, to);
-        if (status == LATTICE_OK && (fs->ignore_checksums ||
-                                     checksum_xxh64(bytes_view(to)) == reference->checksum)) {
+        if (status == LATTICE_OK &&
+            (fs->ignore_checksums || checksum_xxh64(bytes_view(to)) == reference->checksum)) {
             return LATTICE_OK;
         }
         worst = status == LATTICE_OK ? LATTICE_CORRUPT : worst;
@@ -127,8 +127,7 @@ void segments_release(struct lattice *fs) {
         memory_give(fs, segments->data[i].maps, sizeof(struct segment_maps));
     }
     memory_give(fs, segments->data, segments->count * sizeof(struct segment));
-    memory_give(fs, segments->tables.data,
-                segments->tables.count * sizeof(struct page_reference));
+    memory_give(fs, segments->tables.data, segments->tables.count * sizeof(struct page_reference));
     for (uint32_t i = 0; i < FREE_LISTS; i++) {
         struct free_list *list = &segments->freed[i];
         memory_give(fs, list->data, list->capacity * sizeof(uint64_t));
@@ -160,8 +159,7 @@ static lattice_status_t tables_load_index(struct lattice *fs, uint32_t number) {
 
 static lattice_status_t tables_load_page(struct lattice *fs, uint32_t number) {
     struct table_page *page = (struct table_page *)fs->scratch_node;
-    TRY(page_read(fs, table_block(fs, number), &fs->segments.tables.data[number],
-                  BYTES_OF(*page)));
+    TRY(page_read(fs, table_block(fs, number), &fs->segments.tables.data[number], BYTES_OF(*page)));
     if (page->magic != TABLE_MAGIC || page->number != number) {
         return LATTICE_CORRUPT;
     }
@@ -219,7 +217,8 @@ static lattice_status_t bitmap_read(struct lattice *fs, uint32_t index, struct b
     return worst;
 }
 
-lattice_status_t segments_maps(struct lattice *fs, uint32_t index, struct segment_maps *_Nullable *_Nonnull out) {
+lattice_status_t segments_maps(struct lattice *fs, uint32_t index,
+                               struct segment_maps *_Nullable *_Nonnull out) {
     struct segment *segment = segment_at(fs, index);
     if (segment->maps != nullptr) {
         *out = SOME(segment->maps);
@@ -347,7 +346,8 @@ static uint64_t word_free(uint64_t word, bool frugal) {
     return frugal ? free_bits & ~(word_quads(word) * 0xf) : free_bits;
 }
 
-/* Finds the first run of at least `want` free blocks, from the word `start` on, without a wrap inside. */
+/* Finds the first run of at least `want` free blocks, from the word `start` on, without a wrap
+ * inside. */
 static bool run_find(struct lattice *fs, const struct bitmap *busy, uint32_t start, uint32_t want,
                      bool frugal, uint32_t *out_bit) {
     uint32_t words = segment_size(fs) / 64;
@@ -667,7 +667,8 @@ void segments_committed(struct lattice *fs) {
     for (uint32_t i = 0; i < INDEX_PAGES_MAX; i++) {
         fs->super.index[i].reserved[0] = 0;
     }
-    /* fs->transaction is the new running one; freed three before it = list (transaction + 1) mod 4. */
+    /* fs->transaction is the new running one; freed three before it = list (transaction + 1) mod 4.
+     */
     struct free_list *list = free_list_of(fs, fs->transaction + 1);
     for (uint32_t i = 0; i < list->count; i++) {
         uint64_t address = list->data[i] & ADDRESS_MASK;

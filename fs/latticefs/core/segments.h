@@ -1,9 +1,10 @@
 #pragma once
 /* The segment table and the allocator of blocks.
  *
- * Each segment has two bitmaps in memory once it is touched: `used` is what the next commit writes, `busy` what
- * may not be written to: used, or freed less than three transactions ago. A *quad* is an aligned group of four
- * blocks, the unit of nodes; data leaves a reserve of free quads alone, so that deleting always finds room. */
+ * Each segment has two bitmaps in memory once it is touched: `used` is what the next commit writes,
+ * `busy` what may not be written to: used, or freed less than three transactions ago. A *quad* is
+ * an aligned group of four blocks, the unit of nodes; data leaves a reserve of free quads alone, so
+ * that deleting always finds room. */
 #include "format.h"
 
 #pragma clang assume_nonnull begin
@@ -28,11 +29,13 @@ struct segment {
 struct free_list {
     uint32_t capacity;
     uint32_t count;
-    uint32_t applied; /* of them are cleared in `used` already */
+    uint32_t applied;                              /* of them are cleared in `used` already */
     uint64_t *_Nullable data COUNTED_BY(capacity); /* address 48, blocks 16 */
 };
 
-enum { FREE_LISTS = 4 };
+enum {
+    FREE_LISTS = 4
+};
 
 struct reference_list {
     uint32_t count;
@@ -72,13 +75,16 @@ lattice_status_t segments_pin(struct lattice *fs, uint64_t address, uint32_t blo
 void segments_unpin(struct lattice *fs, uint64_t address, uint32_t blocks);
 bool segments_is_used(struct lattice *fs, uint64_t address);
 
-/* Writes changed bitmaps and table pages into their next slots, and refers to them in the superblock. */
+/* Writes changed bitmaps and table pages into their next slots, and refers to them in the
+ * superblock. */
 lattice_status_t segments_commit(struct lattice *fs);
-/* After the commit of a transaction: forgets what was changed, lets blocks of three transactions ago go. */
+/* After the commit of a transaction: forgets what was changed, lets blocks of three transactions
+ * ago go. */
 void segments_committed(struct lattice *fs);
 
 /* Reads a segment's bitmap if it is not in memory. */
-lattice_status_t segments_maps(struct lattice *fs, uint32_t index, struct segment_maps *_Nullable *_Nonnull out);
+lattice_status_t segments_maps(struct lattice *fs, uint32_t index,
+                               struct segment_maps *_Nullable *_Nonnull out);
 /* Free blocks that data may take, and the reserves of space classes, in blocks. */
 uint64_t segments_reserve_blocks(const struct lattice *fs, unsigned divisor);
 

@@ -1,5 +1,6 @@
-/* Snapshots, clones, rollback, and marking what is to be destroyed. Invariant: at the entry of every change to the chain of
- * snapshots a commit was just made, so that no dropped block waits in memory for a bucket of the old chain. */
+/* Snapshots, clones, rollback, and marking what is to be destroyed. Invariant: at the entry of
+ * every change to the chain of snapshots a commit was just made, so that no dropped block waits in
+ * memory for a bucket of the old chain. */
 #include "snapshot.h"
 #include "directory.h"
 #include "registry.h"
@@ -89,8 +90,8 @@ static lattice_status_t create_in_change(struct lattice *fs, struct view name,
 
 lattice_status_t dataset_create(struct lattice *fs, struct view name,
                                 const struct dataset_options *options, uint64_t *out_id) {
-    if (options->record_shift != 0 && (options->record_shift < RECORD_SHIFT_MIN ||
-                                       options->record_shift > RECORD_SHIFT_MAX)) {
+    if (options->record_shift != 0 &&
+        (options->record_shift < RECORD_SHIFT_MIN || options->record_shift > RECORD_SHIFT_MAX)) {
         return LATTICE_INVALID;
     }
     TRY(change_begin(fs, SPACE_ORDINARY));
@@ -246,10 +247,8 @@ static lattice_status_t rollback_in_change(struct lattice *fs, struct dataset *h
     if (snapshot->state != DATASET_WHOLE) {
         return LATTICE_BUSY;
     }
-    struct job_record job = {.kind = JOB_TREE,
-                             .root = head->tree.root,
-                             .floor = snapshot->birth,
-                             .dataset = head->id};
+    struct job_record job = {
+        .kind = JOB_TREE, .root = head->tree.root, .floor = snapshot->birth, .dataset = head->id};
     TRY(job_put(fs, &job));
     job = (struct job_record){.kind = JOB_DEADLIST,
                               .root = head->tree.root,
@@ -295,10 +294,8 @@ static lattice_status_t dataset_destroy_in_change(struct lattice *fs, uint64_t i
         return LATTICE_NOT_EMPTY;
     }
     TRY(registry_find(fs, 0, view_sub(VIEW_OF(record->name), 0, record->name_length), &entry));
-    struct job_record job = {.kind = JOB_TREE,
-                             .root = record->root,
-                             .floor = record->origin_birth,
-                             .dataset = id};
+    struct job_record job = {
+        .kind = JOB_TREE, .root = record->root, .floor = record->origin_birth, .dataset = id};
     uint64_t origin = record->origin;
     TRY(job_put(fs, &job));
     TRY(registry_delete(fs, 0, entry.cookie));

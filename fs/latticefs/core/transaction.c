@@ -1,6 +1,6 @@
 /* Operations and commits: the edges of the diagram in lattice.h. */
-#include "dataset.h"
 #include "checksum.h"
+#include "dataset.h"
 #include "lattice.h"
 #include "log.h"
 #include "pool.h"
@@ -58,8 +58,7 @@ static bool space_suffices(const struct lattice *fs, enum space_class space, uin
            fs->segments.free_blocks >= reserve + worst + promised;
 }
 
-static lattice_status_t space_ensure(struct lattice *fs, enum space_class space,
-                                     uint32_t changes) {
+static lattice_status_t space_ensure(struct lattice *fs, enum space_class space, uint32_t changes) {
     for (uint32_t attempt = 0; attempt <= COMMIT_RETRIES; attempt++) {
         if (space_suffices(fs, space, changes)) {
             return LATTICE_OK;

@@ -1,8 +1,9 @@
 /* Reading and changing the tree. Invariants:
- * 1. In memory a pointer to a dirty node has the right address and birth; its checksum is filled by tree_write.
+ * 1. In memory a pointer to a dirty node has the right address and birth; its checksum is filled by
+ * tree_write.
  * 2. The first child's key equals its node's lower bound, so no search falls left of it.
- * 3. A change is made only when all that it needs (frames, blocks) was obtained: each function either did all
- *    or nothing of what the tree means, though it may have copied nodes. */
+ * 3. A change is made only when all that it needs (frames, blocks) was obtained: each function
+ * either did all or nothing of what the tree means, though it may have copied nodes. */
 #include "tree.h"
 #include "checksum.h"
 #include "dataset.h"
@@ -14,7 +15,8 @@
 
 /* ---- nodes ---- */
 
-/* Whether a node that is in memory belongs where a pointer to it was found: a hostile tree may point to it twice. */
+/* Whether a node that is in memory belongs where a pointer to it was found: a hostile tree may
+ * point to it twice. */
 static bool node_in_range(const struct node *node, struct key low, struct key high,
                           bool high_bounded) {
     if (node->count == 0) {
@@ -22,8 +24,7 @@ static bool node_in_range(const struct node *node, struct key low, struct key hi
     }
     bool leaf = node->level == 0;
     struct key first = leaf ? node->slots[0].key : node->children[0].key;
-    struct key last =
-        leaf ? node->slots[node->count - 1].key : node->children[node->count - 1].key;
+    struct key last = leaf ? node->slots[node->count - 1].key : node->children[node->count - 1].key;
     return (leaf ? !key_less(first, low) : key_equal(first, low)) &&
            (!high_bounded || key_less(last, high));
 }
@@ -128,7 +129,8 @@ static void node_drop(struct lattice *fs, struct tree *tree, const struct pointe
     cache_remove(fs, frame);
 }
 
-/* Gives a clean node a new address in this transaction. `pointer` is the parent's, or the root's. */
+/* Gives a clean node a new address in this transaction. `pointer` is the parent's, or the root's.
+ */
 static lattice_status_t node_make_dirty(struct lattice *fs, struct tree *tree,
                                         struct pointer *pointer, struct frame *frame) {
     if (frame->dirty) {
@@ -294,8 +296,7 @@ static lattice_status_t path_enter(struct lattice *fs, struct tree *tree, struct
     struct frame *_Nullable frame = nullptr;
     TRY(tree_node(fs, tree, pointer, low, high, high_bounded, &frame));
     TRY(node_make_dirty(fs, tree, pointer, SOME(frame)));
-    path->steps[path->depth] =
-        (struct step){SOME(frame), pointer, 0, low, high, high_bounded};
+    path->steps[path->depth] = (struct step){SOME(frame), pointer, 0, low, high, high_bounded};
     path->depth++;
     return LATTICE_OK;
 }
@@ -377,15 +378,16 @@ lattice_status_t tree_put(struct lattice *fs, struct tree *tree, struct key key,
     if (index < node->count && key_equal(node->slots[index].key, key)) {
         if (node->slots[index].length == value.size) {
             bytes_copy(leaf_value_writable(node, index), value);
-                    return LATTICE_OK;
+            return LATTICE_OK;
         }
         uint32_t used = leaf_used(node) - node->slots[index].length;
         if (used + value.size <= NODE_BODY_SIZE) {
             leaf_remove(node, index);
             leaf_insert(node, SOME(fs->scratch_node), index, key, value);
-                    return LATTICE_OK;
+            return LATTICE_OK;
         }
-        /* The longer value needs a split: make it with the old one removed, after the blocks are sure. */
+        /* The longer value needs a split: make it with the old one removed, after the blocks are
+         * sure. */
         TRY(tree_delete(fs, tree, key));
         lattice_status_t status = tree_put(fs, tree, key, value);
         if (status != LATTICE_OK) {
@@ -395,7 +397,7 @@ lattice_status_t tree_put(struct lattice *fs, struct tree *tree, struct key key,
     }
     if (!leaf_is_full(fs, node, value.size)) {
         leaf_insert(node, SOME(fs->scratch_node), index, key, value);
-            return LATTICE_OK;
+        return LATTICE_OK;
     }
     return leaf_put_split(fs, tree, &path, key, value);
 }
@@ -424,14 +426,15 @@ static lattice_status_t children_merge(struct lattice *fs, struct tree *tree, st
     struct frame *_Nullable left_frame = nullptr;
     struct frame *_Nullable right_frame = nullptr;
     TRY(tree_node(fs, tree, &left->pointer, left->key, right->key, true, &left_frame));
-    TRY(tree_node(fs, tree, &right->pointer, right->key, high,
-                  last ? parent->high_bounded : true, &right_frame));
+    TRY(tree_node(fs, tree, &right->pointer, right->key, high, last ? parent->high_bounded : true,
+                  &right_frame));
     if (!nodes_mergeable(fs, &SOME(left_frame)->node, &SOME(right_frame)->node)) {
         return LATTICE_OK;
     }
     TRY(node_make_dirty(fs, tree, &left->pointer, SOME(left_frame)));
     if (SOME(left_frame)->node.level == 0) {
-        /* The right node is about to go: its content is copied out, whether it is clean or dirty. */
+        /* The right node is about to go: its content is copied out, whether it is clean or dirty.
+         */
         struct node *source = &SOME(right_frame)->node;
         for (uint32_t i = 0; i < source->count; i++) {
             leaf_insert(&SOME(left_frame)->node, SOME(fs->scratch_node),
@@ -463,7 +466,8 @@ static void root_shrink(struct lattice *fs, struct tree *tree) {
     }
 }
 
-/* Merges small nodes on the path with a neighbour, from the leaf up. A neighbour that cannot be read is left alone. */
+/* Merges small nodes on the path with a neighbour, from the leaf up. A neighbour that cannot be
+ * read is left alone. */
 static void path_shrink(struct lattice *fs, struct tree *tree, struct path *path) {
     for (uint32_t depth = path->depth - 1; depth > 0; depth--) {
         struct step *parent = &path->steps[depth - 1];

@@ -1,4 +1,5 @@
-/* Visits a tree's nodes. The steps hold pointers and indices only: nodes are looked up again through the cache. */
+/* Visits a tree's nodes. The steps hold pointers and indices only: nodes are looked up again
+ * through the cache. */
 #include "walk.h"
 
 #pragma clang assume_nonnull begin
@@ -39,12 +40,11 @@ static bool walk_descend(struct walk *walk, struct walk_step *step, const struct
         if (child->pointer.birth <= walk->floor || (bounded && !key_less(walk->from, high))) {
             continue;
         }
-        walk->steps[walk->depth] =
-            (struct walk_step){.pointer = child->pointer,
-                               .index = UINT32_MAX,
-                               .low = child->key,
-                               .high = high,
-                               .high_bounded = bounded};
+        walk->steps[walk->depth] = (struct walk_step){.pointer = child->pointer,
+                                                      .index = UINT32_MAX,
+                                                      .low = child->key,
+                                                      .high = high,
+                                                      .high_bounded = bounded};
         walk->depth++;
         return true;
     }

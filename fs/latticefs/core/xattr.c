@@ -1,10 +1,15 @@
-/* Extended attributes. A value of up to XATTR_INLINE_MAX bytes lies in its item, a longer one in chunks beside it. */
+/* Extended attributes. A value of up to XATTR_INLINE_MAX bytes lies in its item, a longer one in
+ * chunks beside it. */
 #include "xattr.h"
 #include "directory.h"
 
 #pragma clang assume_nonnull begin
 
-enum { XATTR_HEAD = 6, XATTR_CHUNKED = 1, XATTR_CHUNKS_MAX = XATTR_VALUE_MAX / XATTR_CHUNK + 1 };
+enum {
+    XATTR_HEAD = 6,
+    XATTR_CHUNKED = 1,
+    XATTR_CHUNKS_MAX = XATTR_VALUE_MAX / XATTR_CHUNK + 1
+};
 
 struct found_xattr {
     uint64_t cookie;
@@ -44,8 +49,8 @@ static lattice_status_t xattr_find(struct lattice *fs, struct dataset *dataset, 
     struct key key = key_make(object, KEY_XATTR, 0, first);
     for (;;) {
         struct item item = {};
-        lattice_status_t status = tree_seek(fs, &dataset->tree, key,
-                                            key_make(object, KEY_XATTR, 0, first + 32), &item);
+        lattice_status_t status =
+            tree_seek(fs, &dataset->tree, key, key_make(object, KEY_XATTR, 0, first + 32), &item);
         if (status == LATTICE_NOT_FOUND) {
             out->cookie = free_cookie < first + 32 ? free_cookie : 0;
         }
@@ -73,7 +78,8 @@ lattice_status_t xattr_get(struct lattice *fs, struct dataset *dataset, uint64_t
         lattice_status_t status =
             tree_get(fs, &dataset->tree,
                      key_make(object, KEY_XATTR_DATA, at / XATTR_CHUNK, found.cookie), &chunk);
-        if (status == LATTICE_NOT_FOUND || chunk.size != MIN(found.length - at, (uint32_t)XATTR_CHUNK)) {
+        if (status == LATTICE_NOT_FOUND ||
+            chunk.size != MIN(found.length - at, (uint32_t)XATTR_CHUNK)) {
             return status == LATTICE_OK || status == LATTICE_NOT_FOUND ? LATTICE_CORRUPT : status;
         }
         TRY(status);

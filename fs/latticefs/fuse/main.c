@@ -1,7 +1,9 @@
 /* mount.fuse.latticefs: a dataset under FUSE, by the low-level interface. Invariants:
  * 1. Every call of the core is made with mount->lock held.
- * 2. An object without names is deleted when the kernel's last lookup of it is forgotten; `lookups` counts these.
- * 3. A file's granules are pushed before its attributes are set and before a rename or link of it. */
+ * 2. An object without names is deleted when the kernel's last lookup of it is forgotten; `lookups`
+ * counts these.
+ * 3. A file's granules are pushed before its attributes are set and before a rename or link of it.
+ */
 #define FUSE_USE_VERSION 314
 #include "fs/latticefs/core/granule.h"
 #include "fs/latticefs/core/log.h"
@@ -21,7 +23,10 @@
 
 #pragma clang assume_nonnull begin
 
-enum { LOOKUP_BUCKETS = 4096, COMMIT_SECONDS = 5 };
+enum {
+    LOOKUP_BUCKETS = 4096,
+    COMMIT_SECONDS = 5
+};
 static const double CACHE_SECONDS = 3600;
 
 struct lookup {
@@ -244,8 +249,7 @@ static lattice_status_t set_attributes(struct mount *mount, uint64_t object,
         inode.group = wanted->st_gid;
     }
     if ((what & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW)) != 0) {
-        inode.read_time =
-            (what & FUSE_SET_ATTR_ATIME_NOW) != 0 ? time : time_from(wanted->st_atim);
+        inode.read_time = (what & FUSE_SET_ATTR_ATIME_NOW) != 0 ? time : time_from(wanted->st_atim);
     }
     if ((what & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW)) != 0) {
         inode.write_time =
@@ -347,8 +351,8 @@ static void orphaned(struct mount *mount, uint64_t object) {
 static void do_remove(fuse_req_t request, fuse_ino_t parent, const char *name, bool directory) {
     struct mount *mount = enter(request);
     uint64_t orphan = 0;
-    lattice_status_t status = name_remove(mount->fs, mount->dataset, parent, view_text(name),
-                                          directory, &orphan);
+    lattice_status_t status =
+        name_remove(mount->fs, mount->dataset, parent, view_text(name), directory, &orphan);
     orphaned(mount, orphan);
     leave_with(mount, request, status);
 }
@@ -392,8 +396,8 @@ static void do_create(fuse_req_t request, fuse_ino_t parent, const char *name, m
     struct mount *mount = enter(request);
     struct fuse_entry_param entry = {};
     uint64_t object = 0;
-    lattice_status_t status = create(mount, request, parent, name, S_IFREG | (mode & 07777), 0,
-                                     (struct view){}, &object);
+    lattice_status_t status =
+        create(mount, request, parent, name, S_IFREG | (mode & 07777), 0, (struct view){}, &object);
     if (status == LATTICE_OK) {
         status = entry_of(mount, object, &entry);
     }
@@ -412,8 +416,8 @@ static void do_read(fuse_req_t request, fuse_ino_t object, size_t size, off_t of
     char *buffer = SOME((char *)malloc(MAX(size, (size_t)1)));
     size_t got = 0;
     (void)file;
-    lattice_status_t status = granules_read(mount->cache, mount->dataset, object,
-                                            (uint64_t)offset, bytes_of(buffer, size), &got);
+    lattice_status_t status = granules_read(mount->cache, mount->dataset, object, (uint64_t)offset,
+                                            bytes_of(buffer, size), &got);
     leave(mount);
     if (status == LATTICE_OK) {
         fuse_reply_buf(request, buffer, got);
@@ -428,8 +432,8 @@ static void do_write(fuse_req_t request, fuse_ino_t object, const char *buffer, 
     struct mount *mount = enter(request);
     size_t written = 0;
     (void)file;
-    lattice_status_t status = granules_write(mount->cache, mount->dataset, object,
-                                             (uint64_t)offset, view_of(buffer, size), &written);
+    lattice_status_t status = granules_write(mount->cache, mount->dataset, object, (uint64_t)offset,
+                                             view_of(buffer, size), &written);
     leave(mount);
     if (written != 0 || status == LATTICE_OK) {
         fuse_reply_write(request, written);
@@ -448,7 +452,10 @@ static void do_fsync(fuse_req_t request, fuse_ino_t object, int data_only,
 
 static void do_fallocate(fuse_req_t request, fuse_ino_t object, int mode, off_t offset,
                          off_t length, struct fuse_file_info *file) {
-    enum { KEEP_SIZE = 1, PUNCH_HOLE = 2 };
+    enum {
+        KEEP_SIZE = 1,
+        PUNCH_HOLE = 2
+    };
     struct mount *mount = enter(request);
     (void)file;
     lattice_status_t status = LATTICE_UNSUPPORTED;
@@ -466,8 +473,8 @@ static void do_lseek(fuse_req_t request, fuse_ino_t object, off_t offset, int wh
     (void)file;
     lattice_status_t status = granules_push(mount->cache, mount->dataset, object);
     if (status == LATTICE_OK) {
-        status = file_seek(mount->fs, mount->dataset, object, (uint64_t)offset,
-                           whence == SEEK_DATA, &found);
+        status = file_seek(mount->fs, mount->dataset, object, (uint64_t)offset, whence == SEEK_DATA,
+                           &found);
     }
     leave(mount);
     if (status == LATTICE_OK) {
@@ -484,8 +491,8 @@ static bool listing_add(fuse_req_t request, struct bytes listing, size_t *used, 
                         uint64_t object, uint32_t type, uint64_t cookie) {
     struct stat facts = {.st_ino = object, .st_mode = type << 12};
     struct bytes rest = bytes_sub(listing, *used, listing.size - *used);
-    size_t size = fuse_add_direntry(request, (char *)rest.data, rest.size, name, &facts,
-                                    (off_t)cookie);
+    size_t size =
+        fuse_add_direntry(request, (char *)rest.data, rest.size, name, &facts, (off_t)cookie);
     if (size > rest.size) {
         return false;
     }
@@ -498,8 +505,7 @@ static lattice_status_t list(struct mount *mount, fuse_req_t request, uint64_t d
                              uint64_t cookie, struct bytes listing, size_t *used) {
     struct inode inode = {};
     TRY(inode_get(mount->fs, mount->dataset, directory, &inode));
-    if ((cookie < 1 &&
-         !listing_add(request, listing, used, ".", directory, MODE_DIRECTORY, 1)) ||
+    if ((cookie < 1 && !listing_add(request, listing, used, ".", directory, MODE_DIRECTORY, 1)) ||
         (cookie < 2 &&
          !listing_add(request, listing, used, "..", inode.parent, MODE_DIRECTORY, 2))) {
         return LATTICE_OK;
@@ -542,7 +548,8 @@ static void do_statfs(fuse_req_t request, fuse_ino_t object) {
     struct mount *mount = enter(request);
     struct lattice *fs = mount->fs;
     uint64_t reserve = segments_reserve_blocks(fs, 32) + mount->dataset->reserved_blocks;
-    uint64_t available = fs->segments.free_blocks > reserve ? fs->segments.free_blocks - reserve : 0;
+    uint64_t available =
+        fs->segments.free_blocks > reserve ? fs->segments.free_blocks - reserve : 0;
     struct statvfs facts = {.f_bsize = BLOCK_SIZE,
                             .f_frsize = BLOCK_SIZE,
                             .f_blocks = fs->segments.total_blocks,
@@ -589,8 +596,7 @@ static void do_setxattr(fuse_req_t request, fuse_ino_t object, const char *name,
 
 static void do_removexattr(fuse_req_t request, fuse_ino_t object, const char *name) {
     struct mount *mount = enter(request);
-    lattice_status_t status =
-        xattr_remove(mount->fs, mount->dataset, object, view_text(name));
+    lattice_status_t status = xattr_remove(mount->fs, mount->dataset, object, view_text(name));
     leave(mount);
     fuse_reply_err(request, status == LATTICE_NOT_FOUND ? ENODATA : status_errno(status));
 }

@@ -1,13 +1,17 @@
 #pragma once
-/* A disk that keeps writes in a volatile cache until a flush. A power cut keeps any subset of them, in any order, torn at
- * sectors. On request it rots, loses, misdirects, refuses, vanishes. Blocks are shared between copies of a disk, so that a
- * crash can be tried on a copy after every single write. */
+/* A disk that keeps writes in a volatile cache until a flush. A power cut keeps any subset of them,
+ * in any order, torn at sectors. On request it rots, loses, misdirects, refuses, vanishes. Blocks
+ * are shared between copies of a disk, so that a crash can be tried on a copy after every single
+ * write. */
 #include "dice.h"
 #include "fs/latticefs/core/environment.h"
 
 #pragma clang assume_nonnull begin
 
-enum { SIM_BLOCK = 4096, SIM_SECTOR = 512 };
+enum {
+    SIM_BLOCK = 4096,
+    SIM_SECTOR = 512
+};
 
 struct sim_block {
     uint32_t references;
@@ -38,10 +42,10 @@ struct sim_disk {
     struct dice *dice;
     uint64_t writes;
     uint64_t flushes;
-    uint64_t dies_at;  /* power fails at this write; 0 = never */
-    bool dead;         /* refuses everything */
+    uint64_t dies_at;      /* power fails at this write; 0 = never */
+    bool dead;             /* refuses everything */
     bool *_Nullable power; /* shared by all disks: off = all are dead */
-    uint32_t lose_one_in;    /* faults of writes; 0 = never */
+    uint32_t lose_one_in;  /* faults of writes; 0 = never */
     uint32_t misdirect_one_in;
     uint32_t read_error_one_in;
     uint64_t faults; /* that happened */

@@ -1,4 +1,5 @@
-/* Runs seeds, each in a process of its own, so that a trap is a failure of that seed only. Exit code 0: all passed. */
+/* Runs seeds, each in a process of its own, so that a trap is a failure of that seed only. Exit
+ * code 0: all passed. */
 #include "world.h"
 #include <sodium.h>
 #include <stdio.h>
@@ -68,8 +69,8 @@ static void print_totals(const struct totals *totals, uint64_t count, uint64_t f
            "%llu passed, %llu failed\n",
            (unsigned long long)totals->operations, (unsigned long long)totals->crashes,
            (unsigned long long)totals->probes, (unsigned long long)totals->damaged,
-           (unsigned long long)totals->refused,
-           (unsigned long long)(count - failed), (unsigned long long)failed);
+           (unsigned long long)totals->refused, (unsigned long long)(count - failed),
+           (unsigned long long)failed);
 }
 
 UNSAFE_BEGIN

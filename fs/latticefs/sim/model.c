@@ -14,7 +14,8 @@ struct name_table {
 
 struct view model_name(uint32_t name) {
     static const char *const short_names[MODEL_NAMES] = {
-        "a", "b", "c", "README", "main.c", "with space", "\xc3\xa4\xc3\xb6\xc3\xbc", ".hidden", "..x", "x.."};
+        "a",       "b",   "c",  "README", "main.c", "with space", "\xc3\xa4\xc3\xb6\xc3\xbc",
+        ".hidden", "..x", "x.."};
     static const char digits[] = "0123456789";
     static const char fill[] =
         "a-name-that-is-as-long-as-names-may-be-and-goes-on-and-on-and-on-until-two-hundred-and-"
@@ -335,8 +336,8 @@ static lattice_status_t rename_allowed(struct model *model, uint64_t from_direct
     return other == nullptr || exchange ? LATTICE_OK : removable(SOME(other), is_directory(moved));
 }
 
-static void rename_apply(struct model_object *from_parent, uint32_t from, struct model_object *moved,
-                         struct model_object *to_parent, uint32_t to,
+static void rename_apply(struct model_object *from_parent, uint32_t from,
+                         struct model_object *moved, struct model_object *to_parent, uint32_t to,
                          struct model_object *_Nullable other, bool exchange,
                          uint64_t *out_orphan) {
     from_parent->links -= is_directory(moved);

@@ -1,6 +1,7 @@
 #pragma once
-/* What the file system should be: objects, names and contents in memory. Of each file it keeps the content that a user
- * sees and the one that was pushed to the tree, because only the latter may be there after a crash. */
+/* What the file system should be: objects, names and contents in memory. Of each file it keeps the
+ * content that a user sees and the one that was pushed to the tree, because only the latter may be
+ * there after a crash. */
 #include "dice.h"
 #include "fs/latticefs/core/inode.h"
 

@@ -22,8 +22,7 @@ static struct outcome judge(struct world *world, lattice_status_t status) {
     outcome.fatal = !world->power || status == LATTICE_ABORTED || fs->aborted != LATTICE_OK;
     if (outcome.fatal) {
         if (world->power && world->fail_one_in == 0) {
-            world_fail(world, "aborted without a cause", (uint64_t)status,
-                       (uint64_t)fs->aborted);
+            world_fail(world, "aborted without a cause", (uint64_t)status, (uint64_t)fs->aborted);
         }
         return outcome;
     }
@@ -110,7 +109,7 @@ static void drop_orphan(struct world *world, uint64_t orphan) {
 }
 
 static void do_create(struct world *world) {
-    static const uint32_t types[8] = {MODE_FILE, MODE_FILE,    MODE_FILE, MODE_FILE,
+    static const uint32_t types[8] = {MODE_FILE,      MODE_FILE,      MODE_FILE,    MODE_FILE,
                                       MODE_DIRECTORY, MODE_DIRECTORY, MODE_SYMLINK, MODE_FIFO};
     struct model_object *parent = pick(world, dice_once_in(&world->dice, 20) ? 0 : MODE_DIRECTORY);
     uint32_t name = pick_name(world, parent);
@@ -152,8 +151,8 @@ static void do_link(struct world *world) {
     if (parent->entry_count == MODEL_ENTRIES) {
         return;
     }
-    struct outcome pushed =
-        judge(world, granules_push(SOME(world->granules), SOME(world->head->dataset), object->number));
+    struct outcome pushed = judge(
+        world, granules_push(SOME(world->granules), SOME(world->head->dataset), object->number));
     if (pushed.status != LATTICE_OK) {
         if (pushed.fatal) {
             world_crash(world);
@@ -164,7 +163,8 @@ static void do_link(struct world *world) {
         judge(world, name_link(SOME(world->fs), SOME(world->head->dataset), object->number,
                                parent->number, model_name(name)));
     if (!outcome.resource) {
-        settle(world, outcome, model_link(&world->head->model, object->number, parent->number, name));
+        settle(world, outcome,
+               model_link(&world->head->model, object->number, parent->number, name));
     }
 }
 
@@ -185,8 +185,9 @@ static void do_remove(struct world *world) {
     if (outcome.resource) {
         return;
     }
-    settle(world, outcome,
-           model_remove(&world->head->model, parent->number, name, want_directory, &expected_orphan));
+    settle(
+        world, outcome,
+        model_remove(&world->head->model, parent->number, name, want_directory, &expected_orphan));
     if (!outcome.fatal) {
         if (orphan != expected_orphan) {
             world_fail(world, "orphan differs", orphan, expected_orphan);
@@ -209,9 +210,9 @@ static void do_rename(struct world *world) {
         return;
     }
     if (entry != nullptr) {
-        struct outcome pushed = judge(world, granules_push(SOME(world->granules),
-                                                           SOME(world->head->dataset),
-                                                           SOME(entry)->object));
+        struct outcome pushed =
+            judge(world, granules_push(SOME(world->granules), SOME(world->head->dataset),
+                                       SOME(entry)->object));
         if (pushed.status != LATTICE_OK) {
             if (pushed.fatal) {
                 world_crash(world);
@@ -219,16 +220,15 @@ static void do_rename(struct world *world) {
             return;
         }
     }
-    struct outcome outcome =
-        judge(world, name_rename(SOME(world->fs), SOME(world->head->dataset), from_parent->number,
-                                 model_name(from), to_parent->number, model_name(to), flags,
-                                 &orphan));
+    struct outcome outcome = judge(
+        world, name_rename(SOME(world->fs), SOME(world->head->dataset), from_parent->number,
+                           model_name(from), to_parent->number, model_name(to), flags, &orphan));
     if (outcome.resource) {
         return;
     }
     settle(world, outcome,
-           model_rename(&world->head->model, from_parent->number, from, to_parent->number, to, flags,
-                        &expected_orphan));
+           model_rename(&world->head->model, from_parent->number, from, to_parent->number, to,
+                        flags, &expected_orphan));
     if (!outcome.fatal) {
         if (orphan != expected_orphan) {
             world_fail(world, "orphan differs", orphan, expected_orphan);
@@ -310,8 +310,9 @@ static void do_resize(struct world *world) {
     }
     /* Its later steps may be preceded by a commit of the first. */
     world->no_probe = true;
-    struct outcome outcome = judge(world, granules_resize(SOME(world->granules),
-                                                          SOME(world->head->dataset), file->number, size));
+    struct outcome outcome =
+        judge(world, granules_resize(SOME(world->granules), SOME(world->head->dataset),
+                                     file->number, size));
     world->no_probe = false;
     if (size < file->size) {
         must_not_be_full(world, outcome);
@@ -366,8 +367,8 @@ static void do_attributes(struct world *world) {
     inode.mode = (inode.mode & 0xf000) | (dice_below(&world->dice, 0x1000) & 07777);
     inode.user = dice_below(&world->dice, 5);
     inode.group = dice_below(&world->dice, 5);
-    outcome = judge(world, inode_update(SOME(world->fs), SOME(world->head->dataset), object->number,
-                                        &inode));
+    outcome = judge(
+        world, inode_update(SOME(world->fs), SOME(world->head->dataset), object->number, &inode));
     if (outcome.resource) {
         return;
     }
@@ -390,7 +391,8 @@ static void durable(struct world *world, lattice_status_t status) {
 
 static void do_sync(struct world *world) {
     struct model_object *object = pick(world, 0);
-    durable(world, granules_sync(SOME(world->granules), SOME(world->head->dataset), object->number));
+    durable(world,
+            granules_sync(SOME(world->granules), SOME(world->head->dataset), object->number));
 }
 
 static void do_commit(struct world *world) {
@@ -451,10 +453,9 @@ static void do_xattr(struct world *world) {
     struct lattice *fs = SOME(world->fs);
     struct dataset *dataset = SOME(world->head->dataset);
     struct view name = model_xattr_name(index);
-    struct outcome outcome =
-        judge(world, remove ? xattr_remove(fs, dataset, object->number, name)
-                            : xattr_set(fs, dataset, object->number, name, bytes_view(value),
-                                        flags));
+    struct outcome outcome = judge(
+        world, remove ? xattr_remove(fs, dataset, object->number, name)
+                      : xattr_set(fs, dataset, object->number, name, bytes_view(value), flags));
     if (outcome.resource) {
         return;
     }
@@ -523,8 +524,8 @@ struct label {
 };
 
 static struct view label_next(struct world *world, struct label *label) {
-    int size = snprintf(label->text, sizeof label->text, "n%llu",
-                        (unsigned long long)world->names++);
+    int size =
+        snprintf(label->text, sizeof label->text, "n%llu", (unsigned long long)world->names++);
     return view_of(label->text, (size_t)size);
 }
 
@@ -537,8 +538,8 @@ static bool settle_granules(struct world *world) {
     return outcome.status == LATTICE_OK;
 }
 
-/* A change of the pool commits on its own: its result is made in the model first, as a state that a crash may show.
- * Returns whether it happened; else the caller takes it back. */
+/* A change of the pool commits on its own: its result is made in the model first, as a state that a
+ * crash may show. Returns whether it happened; else the caller takes it back. */
 static bool settle_change(struct world *world, lattice_status_t status) {
     struct lattice *fs = SOME(world->fs);
     if (status == LATTICE_OK) {
@@ -754,15 +755,19 @@ struct choice {
 };
 
 static const struct choice choices[] = {
-    {18, "create", do_create},   {6, "link", do_link},         {12, "remove", do_remove},
-    {14, "rename", do_rename},   {26, "write", do_write},      {10, "resize", do_resize},
-    {5, "punch", do_punch},      {12, "fill", do_fill},      {5, "attributes", do_attributes}, {12, "sync", do_sync},
-    {5, "commit", do_commit},    {5, "close", do_close_orphan}, {1, "crash", do_crash},
-    {2, "power", do_power_later}, {1, "remount", do_remount},   {1, "verify", do_verify},
-    {4, "snapshot", do_snapshot}, {3, "destroy snapshot", do_destroy_snapshot},
-    {2, "clone", do_clone},       {4, "switch", do_switch},   {2, "rollback", do_rollback},
-    {2, "destroy head", do_destroy_head}, {6, "reclaim", do_reclaim}, {6, "xattr", do_xattr},
-    {3, "fault", do_fault},       {1, "resilver", do_resilver},
+    {18, "create", do_create},        {6, "link", do_link},
+    {12, "remove", do_remove},        {14, "rename", do_rename},
+    {26, "write", do_write},          {10, "resize", do_resize},
+    {5, "punch", do_punch},           {12, "fill", do_fill},
+    {5, "attributes", do_attributes}, {12, "sync", do_sync},
+    {5, "commit", do_commit},         {5, "close", do_close_orphan},
+    {1, "crash", do_crash},           {2, "power", do_power_later},
+    {1, "remount", do_remount},       {1, "verify", do_verify},
+    {4, "snapshot", do_snapshot},     {3, "destroy snapshot", do_destroy_snapshot},
+    {2, "clone", do_clone},           {4, "switch", do_switch},
+    {2, "rollback", do_rollback},     {2, "destroy head", do_destroy_head},
+    {6, "reclaim", do_reclaim},       {6, "xattr", do_xattr},
+    {3, "fault", do_fault},           {1, "resilver", do_resilver},
 };
 
 void world_operate(struct world *world) {

@@ -1,4 +1,5 @@
-/* Judging a file system: against the model, against the states that a crash may leave, against itself. */
+/* Judging a file system: against the model, against the states that a crash may leave, against
+ * itself. */
 #include "fs/latticefs/core/check.h"
 #include "fs/latticefs/core/checksum.h"
 #include "fs/latticefs/core/registry.h"
@@ -47,9 +48,8 @@ static void reload_page(struct hashing *hashing, uint64_t object, uint64_t offse
 static void hash_granule(struct hashing *hashing, uint64_t object, const struct inode *inode,
                          uint64_t granule) {
     struct bytes to = bytes_sub(BYTES_OF(hashing->world->io), 0, granule_size(inode));
-    must(hashing->world,
-         granule_read(hashing->fs, hashing->dataset, object, inode, granule, to), "granule_read",
-         object);
+    must(hashing->world, granule_read(hashing->fs, hashing->dataset, object, inode, granule, to),
+         "granule_read", object);
     for (uint32_t at = 0; at < to.size; at += SIM_BLOCK) {
         struct view page = view_sub(bytes_view(to), at, SIM_BLOCK);
         uint64_t offset = (granule << inode->record_shift) + at;
@@ -204,8 +204,7 @@ uint64_t verify_hash(struct world *world, struct lattice *fs, struct dataset *da
 static void print_problem(void *_Nullable context, const char *what, uint64_t first,
                           uint64_t second) {
     (void)context;
-    printf("check: %s (%llu, %llu)\n", what, (unsigned long long)first,
-           (unsigned long long)second);
+    printf("check: %s (%llu, %llu)\n", what, (unsigned long long)first, (unsigned long long)second);
 }
 
 uint64_t verify_check(struct world *world, struct lattice *fs) {
@@ -371,9 +370,8 @@ static void probe_rewind(struct world *world, struct sim_disk *disks) {
         for (uint32_t i = 0; i < world->disk_count * 2 * RING_SLOTS; i++) {
             struct sim_disk *disk = &disks[i / (2 * RING_SLOTS)];
             uint32_t slot = i % (2 * RING_SLOTS);
-            uint32_t block = slot < RING_SLOTS
-                                 ? RING_START + slot
-                                 : disk->current.count - 2 * RING_SLOTS + slot;
+            uint32_t block =
+                slot < RING_SLOTS ? RING_START + slot : disk->current.count - 2 * RING_SLOTS + slot;
             if (disk->device.read(disk, block, 1, super) != LATTICE_OK ||
                 superblock_validate(super, disk->current.count) != LATTICE_OK) {
                 continue;
@@ -526,8 +524,8 @@ static void seen_content(struct world *world, struct model_object *file) {
         }
         bytes_zero(to);
         must(world,
-             granules_read(SOME(world->granules), SOME(world->head->dataset), file->number, offset, to,
-                           &got),
+             granules_read(SOME(world->granules), SOME(world->head->dataset), file->number, offset,
+                           to, &got),
              "granules_read", file->number);
         bool same = file->seen[i] == nullptr
                         ? view_is_zero(bytes_view(to))
@@ -543,8 +541,8 @@ static void seen_entries(struct world *world, struct model_object *directory) {
     uint32_t count = 0;
     for (;;) {
         struct dirent_entry entry = {};
-        lattice_status_t status =
-            name_next(SOME(world->fs), SOME(world->head->dataset), directory->number, cookie, &entry);
+        lattice_status_t status = name_next(SOME(world->fs), SOME(world->head->dataset),
+                                            directory->number, cookie, &entry);
         if (status == LATTICE_NOT_FOUND) {
             break;
         }
@@ -573,7 +571,8 @@ void verify_seen(struct world *world) {
             continue;
         }
         must(world,
-             granules_inode(SOME(world->granules), SOME(world->head->dataset), object->number, &inode),
+             granules_inode(SOME(world->granules), SOME(world->head->dataset), object->number,
+                            &inode),
              "granules_inode", object->number);
         bool directory = object->mode >> 12 == MODE_DIRECTORY;
         if (inode.mode != object->mode || inode.links != object->links ||

@@ -12,8 +12,7 @@ void world_fail(const struct world *world, const char *what, uint64_t first, uin
            "run again: build/host/bin/soak-latticefs --seed %llu --operations %u --verbose\n",
            (unsigned long long)world->seed, world->operation, world->doing,
            world->probing ? " in a probe" : "", what, (unsigned long long)first,
-           (unsigned long long)second, (unsigned long long)world->seed,
-           world->options.operations);
+           (unsigned long long)second, (unsigned long long)world->seed, world->options.operations);
     fflush(stdout);
     _exit(1);
 }
@@ -186,7 +185,8 @@ void world_create(struct world *world, uint64_t seed, const struct world_options
                                               .allocate = world_allocate,
                                               .release = world_free};
     world_choose(world);
-    uint32_t blocks = (dice_once_in(&world->dice, 2) ? 1450 : 2600) + dice_below(&world->dice, 1500);
+    uint32_t blocks =
+        (dice_once_in(&world->dice, 2) ? 1450 : 2600) + dice_below(&world->dice, 1500);
     for (uint32_t i = 0; i < world->disk_count; i++) {
         sim_disk_create(&world->disks[i], blocks, &world->disk_dice);
         world->disks[i].power = &world->power;

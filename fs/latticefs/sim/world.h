@@ -1,9 +1,9 @@
 #pragma once
 /* One seed's world: disks, file system, model, and the list of states that a crash may leave.
  *
- * Oracle: every change of the trees appends a hash to `states`; an acknowledged sync or commit moves `acknowledged` up. After
- * a crash the recovered file system must hash to one of states[acknowledged…], `check` must find nothing, and memory must
- * be given back to the byte. */
+ * Oracle: every change of the trees appends a hash to `states`; an acknowledged sync or commit
+ * moves `acknowledged` up. After a crash the recovered file system must hash to one of
+ * states[acknowledged…], `check` must find nothing, and memory must be given back to the byte. */
 #include "disk.h"
 #include "fs/latticefs/core/granule.h"
 #include "fs/latticefs/core/mount.h"
@@ -11,7 +11,13 @@
 
 #pragma clang assume_nonnull begin
 
-enum { WORLD_DISKS = 3, WORLD_STATES = 1 << 14, WORLD_IO_MAX = 40960, WORLD_HEADS = 3, WORLD_KEPT = 4 };
+enum {
+    WORLD_DISKS = 3,
+    WORLD_STATES = 1 << 14,
+    WORLD_IO_MAX = 40960,
+    WORLD_HEADS = 3,
+    WORLD_KEPT = 4
+};
 
 struct world_options {
     uint32_t operations;
@@ -45,9 +51,9 @@ struct head {
 struct world {
     uint64_t seed;
     struct world_options options;
-    struct dice dice;       /* choices of operations */
-    struct dice disk_dice;  /* chance of disks and crashes */
-    struct dice random;     /* the environment's random bytes */
+    struct dice dice;      /* choices of operations */
+    struct dice disk_dice; /* chance of disks and crashes */
+    struct dice random;    /* the environment's random bytes */
     struct environment environment;
     int64_t clock;
     uint64_t outstanding; /* bytes allocated */
@@ -59,8 +65,8 @@ struct world {
     uint64_t hash_mask;
     uint32_t leaf_limit;
     uint32_t inner_limit;
-    uint32_t faulty; /* the disk of a mirror that misbehaves; WORLD_DISKS = none */
-    bool absent;     /* it is not there at all */
+    uint32_t faulty;  /* the disk of a mirror that misbehaves; WORLD_DISKS = none */
+    bool absent;      /* it is not there at all */
     uint64_t damaged; /* images opened after random damage */
     struct lattice *_Nullable fs;
     struct granule_cache *_Nullable granules;
@@ -74,8 +80,8 @@ struct world {
     uint32_t operation; /* number of the operation in hand */
     const char *doing;
     uint32_t probe_one_in;
-    bool probing;   /* inside a trial on a copy */
-    bool no_probe;  /* the operation in hand passes through states that the model does not name */
+    bool probing;  /* inside a trial on a copy */
+    bool no_probe; /* the operation in hand passes through states that the model does not name */
     uint64_t probes;
     uint64_t crashes;
     uint64_t refused; /* operations that ended for want of memory or space */
@@ -119,7 +125,8 @@ void world_tune(const struct world *world, struct lattice *fs);
 /* A crash right now, on copies of the disks. */
 void verify_probe(struct world *world);
 
-/* Random damage to copies of the disks, checksums ignored: anything may be found, nothing may crash. */
+/* Random damage to copies of the disks, checksums ignored: anything may be found, nothing may
+ * crash. */
 void verify_damaged(struct world *world);
 
 struct device_list world_devices(struct world *world);

@@ -16,7 +16,8 @@ struct host_devices {
 };
 
 const struct environment *host_environment(void);
-/* Opens a file or block device; `size` > 0 makes it (or makes it longer). False and a message on failure. */
+/* Opens a file or block device; `size` > 0 makes it (or makes it longer). False and a message on
+ * failure. */
 bool host_device_open(struct host_devices *devices, const char *path, bool writable, uint64_t size);
 void host_devices_close(struct host_devices *devices);
 struct device_list host_device_list(struct host_devices *devices);

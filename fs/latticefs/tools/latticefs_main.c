@@ -16,7 +16,8 @@
 
 static const char help[] =
     "usage: latticefs COMMAND POOL [ARGUMENT]…\n"
-    "POOL is a disk (file or block device), or several, separated by commas. It must not be mounted.\n\n"
+    "POOL is a disk (file or block device), or several, separated by commas. It must not be "
+    "mounted.\n\n"
     "  check POOL                    verify every tree, block, link count and account\n"
     "  scrub POOL                    read all copies of all blocks, heal bad ones\n"
     "  resilver POOL                 bring a disk that was missing up to date\n"
@@ -126,8 +127,8 @@ static int do_pool(struct lattice *fs, const char *const *arguments) {
            fs->super.disk_count, fs->super.copies);
     for (uint32_t i = 0; i < fs->super.disk_count; i++) {
         const struct disk_record *disk = &fs->super.disks[i];
-        printf("disk %u\t%s\t%" PRIu64 " MiB\terrors: %" PRIu64 " read, %" PRIu64
-               " write, %" PRIu64 " checksum; %" PRIu64 " healed",
+        printf("disk %u\t%s\t%" PRIu64 " MiB\terrors: %" PRIu64 " read, %" PRIu64 " write, %" PRIu64
+               " checksum; %" PRIu64 " healed",
                i, SOME(states[disk->state & 3]), disk->blocks / 256, fs->disks[i].read_errors,
                fs->disks[i].write_errors, fs->disks[i].checksum_errors, fs->disks[i].healed);
         if (disk->state != DISK_ONLINE) {
@@ -169,9 +170,8 @@ static lattice_status_t open_by_name(struct lattice *fs, const char *name,
 }
 
 static int do_create(struct lattice *fs, const char *const *arguments) {
-    struct dataset_options options = {.root_user = getuid(),
-                                      .root_group = getgid(),
-                                      .compression = COMPRESSION_LZ4};
+    struct dataset_options options = {
+        .root_user = getuid(), .root_group = getgid(), .compression = COMPRESSION_LZ4};
     uint64_t id = 0;
     return report(arguments[0], dataset_create(fs, view_text(arguments[0]), &options, &id));
 }
@@ -274,13 +274,20 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"check", 0, true, do_check},       {"scrub", 0, true, do_scrub},
-    {"resilver", 0, true, do_resilver}, {"list", 0, false, do_list},
-    {"df", 0, false, do_df},            {"pool", 0, false, do_pool},
-    {"dump", 0, false, do_dump},        {"create", 1, true, do_create},
-    {"snapshot", 1, true, do_snapshot}, {"clone", 2, true, do_clone},
-    {"rollback", 1, true, do_rollback}, {"destroy", 1, true, do_destroy},
-    {"import", 2, true, do_import},     {"export", 2, false, do_export},
+    {"check", 0, true, do_check},
+    {"scrub", 0, true, do_scrub},
+    {"resilver", 0, true, do_resilver},
+    {"list", 0, false, do_list},
+    {"df", 0, false, do_df},
+    {"pool", 0, false, do_pool},
+    {"dump", 0, false, do_dump},
+    {"create", 1, true, do_create},
+    {"snapshot", 1, true, do_snapshot},
+    {"clone", 2, true, do_clone},
+    {"rollback", 1, true, do_rollback},
+    {"destroy", 1, true, do_destroy},
+    {"import", 2, true, do_import},
+    {"export", 2, false, do_export},
 };
 
 UNSAFE_BEGIN

@@ -28,15 +28,15 @@ struct arguments {
 
 static bool parse_record(const char *text, struct make_options *make) {
     uint64_t size = 0;
-    if (!host_parse_size(text, &size) || size < 4096 || size > 262144 ||
-        (size & (size - 1)) != 0) {
+    if (!host_parse_size(text, &size) || size < 4096 || size > 262144 || (size & (size - 1)) != 0) {
         return false;
     }
     make->record_shift = (uint8_t)__builtin_ctzll(size);
     return true;
 }
 
-static bool parse_word(const char *text, const char *_Nonnull const words[_Nonnull 3], uint8_t *out) {
+static bool parse_word(const char *text, const char *_Nonnull const words[_Nonnull 3],
+                       uint8_t *out) {
     for (uint8_t i = 0; i < 3; i++) {
         if (strcmp(text, SOME(words[i])) == 0) {
             *out = i;

@@ -1,4 +1,5 @@
-/* Copying folders into and out of a dataset. These are host tools: they may recurse with the depth of folders. */
+/* Copying folders into and out of a dataset. These are host tools: they may recurse with the depth
+ * of folders. */
 #include "transfer.h"
 #include "host.h"
 #include <dirent.h>
@@ -13,7 +14,9 @@
 
 #pragma clang assume_nonnull begin
 
-enum { COPY_SIZE = 1 << 20 };
+enum {
+    COPY_SIZE = 1 << 20
+};
 
 struct transfer {
     struct granule_cache *cache;
@@ -52,9 +55,8 @@ static void import_content(struct transfer *transfer, uint64_t object, int folde
             }
             break;
         }
-        lattice_status_t status =
-            granules_write(transfer->cache, transfer->dataset, object, offset,
-                           view_of(transfer->buffer, (size_t)got), &written);
+        lattice_status_t status = granules_write(transfer->cache, transfer->dataset, object, offset,
+                                                 view_of(transfer->buffer, (size_t)got), &written);
         offset += written;
         if (status != LATTICE_OK || !commit_if_due(transfer)) {
             complain(transfer, name, host_status_text(status));
@@ -77,8 +79,7 @@ static void import_attributes(struct transfer *transfer, uint64_t object,
         inode.mode = facts->st_mode;
         inode.user = facts->st_uid;
         inode.group = facts->st_gid;
-        inode.write_time =
-            (int64_t)facts->st_mtim.tv_sec * 1000000000 + facts->st_mtim.tv_nsec;
+        inode.write_time = (int64_t)facts->st_mtim.tv_sec * 1000000000 + facts->st_mtim.tv_nsec;
         inode.read_time = inode.write_time;
         status = inode_update(transfer->cache->fs, transfer->dataset, object, &inode);
     }
@@ -165,8 +166,8 @@ static void export_content(struct transfer *transfer, uint64_t object, uint64_t 
     while (offset < size) {
         size_t got = 0;
         uint64_t data = 0;
-        lattice_status_t status = file_seek(transfer->cache->fs, transfer->dataset, object, offset,
-                                            true, &data);
+        lattice_status_t status =
+            file_seek(transfer->cache->fs, transfer->dataset, object, offset, true, &data);
         if (status == LATTICE_NOT_FOUND) {
             break;
         }
@@ -190,8 +191,7 @@ static void export_content(struct transfer *transfer, uint64_t object, uint64_t 
 
 static void export_folder(struct transfer *transfer, uint64_t directory, int folder);
 
-static void export_entry(struct transfer *transfer, uint64_t object, int folder,
-                         const char *name) {
+static void export_entry(struct transfer *transfer, uint64_t object, int folder, const char *name) {
     struct inode inode = {};
     struct view target = {};
     struct lattice *fs = transfer->cache->fs;
