@@ -114,6 +114,7 @@ static lattice_status_t mark_tree(struct check *check, struct tree *tree, uint64
         check->report->nodes++;
         TRY(mark_pointer(check, &pointer));
         if (status != LATTICE_OK) {
+            check->report->unreadable++;
             check_problem(check->report, "node cannot be read", pointer_address(&pointer, 0),
                           (uint64_t)status);
             continue;
@@ -259,6 +260,7 @@ static lattice_status_t check_identity(struct check *check, uint64_t id, uint64_
     lattice_status_t status =
         tree_get(check->fs, &check->fs->pool_tree, key_make(previous, KEY_DATASET, 0, 0), &value);
     if (status != LATTICE_OK || value.size != sizeof *other) {
+        check->report->unreadable++;
         check_problem(check->report, "previous snapshot is missing", id, previous);
         return LATTICE_OK;
     }
@@ -295,6 +297,7 @@ static lattice_status_t check_dataset(struct check *check, uint64_t id, enum che
     bool skipped = false;
     check->held_birth = record->previous_birth;
     if (effective_previous(check, record, &skipped) != LATTICE_OK) {
+        check->report->unreadable++;
         check_problem(check->report, "previous snapshot is missing", id, record->previous);
     }
     uint64_t floor = MAX(record->previous_birth, record->origin_birth);
@@ -314,6 +317,7 @@ static lattice_status_t check_dataset(struct check *check, uint64_t id, enum che
 static lattice_status_t check_job(struct check *check, struct view value) {
     struct job_record job = {};
     if (value.size != sizeof job) {
+        check->report->unreadable++;
         check_problem(check->report, "job of a wrong size", value.size, 0);
         return LATTICE_OK;
     }
@@ -323,6 +327,7 @@ static lattice_status_t check_job(struct check *check, struct view value) {
     }
     struct geometry geometry = geometry_of(check->fs);
     if (pointer_validate(&geometry, &job.root, POINTER_NODE, job.root.level) != LATTICE_OK) {
+        check->report->unreadable++;
         check_problem(check->report, "job with an invalid root", job.dataset, 0);
         return LATTICE_OK;
     }
@@ -343,10 +348,12 @@ static lattice_status_t check_pool_items(struct check *check, enum check_pass pa
         if (key_type(key) == KEY_DATASET) {
             struct geometry geometry = geometry_of(check->fs);
             if (item.value.size != sizeof check->record) {
+                check->report->unreadable++;
                 check_problem(check->report, "dataset record of a wrong size", key.object, 0);
             } else {
                 bytes_copy(BYTES_OF(check->record), item.value);
                 if (dataset_record_validate(&geometry, &check->record) != LATTICE_OK) {
+                    check->report->unreadable++;
                     check_problem(check->report, "invalid dataset record", key.object, 0);
                 } else {
                     TRY(check_dataset(check, key.object, pass));
@@ -359,26 +366,41 @@ static lattice_status_t check_pool_items(struct check *check, enum check_pass pa
     }
 }
 
+/* Counts the differences of one bitmap; false if it cannot be read. */
+static lattice_status_t check_bitmap(struct check *check, uint32_t index,
+                                     const struct bitmap *reached, bool *out_differs) {
+    struct lattice *fs = check->fs;
+    struct segment_maps *_Nullable maps = nullptr;
+    lattice_status_t status = segments_maps(fs, index, &maps);
+    if (status == LATTICE_NO_MEMORY) {
+        return status;
+    }
+    *out_differs = status != LATTICE_OK;
+    if (status != LATTICE_OK) {
+        check_problem(check->report, "bitmap cannot be read", index, 0);
+        return LATTICE_OK;
+    }
+    uint32_t words = (UINT32_C(1) << fs->super.segment_shift) / 64;
+    for (uint32_t word = 0; word < words; word++) {
+        uint64_t used = SOME(maps)->used.words[word];
+        check->report->leaked += (uint64_t)__builtin_popcountll(used & ~reached->words[word]);
+        check->report->lost += (uint64_t)__builtin_popcountll(reached->words[word] & ~used);
+        *out_differs |= used != reached->words[word];
+    }
+    return LATTICE_OK;
+}
+
 static lattice_status_t check_bitmaps(struct check *check) {
     struct lattice *fs = check->fs;
-    uint32_t words = (UINT32_C(1) << fs->super.segment_shift) / 64;
+    bool repair = (check->flags & CHECK_REPAIR) != 0 && check->report->unreadable == 0;
     for (uint32_t i = 0; i < fs->segments.count; i++) {
-        struct segment_maps *_Nullable maps = nullptr;
-        lattice_status_t status = segments_maps(fs, i, &maps);
-        if (status == LATTICE_NO_MEMORY) {
-            return status;
-        }
-        if (status != LATTICE_OK) {
-            check_problem(check->report, "bitmap cannot be read", i, 0);
-            continue;
-        }
-        for (uint32_t word = 0; word < words; word++) {
-            uint64_t head = word == 0 ? 0xf : 0;
-            uint64_t reached =
-                check->maps.data[i] == nullptr ? head : SOME(check->maps.data[i])->words[word];
-            uint64_t used = SOME(maps)->used.words[word];
-            check->report->leaked += (uint64_t)__builtin_popcountll(used & ~reached);
-            check->report->lost += (uint64_t)__builtin_popcountll(reached & ~used);
+        struct bitmap *_Nullable reached = nullptr;
+        bool differs = false;
+        TRY(map_of(check, (uint64_t)i << fs->super.segment_shift, &reached));
+        TRY(check_bitmap(check, i, SOME(reached), &differs));
+        if (differs && repair) {
+            TRY(segments_rebuild(fs, i, SOME(reached)));
+            check->report->repaired++;
         }
     }
     if (check->report->leaked != 0) {
@@ -388,7 +410,7 @@ static lattice_status_t check_bitmaps(struct check *check) {
     if (check->report->lost != 0) {
         check_problem(check->report, "blocks reached and free", check->report->lost, 0);
     }
-    return LATTICE_OK;
+    return check->report->repaired != 0 ? commit(fs) : LATTICE_OK;
 }
 
 static lattice_status_t check_run(struct check *check) {

@@ -7,7 +7,8 @@
 #pragma clang assume_nonnull begin
 
 enum {
-    CHECK_DATA = 1 /* read and verify all records too */
+    CHECK_DATA = 1,  /* read and verify all records too */
+    CHECK_REPAIR = 2 /* rebuild bitmaps that contradict the trees, if all trees could be read; commits */
 };
 
 struct check_report {
@@ -16,8 +17,10 @@ struct check_report {
     uint64_t records;
     uint64_t blocks;
     uint64_t objects;
-    uint64_t leaked; /* used in a bitmap, reached by nothing */
-    uint64_t lost;   /* reached, but free in the bitmap */
+    uint64_t leaked;     /* used in a bitmap, reached by nothing */
+    uint64_t lost;       /* reached, but free in the bitmap */
+    uint64_t unreadable; /* nodes and dataset records: what they lead to is not known */
+    uint64_t repaired;   /* segments whose bitmap was rebuilt */
     void *_Nullable context;
     /* What is wrong, with the numbers that say where. */
     void (*_Nullable problem)(void *_Nullable context, const char *what, uint64_t first,

@@ -250,6 +250,32 @@ lattice_status_t segments_maps(struct lattice *fs, uint32_t index,
     return LATTICE_OK;
 }
 
+lattice_status_t segments_rebuild(struct lattice *fs, uint32_t index, const struct bitmap *used) {
+    struct segment *segment = segment_at(fs, index);
+    if (segment->maps == nullptr) {
+        struct segment_maps *_Nullable taken = memory_take(fs, sizeof(struct segment_maps));
+        if (taken == nullptr) {
+            return LATTICE_NO_MEMORY;
+        }
+        segment->maps = taken;
+    }
+    struct segment_maps *maps = SOME(segment->maps);
+    bitmap_initial(fs, &maps->used);
+    /* What was busy stays busy until the next mount: it may be freed, but not yet forgotten. */
+    for (uint32_t i = 0; i < ARRAY_LENGTH(used->words); i++) {
+        maps->used.words[i] |= used->words[i];
+        maps->busy.words[i] |= maps->used.words[i];
+    }
+    fs->segments.free_blocks -= segment->free_blocks;
+    fs->segments.free_quads -= segment->free_quads;
+    bitmap_count(&maps->busy, &segment->free_blocks, &segment->free_quads);
+    fs->segments.free_blocks += segment->free_blocks;
+    fs->segments.free_quads += segment->free_quads;
+    segment->bad = false;
+    segment->dirty = true;
+    return LATTICE_OK;
+}
+
 /* ---- taking ---- */
 
 uint64_t segments_reserve_blocks(const struct lattice *fs, unsigned divisor) {

@@ -85,6 +85,9 @@ void segments_committed(struct lattice *fs);
 /* Reads a segment's bitmap if it is not in memory. */
 lattice_status_t segments_maps(struct lattice *fs, uint32_t index,
                                struct segment_maps *_Nullable *_Nonnull out);
+/* Replaces a segment's bitmap, lost or wrong, by what the trees say is used. Takes effect with the
+ * next commit. */
+lattice_status_t segments_rebuild(struct lattice *fs, uint32_t index, const struct bitmap *used);
 /* Free blocks that data may take, and the reserves of space classes, in blocks. */
 uint64_t segments_reserve_blocks(const struct lattice *fs, unsigned divisor);
 

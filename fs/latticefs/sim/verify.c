@@ -442,7 +442,15 @@ static void use_damaged(struct world *world, struct lattice *fs) {
     struct dataset *_Nullable dataset = nullptr;
     bool more = true;
     world_tune(world, fs);
-    (void)!pool_check(fs, CHECK_DATA, &report);
+    bool repair = dice_once_in(&world->disk_dice, 2);
+    (void)!pool_check(fs, repair ? CHECK_DATA | CHECK_REPAIR : CHECK_DATA, &report);
+    if (report.repaired != 0 && fs->aborted == LATTICE_OK) { /* what was repaired stays so */
+        struct check_report again = {};
+        if (pool_check(fs, 0, &again) == LATTICE_OK && again.unreadable == 0 &&
+            again.leaked + again.lost != 0) {
+            world_fail(world, "a repaired pool is still wrong", again.leaked, again.lost);
+        }
+    }
     (void)!pool_scrub_all(fs, 0, &scrub);
     for (uint32_t i = 0; i < 20 && more; i++) {
         (void)!reclaim_step(fs, &more);

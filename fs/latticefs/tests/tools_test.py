@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -73,6 +74,23 @@ class ToolsTest(unittest.TestCase):
         tool("latticefs", "resilver", pool)
         self.assertNotIn("missing", tool("latticefs", "pool", pool))
         self.export_same(self.disks[1], "root@alone")
+
+    def test_a_lost_bitmap_is_rebuilt(self):
+        pool = self.disks[0]
+        tool("mkfs.latticefs", "-s", "64M", pool)
+        tool("latticefs", "import", pool, "root", SOURCE)
+        sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+        import reader  # noqa: PLC0415
+        image = reader.Pool([pool])
+        start = image.segment_start(image.places[0][0] & (1 << 48) - 1)
+        image.close()
+        with open(pool, "r+b") as disk:  # all three slots of segment 0
+            disk.seek(start * 4096)
+            disk.write(b"\x5a" * 3 * 4096)
+        self.assertIn("bitmap cannot be read", tool("latticefs", "check", pool, status=4))
+        self.assertIn("rebuilt", tool("latticefs", "repair", pool, status=4))
+        self.assertIn(" 0 problems", tool("latticefs", "check", pool))
+        self.export_same(pool, "root")
 
     def test_damage_is_named(self):
         pool = self.disks[0]

@@ -19,6 +19,7 @@ static const char help[] =
     "POOL is a disk (file or block device), or several, separated by commas. It must not be "
     "mounted.\n\n"
     "  check POOL                    verify every tree, block, link count and account\n"
+    "  repair POOL                   check, and rebuild bitmaps that contradict the trees\n"
     "  scrub POOL                    read all copies of all blocks, heal bad ones\n"
     "  resilver POOL                 bring a disk that was missing up to date\n"
     "  list POOL                     datasets and snapshots\n"
@@ -50,17 +51,29 @@ static void print_problem(void *_Nullable context, const char *what, uint64_t fi
     printf("damaged: %s (%" PRIu64 ", %" PRIu64 ")\n", what, first, second);
 }
 
-static int do_check(struct lattice *fs, const char *const *arguments) {
-    (void)arguments;
+static int check(struct lattice *fs, uint32_t flags) {
     struct check_report result = {.problem = print_problem};
     if (fs->cache.dirty.count != 0 && report("commit", commit(fs)) != 0) {
         return 1;
     }
-    lattice_status_t status = pool_check(fs, CHECK_DATA, &result);
+    lattice_status_t status = pool_check(fs, CHECK_DATA | flags, &result);
     printf("%" PRIu64 " objects, %" PRIu64 " nodes, %" PRIu64 " records, %" PRIu64
            " blocks, %" PRIu64 " problems\n",
            result.objects, result.nodes, result.records, result.blocks, result.problems);
+    if (result.repaired != 0) {
+        printf("bitmaps of %" PRIu64 " segments rebuilt; check again\n", result.repaired);
+    }
     return status != LATTICE_OK ? report("check", status) : result.problems != 0 ? 4 : 0;
+}
+
+static int do_check(struct lattice *fs, const char *const *arguments) {
+    (void)arguments;
+    return check(fs, 0);
+}
+
+static int do_repair(struct lattice *fs, const char *const *arguments) {
+    (void)arguments;
+    return check(fs, CHECK_REPAIR);
 }
 
 static int scrub_result(lattice_status_t status, const struct scrub_report *result) {
@@ -274,19 +287,13 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"check", 0, true, do_check},
-    {"scrub", 0, true, do_scrub},
-    {"resilver", 0, true, do_resilver},
-    {"list", 0, false, do_list},
-    {"df", 0, false, do_df},
-    {"pool", 0, false, do_pool},
-    {"dump", 0, false, do_dump},
-    {"create", 1, true, do_create},
-    {"snapshot", 1, true, do_snapshot},
-    {"clone", 2, true, do_clone},
-    {"rollback", 1, true, do_rollback},
-    {"destroy", 1, true, do_destroy},
-    {"import", 2, true, do_import},
+    {"check", 0, true, do_check},     {"repair", 0, true, do_repair},
+    {"scrub", 0, true, do_scrub},     {"resilver", 0, true, do_resilver},
+    {"list", 0, false, do_list},      {"df", 0, false, do_df},
+    {"pool", 0, false, do_pool},      {"dump", 0, false, do_dump},
+    {"create", 1, true, do_create},   {"snapshot", 1, true, do_snapshot},
+    {"clone", 2, true, do_clone},     {"rollback", 1, true, do_rollback},
+    {"destroy", 1, true, do_destroy}, {"import", 2, true, do_import},
     {"export", 2, false, do_export},
 };
 
