@@ -185,8 +185,8 @@ void world_create(struct world *world, uint64_t seed, const struct world_options
                                               .allocate = world_allocate,
                                               .release = world_free};
     world_choose(world);
-    uint32_t blocks =
-        (dice_once_in(&world->dice, 2) ? 1450 : 2600) + dice_below(&world->dice, 1500);
+    uint32_t blocks = dice_once_in(&world->dice, 3) ? 1340 + dice_below(&world->dice, 300)
+                                                    : 1450 + dice_below(&world->dice, 3000);
     for (uint32_t i = 0; i < world->disk_count; i++) {
         sim_disk_create(&world->disks[i], blocks, &world->disk_dice);
         world->disks[i].power = &world->power;
