@@ -14,6 +14,13 @@ static inline uint64_t rt_address(const volatile void *_Nullable pointer) {
     return (uint64_t)(uintptr_t)pointer;
 }
 
+/* The other way: what a system call mapped, as a pointer. */
+UNSAFE_BEGIN
+static inline void *_Nonnull rt_pointer(uint64_t address) {
+    return (void *)(uintptr_t)address;
+}
+UNSAFE_END
+
 status_t rt_handle_duplicate(handle_t handle, uint32_t rights, handle_t *_Nonnull out);
 /* from, to: 0 (this process), a Process or a Keep. */
 status_t rt_handle_move(handle_t from, uint64_t source, handle_t to, uint64_t slot, uint32_t rights,

@@ -45,8 +45,8 @@ void rt_server_begin(struct rt_server *_Nonnull server, uint64_t mode, uint64_t 
     must(rt_map(0, 0, size, RT_START_HANDLE, 0, PROTECT_READ, &address));
     *server = (struct rt_server){
         .mode = mode,
-        .start = (const struct rt_start *)(uintptr_t)address,
-        .page = (struct thread_page *)(uintptr_t)thread_page,
+        .start = rt_pointer(address),
+        .page = rt_pointer(thread_page),
     };
     must(server->start->version == RT_START_VERSION ? STATUS_OK : STATUS_CORRUPT);
     server->endpoint = rt_start_handle(server, "endpoint");
@@ -56,7 +56,7 @@ void rt_server_begin(struct rt_server *_Nonnull server, uint64_t mode, uint64_t 
     if (server->vault != HANDLE_NONE) {
         server->vault_size = server->start->vault_size;
         must(rt_map(0, 0, server->vault_size, server->vault, 0, PROTECT_READ, &address));
-        server->vault_data = (const void *)(uintptr_t)address;
+        server->vault_data = rt_pointer(address);
     }
 }
 

@@ -5,9 +5,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 
-enum {
-    STACK_SIZE = 65536
-};
+enum { STACK_SIZE = 65536 };
 
 static pid_t *parent_cell;
 static pid_t *child_cell;

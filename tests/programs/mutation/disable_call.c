@@ -21,12 +21,7 @@ typedef struct program {
     instruction_t *_Nonnull code;
 } program_t;
 
-enum {
-    LOAD_NUMBER = 0x20,
-    JUMP_EQUAL = 0x15,
-    ANSWER = 0x06,
-    FILTER_MODE = 2
-};
+enum { LOAD_NUMBER = 0x20, JUMP_EQUAL = 0x15, ANSWER = 0x06, FILTER_MODE = 2 };
 static const uint32_t ALLOW = 0x7fff0000;
 static const uint32_t ERROR = 0x00050000;
 
