@@ -80,6 +80,14 @@ class Layering(Seeded):
         self.write("tools/ls/a.c", "#include <stdio.h>\n")
         self.silent("layering")
 
+    def test_a_library_is_wrapped_by_the_files_that_are_listed(self):
+        self.write("host/check/library-files.txt", "fs/x/core/a.c zstd.h # compression\n")
+        self.write("fs/x/core/a.c", "#include <zstd.h>\n")
+        self.silent("layering")
+        self.write("fs/x/core/a.c", "#include <zstd.h>\n#include <stdio.h>\n")
+        self.write("fs/x/core/b.c", "#include <zstd.h>\n")
+        self.complains("layering", "fs/x/core/a.c:2: ", "fs/x/core/b.c:1: ")
+
     def test_everything_else_is_not(self):
         for path, line, part in (("kernel/a.c", '"lib/rt/rt.h"', "kernel may not use lib/rt/rt.h"),
                                  ("abi/a.h", '"lib/base/safe.h"', "abi may not use"),
