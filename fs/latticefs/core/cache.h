@@ -18,9 +18,7 @@ struct frame {
     bool dirty;
 };
 
-enum {
-    CACHE_BUCKETS = 1024
-};
+enum { CACHE_BUCKETS = 1024 };
 
 struct frame_queue {
     struct frame *_Nullable newest;

@@ -243,10 +243,7 @@ static lattice_status_t check_deadlist(struct check *check, uint64_t id, bool ma
     return LATTICE_OK;
 }
 
-enum check_pass {
-    PASS_MARK,
-    PASS_MEANING
-};
+enum check_pass { PASS_MARK, PASS_MEANING };
 
 /* R(X) = R(previous) − dead(X) + born since: ties the deadlist to the trees, block for block. */
 static lattice_status_t check_identity(struct check *check, uint64_t id, uint64_t born) {

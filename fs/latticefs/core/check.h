@@ -7,8 +7,9 @@
 #pragma clang assume_nonnull begin
 
 enum {
-    CHECK_DATA = 1,  /* read and verify all records too */
-    CHECK_REPAIR = 2 /* rebuild bitmaps that contradict the trees, if all trees could be read; commits */
+    CHECK_DATA = 1, /* read and verify all records too */
+    CHECK_REPAIR =
+        2 /* rebuild bitmaps that contradict the trees, if all trees could be read; commits */
 };
 
 struct check_report {

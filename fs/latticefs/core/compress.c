@@ -5,10 +5,7 @@
 
 #pragma clang assume_nonnull begin
 
-enum {
-    ZSTD_LEVEL = 3,
-    PREFIX = 4
-};
+enum { ZSTD_LEVEL = 3, PREFIX = 4 };
 
 static size_t compress_bytes(enum compression kind, struct view from, struct bytes to) {
     if (kind == COMPRESSION_LZ4) {

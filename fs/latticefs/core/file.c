@@ -281,10 +281,7 @@ static lattice_status_t file_get(struct lattice *fs, struct dataset *dataset, ui
  * While a file is cut, extents may lie beyond its size; they are removed before anything else
  * happens to it. */
 
-enum {
-    RESIZE_STEP = 24,
-    INODE_CUT = 1
-};
+enum { RESIZE_STEP = 24, INODE_CUT = 1 };
 
 static lattice_status_t resize_step(struct lattice *fs, struct dataset *dataset, uint64_t object,
                                     struct inode *inode, bool *out_done) {

@@ -70,53 +70,21 @@ enum key_type : uint8_t {
     KEY_ORPHAN = 22,
 };
 
-enum compression : uint8_t {
-    COMPRESSION_NONE = 0,
-    COMPRESSION_LZ4 = 1,
-    COMPRESSION_ZSTD = 2
-};
-enum checksum_kind : uint8_t {
-    CHECKSUM_XXH64 = 1,
-    CHECKSUM_BLAKE2B = 2
-};
-enum pointer_type : uint8_t {
-    POINTER_NODE = 1,
-    POINTER_RECORD = 2
-};
-enum cipher : uint8_t {
-    CIPHER_NONE = 0,
-    CIPHER_XCHACHA = 1,
-    CIPHER_AES_GCM = 2
-};
-enum dataset_kind : uint8_t {
-    DATASET_HEAD = 1,
-    DATASET_SNAPSHOT = 2
-};
-enum dataset_state : uint8_t {
-    DATASET_WHOLE = 0,
-    DATASET_DESTROYING = 1,
-    DATASET_RECEIVING = 2
-};
-enum segment_state : uint8_t {
-    SEGMENT_ABSENT = 0,
-    SEGMENT_UNWRITTEN = 1,
-    SEGMENT_WRITTEN = 2
-};
-enum segment_class : uint8_t {
-    CLASS_FREE = 0,
-    CLASS_METADATA = 1,
-    CLASS_DATA = 2
-};
+enum compression : uint8_t { COMPRESSION_NONE = 0, COMPRESSION_LZ4 = 1, COMPRESSION_ZSTD = 2 };
+enum checksum_kind : uint8_t { CHECKSUM_XXH64 = 1, CHECKSUM_BLAKE2B = 2 };
+enum pointer_type : uint8_t { POINTER_NODE = 1, POINTER_RECORD = 2 };
+enum cipher : uint8_t { CIPHER_NONE = 0, CIPHER_XCHACHA = 1, CIPHER_AES_GCM = 2 };
+enum dataset_kind : uint8_t { DATASET_HEAD = 1, DATASET_SNAPSHOT = 2 };
+enum dataset_state : uint8_t { DATASET_WHOLE = 0, DATASET_DESTROYING = 1, DATASET_RECEIVING = 2 };
+enum segment_state : uint8_t { SEGMENT_ABSENT = 0, SEGMENT_UNWRITTEN = 1, SEGMENT_WRITTEN = 2 };
+enum segment_class : uint8_t { CLASS_FREE = 0, CLASS_METADATA = 1, CLASS_DATA = 2 };
 enum disk_state : uint32_t {
     DISK_NONE = 0,
     DISK_ONLINE = 1,
     DISK_MISSING = 2,
     DISK_RESILVERING = 3
 };
-enum job_kind : uint8_t {
-    JOB_TREE = 1,
-    JOB_DEADLIST = 2
-};
+enum job_kind : uint8_t { JOB_TREE = 1, JOB_DEADLIST = 2 };
 
 struct key {
     uint64_t object;
@@ -360,9 +328,7 @@ struct dirent_head {
     uint8_t name[];
 };
 
-enum {
-    DIRENT_HEAD_SIZE = 10
-};
+enum { DIRENT_HEAD_SIZE = 10 };
 static_assert(offsetof(struct dirent_head, name) == DIRENT_HEAD_SIZE);
 
 struct log_group {
@@ -377,12 +343,7 @@ struct log_group {
 };
 static_assert(sizeof(struct log_group) == 64);
 
-enum log_kind : uint8_t {
-    LOG_PUT = 1,
-    LOG_DELETE = 2,
-    LOG_DELETE_RANGE = 3,
-    LOG_END = 4
-};
+enum log_kind : uint8_t { LOG_PUT = 1, LOG_DELETE = 2, LOG_DELETE_RANGE = 3, LOG_END = 4 };
 
 struct log_entry {
     uint8_t kind;

@@ -35,9 +35,7 @@ struct open_file {
     uint32_t dirty;
 };
 
-enum {
-    GRANULE_BUCKETS = 1024
-};
+enum { GRANULE_BUCKETS = 1024 };
 
 struct granule_queue {
     struct granule *_Nullable newest;

@@ -439,9 +439,7 @@ lattice_status_t symlink_read(struct lattice *fs, struct dataset *dataset, uint6
 
 /* ---- deleting ---- */
 
-enum {
-    DELETE_STEP = 24
-};
+enum { DELETE_STEP = 24 };
 
 /* Deletes up to a step's worth of an orphan's items; the inode and the orphan item go last,
  * together. */

@@ -5,9 +5,7 @@
 
 #pragma clang assume_nonnull begin
 
-enum {
-    ROOT_OBJECT = 1
-};
+enum { ROOT_OBJECT = 1 };
 enum mode_type : uint32_t {
     MODE_FIFO = 1,
     MODE_CHARACTER = 2,
@@ -36,10 +34,7 @@ struct create_attributes {
     uint64_t device;
 };
 
-enum rename_flags {
-    RENAME_NO_REPLACE_FLAG = 1,
-    RENAME_EXCHANGE_FLAG = 2
-};
+enum rename_flags { RENAME_NO_REPLACE_FLAG = 1, RENAME_EXCHANGE_FLAG = 2 };
 
 /* Makes a dataset's tree with its root directory, fills in the record and puts it. Not an
  * operation: followed by a commit. */

@@ -84,9 +84,7 @@ struct statistics {
     uint64_t flushes;
 };
 
-enum {
-    WORK_SIZE = RECORD_BLOCKS_MAX * BLOCK_SIZE
-};
+enum { WORK_SIZE = RECORD_BLOCKS_MAX * BLOCK_SIZE };
 
 struct dead_chunk {
     struct dead_entry entries[DEADLIST_CHUNK];
@@ -109,11 +107,7 @@ struct piece_list {
 };
 
 /* How far into the free space an operation may go. */
-enum space_class {
-    SPACE_ORDINARY,
-    SPACE_DELETE,
-    SPACE_DESTROY
-};
+enum space_class { SPACE_ORDINARY, SPACE_DELETE, SPACE_DESTROY };
 
 struct lattice {
     struct environment environment;

@@ -17,10 +17,7 @@ struct make_options {
     uint32_t root_group;
 };
 
-enum {
-    MOUNT_READ_ONLY = 1,
-    MOUNT_IGNORE_CHECKSUMS = 2
-};
+enum { MOUNT_READ_ONLY = 1, MOUNT_IGNORE_CHECKSUMS = 2 };
 
 struct device_list {
     uint32_t count;

@@ -12,10 +12,7 @@
 
 #pragma clang assume_nonnull begin
 
-enum {
-    STEP_CHUNKS = 6,
-    STEP_LEAVES = 4
-};
+enum { STEP_CHUNKS = 6, STEP_LEAVES = 4 };
 
 static struct dataset *_Nullable find_open(struct lattice *fs, uint64_t id) {
     struct dataset *_Nullable at = fs->datasets;

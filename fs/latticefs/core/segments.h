@@ -33,9 +33,7 @@ struct free_list {
     uint64_t *_Nullable data COUNTED_BY(capacity); /* address 48, blocks 16 */
 };
 
-enum {
-    FREE_LISTS = 4
-};
+enum { FREE_LISTS = 4 };
 
 struct reference_list {
     uint32_t count;

@@ -5,11 +5,7 @@
 
 #pragma clang assume_nonnull begin
 
-enum {
-    XATTR_HEAD = 6,
-    XATTR_CHUNKED = 1,
-    XATTR_CHUNKS_MAX = XATTR_VALUE_MAX / XATTR_CHUNK + 1
-};
+enum { XATTR_HEAD = 6, XATTR_CHUNKED = 1, XATTR_CHUNKS_MAX = XATTR_VALUE_MAX / XATTR_CHUNK + 1 };
 
 struct found_xattr {
     uint64_t cookie;

@@ -4,10 +4,7 @@
 
 #pragma clang assume_nonnull begin
 
-enum {
-    XATTR_CREATE_FLAG = 1,
-    XATTR_REPLACE_FLAG = 2
-};
+enum { XATTR_CREATE_FLAG = 1, XATTR_REPLACE_FLAG = 2 };
 
 /* Copies the value to `to` as far as it fits; *out_size is its whole length. Errors:
  * LATTICE_NOT_FOUND. */

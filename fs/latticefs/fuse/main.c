@@ -23,10 +23,7 @@
 
 #pragma clang assume_nonnull begin
 
-enum {
-    LOOKUP_BUCKETS = 4096,
-    COMMIT_SECONDS = 5
-};
+enum { LOOKUP_BUCKETS = 4096, COMMIT_SECONDS = 5 };
 static const double CACHE_SECONDS = 3600;
 
 struct lookup {
@@ -452,10 +449,7 @@ static void do_fsync(fuse_req_t request, fuse_ino_t object, int data_only,
 
 static void do_fallocate(fuse_req_t request, fuse_ino_t object, int mode, off_t offset,
                          off_t length, struct fuse_file_info *file) {
-    enum {
-        KEEP_SIZE = 1,
-        PUNCH_HOLE = 2
-    };
+    enum { KEEP_SIZE = 1, PUNCH_HOLE = 2 };
     struct mount *mount = enter(request);
     (void)file;
     lattice_status_t status = LATTICE_UNSUPPORTED;

@@ -8,10 +8,7 @@
 
 #pragma clang assume_nonnull begin
 
-enum {
-    SIM_BLOCK = 4096,
-    SIM_SECTOR = 512
-};
+enum { SIM_BLOCK = 4096, SIM_SECTOR = 512 };
 
 struct sim_block {
     uint32_t references;

@@ -14,9 +14,7 @@
 
 #pragma clang assume_nonnull begin
 
-enum {
-    COPY_SIZE = 1 << 20
-};
+enum { COPY_SIZE = 1 << 20 };
 
 struct transfer {
     struct granule_cache *cache;
