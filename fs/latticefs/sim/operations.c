@@ -508,7 +508,15 @@ static void do_resilver(struct world *world) {
         disk->dead = false;
     }
     world->fail_one_in = 0;
+    uint64_t since = fine ? 0 : SOME(world->fs)->super.disks[world->faulty].missing_since;
     struct outcome outcome = judge(world, pool_resilver(SOME(world->fs), &report));
+    struct scrub_report again = {};
+    if (outcome.status == LATTICE_OK && since != 0 &&
+        SOME(world->fs)->super.disks[world->faulty].state == DISK_ONLINE &&
+        pool_scrub_all(SOME(world->fs), since - 1, &again) == LATTICE_OK &&
+        again.bad_copies + again.lost != 0) {
+        world_fail(world, "a resilvered disk lacks blocks", again.bad_copies, again.lost);
+    }
     world->fail_one_in = fail;
     if (outcome.fatal) {
         world_crash(world);
