@@ -347,15 +347,17 @@ static lattice_status_t rename_place(struct lattice *fs, struct dataset *dataset
 
 /* The change of each parent's entries and subdirectories, written once if both are the same. */
 static lattice_status_t rename_parents(struct lattice *fs, struct dataset *dataset,
-                                       struct renaming *renaming, int64_t entries[_Nonnull 2],
-                                       int32_t subdirectories[_Nonnull 2]) {
+                                       struct renaming *renaming,
+                                       const int64_t (*_Nonnull entries)[2],
+                                       const int32_t (*_Nonnull subdirectories)[2]) {
     if (renaming->directory[0] == renaming->directory[1]) {
         return parent_touch(fs, dataset, renaming->directory[0], &renaming->parent[0],
-                            entries[0] + entries[1], subdirectories[0] + subdirectories[1]);
+                            (*entries)[0] + (*entries)[1],
+                            (*subdirectories)[0] + (*subdirectories)[1]);
     }
     for (unsigned i = 0; i < 2; i++) {
-        TRY(parent_touch(fs, dataset, renaming->directory[i], &renaming->parent[i], entries[i],
-                         subdirectories[i]));
+        TRY(parent_touch(fs, dataset, renaming->directory[i], &renaming->parent[i], (*entries)[i],
+                         (*subdirectories)[i]));
     }
     return LATTICE_OK;
 }
@@ -368,7 +370,7 @@ static lattice_status_t rename_exchange(struct lattice *fs, struct dataset *data
     int32_t subdirectories[2] = {back - moved, moved - back};
     TRY(rename_place(fs, dataset, renaming, 0, 1));
     TRY(rename_place(fs, dataset, renaming, 1, 0));
-    return rename_parents(fs, dataset, renaming, entries, subdirectories);
+    return rename_parents(fs, dataset, renaming, &entries, &subdirectories);
 }
 
 static lattice_status_t rename_replace(struct lattice *fs, struct dataset *dataset,
@@ -382,7 +384,7 @@ static lattice_status_t rename_replace(struct lattice *fs, struct dataset *datas
     }
     TRY(rename_place(fs, dataset, renaming, 0, 1));
     TRY(entry_delete(fs, dataset, renaming->directory[0], renaming->entry[0].cookie));
-    return rename_parents(fs, dataset, renaming, entries, subdirectories);
+    return rename_parents(fs, dataset, renaming, &entries, &subdirectories);
 }
 
 static lattice_status_t rename_in_operation(struct lattice *fs, struct dataset *dataset,

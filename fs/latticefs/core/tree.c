@@ -67,13 +67,13 @@ lattice_status_t tree_node(struct lattice *fs, struct tree *tree, const struct p
     return LATTICE_OK;
 }
 
-static lattice_status_t addresses_take(struct lattice *fs, uint64_t out[_Nonnull 2]) {
-    out[1] = 0;
-    TRY(segments_take_quad(fs, &out[0]));
+static lattice_status_t addresses_take(struct lattice *fs, uint64_t (*_Nonnull out)[2]) {
+    (*out)[1] = 0;
+    TRY(segments_take_quad(fs, &(*out)[0]));
     if (fs->super.node_copies > 1) {
-        lattice_status_t status = segments_take_quad(fs, &out[1]);
+        lattice_status_t status = segments_take_quad(fs, &(*out)[1]);
         if (status != LATTICE_OK) {
-            segments_free(fs, out[0], NODE_BLOCKS);
+            segments_free(fs, (*out)[0], NODE_BLOCKS);
             return status;
         }
     }
@@ -81,9 +81,9 @@ static lattice_status_t addresses_take(struct lattice *fs, uint64_t out[_Nonnull
 }
 
 static struct pointer node_pointer(const struct lattice *fs, const struct tree *tree, uint8_t level,
-                                   const uint64_t addresses[_Nonnull 2]) {
+                                   const uint64_t (*_Nonnull addresses)[2]) {
     struct pointer pointer =
-        pointer_make(POINTER_NODE, level, addresses[0], addresses[1], fs->transaction);
+        pointer_make(POINTER_NODE, level, (*addresses)[0], (*addresses)[1], fs->transaction);
     pointer_set_sizes(&pointer, NODE_BLOCKS, NODE_BLOCKS, COMPRESSION_NONE);
     enum checksum_kind kind =
         tree->dataset == nullptr ? CHECKSUM_XXH64 : SOME(tree->dataset)->record.checksum_kind;
@@ -110,12 +110,12 @@ static lattice_status_t node_create(struct lattice *fs, struct tree *tree, uint8
     }
     struct frame *frame = SOME(taken);
     uint64_t addresses[2] = {};
-    lattice_status_t status = addresses_take(fs, addresses);
+    lattice_status_t status = addresses_take(fs, &addresses);
     if (status != LATTICE_OK) {
         cache_discard(fs, frame);
         return status;
     }
-    *out_pointer = node_pointer(fs, tree, level, addresses);
+    *out_pointer = node_pointer(fs, tree, level, &addresses);
     node_own(fs, tree, &frame->node, out_pointer);
     cache_insert(fs, frame, addresses[0], true);
     dataset_account(tree->dataset, pointer_owned(out_pointer), true);
@@ -137,8 +137,8 @@ static lattice_status_t node_make_dirty(struct lattice *fs, struct tree *tree,
         return LATTICE_OK;
     }
     uint64_t addresses[2] = {};
-    TRY(addresses_take(fs, addresses));
-    struct pointer fresh = node_pointer(fs, tree, pointer->level, addresses);
+    TRY(addresses_take(fs, &addresses));
+    struct pointer fresh = node_pointer(fs, tree, pointer->level, &addresses);
     dataset_account(tree->dataset, pointer_owned(&fresh), true);
     dataset_kill(fs, tree->dataset, pointer);
     *pointer = fresh;
