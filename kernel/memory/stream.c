@@ -186,7 +186,8 @@ status_t stream_write(struct thread *_Nonnull self, struct session *_Nonnull ses
 
 status_t stream_seek(struct session *_Nonnull session, uint64_t offset, uint64_t whence,
                      uint64_t *_Nonnull out) {
-    if (session->memory == nullptr || whence > 2) {
+    /* A session without a Memory has a position too: a directory's, which its client keeps there. */
+    if (whence > 2 || (whence == 2 && session->memory == nullptr)) {
         return STATUS_BAD_ARGUMENT;
     }
     uint64_t base = whence == 0   ? 0
