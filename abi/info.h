@@ -207,7 +207,8 @@ struct system_info {
 /* Two copies and an index, since the writer may stop at any instruction (restart.md, 14). */
 struct clock_copy {
     uint64_t tsc_base, monotonic_base_ns, realtime_offset_ns;
-    uint32_t multiplier, shift; /* ns = ((tsc - base) * multiplier) >> shift */
+    uint64_t multiplier; /* ns = base + (((tsc - tsc base) * multiplier) >> shift), 128 bits wide */
+    uint32_t shift, reserved;
 };
 struct clock_page {
     _Atomic uint32_t index; /* which copy is valid */

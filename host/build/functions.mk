@@ -17,7 +17,7 @@ endif
 
 # Generated headers must exist before anything includes them; idlc itself is built before any does.
 GENERATED_HEADERS :=
-generated_for = $(if $(filter host/idlc/% lib/base/%,$(1)),,$(GENERATED_HEADERS))
+generated_for = $(if $(filter host/% lib/base/% kernel/% tools/%,$(1)),,$(GENERATED_HEADERS))
 
 define compile_rules
 $$(DIR_$(1))/%.c.o: %.c host/build/flags.mk | $$$$(call generated_for,$$$$*)

@@ -111,7 +111,7 @@ def symbolise(profile, text):
     done = subprocess.run(["llvm-symbolizer-22", "--obj", kernel, "--pretty-print", "--relativenames"],
                           input="\n".join("0x" + a for a in addresses), stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, text=True, check=False)
-    lines = [line for line in done.stdout.splitlines() if line and not line.startswith("??")]
+    lines = [line for line in done.stdout.splitlines() if line and "??" not in line]
     return "".join(f"  {line}\n" for line in lines)
 
 

@@ -77,7 +77,7 @@ struct text name_text(const struct name *_Nonnull name) {
 }
 
 bool name_equal(const struct name *_Nonnull left, const struct name *_Nonnull right) {
-    return text_equal(name_text(left), name_text(right));
+    return text_same(name_text(left), name_text(right));
 }
 
 static bool is_reserved(const struct name *_Nonnull name, enum name_use use) {

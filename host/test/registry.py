@@ -4,7 +4,7 @@ Found by where they lie:
   unit/PATH, unit-msan/PATH, unit-tsan/PATH   PATH_test.c, built by the Makefile (host/build/tests.mk)
   fuzz/PATH                                   PATH_fuzz.c: a fixed number of inputs from a fixed seed
   sim/NAME, sim-tsan/NAME                     tests/sim/NAME.c: whole systems on the simulator
-  host/PATH                                   PATH_test.py, PATH_test.sh of whatever folder
+  script/PATH                                 PATH_test.py, PATH_test.sh of whatever folder
   check/NAME                                  each part of ./isotope check
 Said in a file tests.list in any folder, one line each:
   NAME [deep] [make=TARGET]… : COMMAND [ARGUMENT]…
@@ -74,9 +74,9 @@ def from_tree(root):
     for path in files(root):
         full = os.path.join(root, path)
         if path.endswith("_test.py"):
-            yield Test("host/" + path.removesuffix("_test.py"), ("python3", path), needs(full))
+            yield Test("script/" + path.removesuffix("_test.py"), ("python3", path), needs(full))
         elif path.endswith("_test.sh"):
-            yield Test("host/" + path.removesuffix("_test.sh"), ("sh", path), needs(full))
+            yield Test("script/" + path.removesuffix("_test.sh"), ("sh", path), needs(full))
         elif os.path.basename(path) == "tests.list":
             with open(full, encoding="utf-8") as file:
                 for number, line in enumerate(file, 1):
@@ -105,10 +105,11 @@ def from_make(root):
             scratch = f"build/host/fuzz-corpus/{source}"
             command = f'mkdir -p {scratch} && exec "$@"'
             yield Test(f"{name}/{source.removesuffix('_fuzz')}",
-                       ("sh", "-c", command, "sh", path, f"-runs={runs}", "-seed=1", "-max_len=4096",
+                       ("sh", "-c", command, "sh", path, f"-runs={runs}", "-seed=1", "-max_len=4096", "-error_exitcode=1",
                         f"-artifact_prefix={scratch}-", *((scratch, *corpus) if corpus else ())), (path,), deep)
+    # The simulator handles page faults in a signal handler, on purpose.
     for name in make_list(root, "list-simulations"):
-        for variant, prefix, before in (("asan", "sim", ()), ("tsan", "sim-tsan", fixed)):
+        for variant, prefix, before in (("asan", "sim", ()), ("tsan", "sim-tsan", ("env", "TSAN_OPTIONS=report_signal_unsafe=0", *fixed))):
             path = f"build/host/sim/{variant}/{name}"
             yield Test(f"{prefix}/{name}", (*before, path), (path,))
 

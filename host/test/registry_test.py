@@ -35,8 +35,8 @@ class Lines(unittest.TestCase):
                 with open(os.path.join(root, name), "w", encoding="utf-8") as file:
                     file.write(text)
             self.assertEqual(list(registry.from_tree(root)),
-                             [Test("host/x/a", ("python3", "x/a_test.py"), ("p", "q")),
-                              Test("host/x/b", ("sh", "x/b_test.sh")), Test("x/c", ("true",))])
+                             [Test("script/x/a", ("python3", "x/a_test.py"), ("p", "q")),
+                              Test("script/x/b", ("sh", "x/b_test.sh")), Test("x/c", ("true",))])
 
 
 class Filters(unittest.TestCase):

@@ -45,6 +45,10 @@ void arch_space_protect(struct arch_space *_Nonnull space, uint64_t address,
 bool arch_space_find(const struct arch_space *_Nonnull space, uint64_t address, bool write,
                      uint64_t *_Nonnull out_physical) LOCKED;
 
+/* The simulator's programs have their stacks and constants in host memory: the pointer to such an
+ * address. Null, always, on real hardware. */
+void *_Nullable arch_host_memory(uint64_t address);
+
 /* ---- threads ---- */
 status_t arch_thread_init(struct thread *_Nonnull thread) LOCKED;
 void arch_thread_destroy(struct thread *_Nonnull thread) LOCKED;
@@ -77,6 +81,9 @@ uint64_t arch_clock_ns(void); /* monotonic, since boot */
 /* Calls scheduler_tick() on this processor at or soon after `deadline_ns`; UINT64_MAX: never. */
 void arch_timer_arm(uint64_t deadline_ns) LOCKED;
 uint64_t arch_realtime_at_boot_ns(void);
+/* How programs compute monotonic time from the counter (the clock page). */
+struct clock_copy;
+void arch_clock_copy(struct clock_copy *_Nonnull out);
 
 /* While waiting for the kernel lock: answers what other processors need at once (shoot-downs). */
 void arch_lock_spin(void);

@@ -12,6 +12,10 @@ static status_t find_page(struct thread *_Nonnull thread, uint64_t address, bool
         return STATUS_BAD_ADDRESS;
     }
     uint64_t physical = 0;
+    *out = arch_host_memory(address);
+    if (*out != nullptr) {
+        return STATUS_OK;
+    }
     if (!arch_space_find(&space->arch, address, write, &physical)) {
         uint32_t access = write ? PROTECT_READ | PROTECT_WRITE : PROTECT_READ;
         status_t status = space_resolve(SOME(space), address, access, &physical, fault);
@@ -125,6 +129,8 @@ void user_fault(struct thread *_Nonnull thread, uint64_t address, uint32_t acces
     if (status == STATUS_WOULD_BLOCK) {
         /* The faulting instruction itself is executed again: nothing to restart. */
         thread->state = THREAD_PAGE;
+        thread->fault_wait = true;
+        thread->fault_address = address;
         (void)memory_wait_page(thread, &fault.wait, fault.index);
         return;
     }

@@ -248,10 +248,13 @@ static void arm_timer(struct cpu *_Nonnull cpu) LOCKED {
 
 void scheduler_exit(struct cpu *_Nonnull cpu) {
     struct thread *current = cpu->current;
-    reap_left = object_reap(REAP_BUDGET);
-    if (current != nullptr && current->dying && current->state == THREAD_RUNNING) {
-        thread_finish(SOME(current));
+    if (current != nullptr && current->dying) {
+        account(SOME(current), arch_ticks());
+        cpu->current = nullptr;
+        thread_finish(SOME(current)); /* its memory may be gone after the next line */
+        current = nullptr;
     }
+    reap_left = object_reap(REAP_BUDGET);
     if (current == nullptr || !goes_on(cpu, SOME(current))) {
         uint64_t now = arch_ticks();
         if (current != nullptr) {

@@ -104,6 +104,16 @@ static void put_in_buffer(void *_Nullable context, char c) {
     }
 }
 
+size_t format_text_list(char *_Nonnull out, size_t length, size_t capacity,
+                        const char *_Nonnull text, va_list arguments) {
+    struct text_buffer buffer = {out, capacity, length};
+    format_to_list(put_in_buffer, &buffer, text, arguments);
+    if (buffer.length < capacity) {
+        out[buffer.length] = '\0';
+    }
+    return buffer.length - length;
+}
+
 size_t format_text(char *_Nonnull out, size_t capacity, const char *_Nonnull text, ...) {
     struct text_buffer buffer = {out, capacity, 0};
     va_list arguments;

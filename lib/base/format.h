@@ -17,3 +17,6 @@ void format_to_list(format_sink_t _Nonnull sink, void *_Nullable context, const 
  * length without the NUL, cut at capacity - 1. */
 [[gnu::format(printf, 3, 4)]] size_t format_text(char *_Nonnull out, size_t capacity,
                                                  const char *_Nonnull text, ...);
+/* Appends to an array that holds `length` bytes of text; returns how many it added. */
+size_t format_text_list(char *_Nonnull out, size_t length, size_t capacity,
+                        const char *_Nonnull text, va_list arguments);

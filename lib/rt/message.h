@@ -21,6 +21,7 @@
  *      STATUS_BAD_MESSAGE, and every handle that came is closed.
  *  M3. Nothing beyond the declared bytes is sent: areas are written field by field. */
 #include "abi/call.h"
+#include "lib/base/bytes.h"
 #include "lib/base/safe.h"
 
 /* 12 bits of protocol number (1 …), 8 of protocol version, 12 of method number. */
@@ -148,6 +149,12 @@ struct rt_output {
     struct rt_buffer head;
 };
 
+/* Moves bytes between a lease of call `token` and this process's memory.
+ * Errors: ABSENT: nothing was moved, a page of the lease must be made present first; OUT_OF_RANGE;
+ * CANCELLED: the lease was revoked. */
+status_t rt_lease_read(uint64_t token, uint64_t offset, void *_Nonnull to, size_t size);
+status_t rt_lease_write(uint64_t token, uint64_t offset, const void *_Nonnull from, size_t size);
+
 /* Copies to.size bytes from `offset` of the input: from its head, then by lease_copy of
  * request->token.
  * Errors: OUT_OF_RANGE beyond its size; ABSENT: return it from the handler; the reply then says
@@ -264,5 +271,5 @@ static inline bool rt_any_value(const void *_Nonnull value) {
 }
 
 static inline void rt_copy(void *_Nonnull to, const void *_Nonnull from, size_t size) {
-    __builtin_memcpy(to, from, size);
+    bytes_copy(to, from, size);
 }

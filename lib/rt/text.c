@@ -73,5 +73,6 @@ void rt_text_rest(struct rt_text *_Nonnull text, uint64_t value) {
         return;
     }
     rt_text_string(text, is_first(text) ? "" : "|");
-    rt_text_number(text, value);
+    rt_text_string(text, value == 0 ? "" : "0x");
+    append_digits(text, value, 16);
 }

@@ -21,5 +21,5 @@ void rt_text_signed(struct rt_text *_Nonnull text, int64_t value);
  * stroke: a text that ends in '=' has none yet). */
 void rt_text_flag(struct rt_text *_Nonnull text, uint64_t *_Nonnull value, uint64_t flag,
                   const char *_Nonnull name);
-/* What is left after the flags: nothing if it is 0 and some flag was named. */
+/* What is left after the flags, in hexadecimal: nothing if it is 0 and some flag was named. */
 void rt_text_rest(struct rt_text *_Nonnull text, uint64_t value);

@@ -3,8 +3,8 @@
  * jumps to its first frame.
  *
  * This file is host code: it may use the host's library, and it is on the UNSAFE list. */
-#define _GNU_SOURCE
 #include "kernel/arch/sim/sim.h"
+#include "abi/info.h"
 #include "kernel/arch/arch.h"
 #include "kernel/debug/log.h"
 #include "kernel/memory/page.h"
@@ -35,6 +35,7 @@ struct sim_thread {
     struct cpu *_Nullable cpu; /* handed over with the turn */
     struct thread *_Nullable thread;
     sigjmp_buf end;
+    uint64_t page;
     _Atomic bool dead;
 };
 
@@ -58,7 +59,7 @@ static struct {
     _Atomic bool stopped;
     sem_t done;
     sem_t idle[CPU_LIMIT];
-    pthread_t idle_threads[CPU_LIMIT];
+    pthread_t idle_threads[CPU_LIMIT], main;
 } sim;
 
 static _Thread_local struct cpu *sim_cpu;
@@ -108,6 +109,10 @@ uint64_t arch_realtime_at_boot_ns(void) {
     return 1700000000ull * 1000000000u;
 }
 
+void arch_clock_copy(struct clock_copy *_Nonnull out) {
+    *out = (struct clock_copy){}; /* the counter of the host says nothing of simulated time */
+}
+
 void arch_timer_arm(uint64_t deadline_ns) {
     cpu_current()->arch.timer_ns = deadline_ns;
 }
@@ -119,6 +124,9 @@ void arch_log_put(char c) {
 }
 
 void arch_lock_spin(void) {
+    if (sim.stopped) {
+        pthread_exit(nullptr); /* whoever stopped the machine keeps the lock */
+    }
     (void)sched_yield();
 }
 
@@ -129,10 +137,11 @@ static void finish(int code) {
 }
 
 [[noreturn]] void arch_stop(uint32_t code) {
-    finish((int)code);
-    for (;;) {
-        (void)pause();
+    if (pthread_equal(pthread_self(), sim.main)) {
+        exit((int)code); /* nothing runs yet */
     }
+    finish((int)code);
+    pthread_exit(nullptr);
 }
 
 [[noreturn]] void arch_reboot(void) {
@@ -216,6 +225,11 @@ void arch_space_destroy(struct arch_space *_Nonnull space, struct domain *_Nonnu
         free(sim.tables[space->window]);
         sim.tables[space->window] = nullptr;
     }
+}
+
+void *_Nullable arch_host_memory(uint64_t address) {
+    bool window = address - (uint64_t)sim.windows < WINDOW_COUNT * WINDOW_SIZE;
+    return window || address < 0x10000 ? nullptr : (void *)address;
 }
 
 static int host_protection(uint32_t protection) {
@@ -313,6 +327,7 @@ void arch_thread_enter(struct thread *_Nonnull thread, uint64_t entry, uint64_t 
     CHECK(host != nullptr);
     thread->frame = (struct frame){.entry = entry, .argument = argument, .argument2 = argument2};
     host->thread = thread;
+    host->page = argument2;
     sem_init(&host->turn, 0, 0);
     thread->arch.host = host;
     pthread_attr_t attributes;
@@ -450,6 +465,19 @@ void sim_syscall(struct syscall_registers *_Nonnull registers) NO_TSA {
     kernel_lock_release();
 }
 
+uint64_t sim_find_program(const char *_Nonnull name) {
+    for (uint32_t i = 0; i < sim.options.program_count; i++) {
+        if (text_equal(sim.options.programs[i].name, name)) {
+            return (uint64_t)sim.options.programs[i].program;
+        }
+    }
+    return 0;
+}
+
+uint64_t sim_thread_page(void) {
+    return SOME(sim_self)->page;
+}
+
 unsigned sim_kill(const char *_Nonnull name, enum exit_cause cause) NO_TSA {
     unsigned killed = 0;
     for (struct domain *domain = domain_root(); domain != nullptr;
@@ -516,6 +544,7 @@ static void *run_idle(void *argument) NO_TSA {
 
 static void set_up_host(const struct sim_options *_Nonnull options) {
     sim.options = *options;
+    sim.main = pthread_self();
     sim.random = options->seed * 2654435761u + 88172645463325252ull;
     sim.arena_size = (size_t)options->memory_pages * PAGE_SIZE;
     sim.arena_fd = memfd_create("isotope", MFD_CLOEXEC);
@@ -548,6 +577,14 @@ int sim_run(const struct sim_options *_Nonnull options, sim_program_t _Nonnull s
     sim_cpu->online = true;
     status_t status = domain_init_root();
     CHECK(status == STATUS_OK);
+    if (options->image != nullptr) {
+        struct memory *image = nullptr;
+        status = memory_create(nullptr, options->image_size, MEMORY_WIRED, 0, &image);
+        CHECK(status == STATUS_OK);
+        status = memory_write_wired(SOME(image), 0, SOME(options->image), options->image_size);
+        CHECK(status == STATUS_OK);
+        supervisor_set_image(SOME(image), SOME(image));
+    }
     supervisor_start((uint64_t)supervisor);
     if (deterministic()) {
         (void)pass_on(sim_cpu, nullptr);

@@ -1,0 +1,91 @@
+/* Making calls. Words and label go in registers; the thread page carries the rest, and only what is
+ * there is announced to the kernel, so a plain call touches no more than registers. */
+#include "lib/rt/context.h"
+#include "lib/rt/message.h"
+#include "lib/rt/native.h"
+
+/* Lent handles go as duplicates, so that the caller keeps its own. */
+static status_t put_handles(struct thread_page *_Nonnull page,
+                            const struct rt_call *_Nonnull call) {
+    for (uint32_t i = 0; i < call->handle_count; i++) {
+        handle_t handle = call->handles[i];
+        if ((call->lend_mask & 1u << i) != 0) {
+            status_t status = rt_handle_duplicate(handle, RIGHT_ALL, &handle);
+            if (status != STATUS_OK) {
+                for (uint32_t j = 0; j < i; j++) {
+                    if ((call->lend_mask & 1u << j) != 0) {
+                        rt_handle_close(page->call.handles[j]);
+                    }
+                }
+                return status;
+            }
+        }
+        page->call.handles[i] = handle;
+    }
+    page->call.handle_count = call->handle_count;
+    return STATUS_OK;
+}
+
+static status_t prepare(struct thread_page *_Nonnull page, const struct rt_call *_Nonnull call,
+                        uint32_t *_Nonnull flags) {
+    if (call->lease_in.length != 0 || call->lease_out.length != 0) {
+        page->call.lease_in = call->lease_in;
+        page->call.lease_out = call->lease_out;
+        *flags |= CALL_HAS_LEASES;
+    }
+    if (call->timeout_ns != RT_TIMEOUT_NEVER) {
+        uint64_t deadline = 0;
+        if (!ckd_add(&deadline, rt_clock_ns(), call->timeout_ns)) {
+            page->call.deadline = deadline;
+            *flags |= CALL_HAS_DEADLINE;
+        }
+    }
+    if (call->handle_count > 0) {
+        *flags |= CALL_HAS_HANDLES;
+        return put_handles(page, call);
+    }
+    return STATUS_OK;
+}
+
+static status_t make(handle_t session, struct rt_call *_Nonnull call, uint32_t flags) {
+    struct thread_page *page = rt_thread_page();
+    flags |= call->flags;
+    status_t status = prepare(page, call, &flags);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct syscall_registers r = {
+        .number = SYS_CALL,
+        .a = (uint64_t)flags << 32 | session,
+        .b = (uint64_t)call->inline_size << 32 | call->label,
+    };
+    for (size_t i = 0; i < CALL_WORDS; i++) {
+        r.words[i] = call->words[i];
+    }
+    rt_invoke(&r);
+    for (size_t i = 0; i < CALL_WORDS; i++) {
+        call->words[i] = r.words[i];
+    }
+    call->inline_size = (uint32_t)(r.b >> 32) & 0xffff;
+    call->handle_count = (uint32_t)(r.b >> 48) & 0xff;
+    for (uint32_t i = 0; i < CALL_HANDLES; i++) {
+        call->handles[i] = i < call->handle_count ? page->call.handles[i] : HANDLE_NONE;
+    }
+    return (status_t)(int32_t)(uint32_t)r.number;
+}
+
+status_t rt_call(handle_t session, struct rt_call *_Nonnull call) {
+    return make(session, call, 0);
+}
+
+status_t rt_call_nested(struct rt_context *_Nonnull context, uint32_t step, handle_t session,
+                        struct rt_call *_Nonnull call) {
+    struct thread_page *page = rt_thread_page();
+    page->call.step = step;
+    if (context->token != 0) {
+        page->call.parent = context->token;
+        return make(session, call, CALL_NESTED);
+    }
+    page->call.root = context->root;
+    return make(session, call, CALL_BACKGROUND);
+}

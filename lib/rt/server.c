@@ -1,0 +1,312 @@
+/* See server.h. */
+#include "lib/rt/server.h"
+#include "lib/base/bytes.h"
+#include "lib/base/format.h"
+#include "lib/rt/kept.h"
+#include <stdarg.h>
+
+void rt_log(const struct rt_server *_Nonnull server, const char *_Nonnull text, ...) {
+    struct line {
+        char data[240];
+        size_t length;
+    } line = {};
+    line.length = format_text(line.data, sizeof line.data, "%s: ", server->start->service);
+    va_list arguments;
+    va_start(arguments, text);
+    line.length += format_text_list(line.data, line.length, sizeof line.data - 1, text, arguments);
+    va_end(arguments);
+    line.data[line.length++] = '\n';
+    rt_log_bytes(line.data, line.length);
+}
+
+[[noreturn]] void rt_vault_corrupt(struct rt_server *_Nonnull server, const char *_Nonnull what) {
+    rt_log(server, "vault is damaged: %s", what);
+    rt_exit(RT_EXIT_CORRUPT);
+}
+
+handle_t rt_start_handle(const struct rt_server *_Nonnull server, const char *_Nonnull name) {
+    for (uint32_t i = 0; i < server->start->count && i < RT_START_NAMES; i++) {
+        if (text_equal(server->start->entries[i].name, name)) {
+            return server->start->entries[i].handle;
+        }
+    }
+    return HANDLE_NONE;
+}
+
+static void must(status_t status) {
+    if (status != STATUS_OK) {
+        rt_exit(RT_EXIT_START);
+    }
+}
+
+void rt_server_begin(struct rt_server *_Nonnull server, uint64_t mode, uint64_t thread_page) {
+    uint64_t address = 0;
+    uint64_t size = (sizeof(struct rt_start) + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+    must(rt_map(0, 0, size, RT_START_HANDLE, 0, PROTECT_READ, &address));
+    *server = (struct rt_server){
+        .mode = mode,
+        .start = (const struct rt_start *)(uintptr_t)address,
+        .page = (struct thread_page *)(uintptr_t)thread_page,
+    };
+    must(server->start->version == RT_START_VERSION ? STATUS_OK : STATUS_CORRUPT);
+    server->endpoint = rt_start_handle(server, "endpoint");
+    server->vault = rt_start_handle(server, "vault");
+    server->keep = rt_start_handle(server, "keep");
+    must(rt_object_create(OBJECT_WAITSET, 0, 0, 0, 0, 0, &server->waitset));
+    if (server->vault != HANDLE_NONE) {
+        server->vault_size = server->start->vault_size;
+        must(rt_map(0, 0, server->vault_size, server->vault, 0, PROTECT_READ, &address));
+        server->vault_data = (const void *)(uintptr_t)address;
+    }
+}
+
+/* ---- staging ---- */
+
+status_t rt_stage(struct rt_server *_Nonnull server, const void *_Nonnull target,
+                  const void *_Nonnull from, size_t size) {
+    size_t offset = (size_t)((uintptr_t)target - (uintptr_t)server->vault_data);
+    if (offset >= server->vault_size || size > server->vault_size - offset ||
+        server->patch_count == COMMIT_PATCHES || size > PAGE_SIZE - server->staged_bytes) {
+        return STATUS_OUT_OF_RANGE;
+    }
+    server->page->patches[server->patch_count++] = (struct patch){
+        .memory = server->vault,
+        .staging_offset = (uint16_t)server->staged_bytes,
+        .length = (uint16_t)size,
+        .offset = offset,
+    };
+    bytes_copy(bytes_at(server->page, PAGE_SIZE + server->staged_bytes), from, size);
+    server->staged_bytes += (uint32_t)((size + 7) & ~(size_t)7);
+    return STATUS_OK;
+}
+
+status_t rt_stage_record(struct rt_server *_Nonnull server, const void *_Nonnull target,
+                         struct rt_record_header *_Nonnull record) {
+    record->checksum = rt_record_checksum(record);
+    return rt_stage(server, target, record, record->size);
+}
+
+static status_t stage_move(struct rt_server *_Nonnull server, struct keep_move move) {
+    if (server->keep_count == COMMIT_KEEP_MOVES) {
+        return STATUS_OUT_OF_RANGE;
+    }
+    server->page->keep_moves[server->keep_count++] = move;
+    return STATUS_OK;
+}
+
+status_t rt_stage_keep(struct rt_server *_Nonnull server, uint32_t slot, handle_t handle) {
+    return stage_move(server, (struct keep_move){
+                                  .keep = server->keep,
+                                  .operation = handle == HANDLE_NONE ? KEEP_CLEAR : KEEP_PUT,
+                                  .slot = slot,
+                                  .handle = handle,
+                              });
+}
+
+status_t rt_stage_ready(struct rt_server *_Nonnull server, handle_t session, uint32_t clear,
+                        uint32_t set) {
+    return stage_move(
+        server,
+        (struct keep_move){.keep = clear, .operation = KEEP_READY, .slot = set, .handle = session});
+}
+
+status_t rt_stage_forget(struct rt_server *_Nonnull server, handle_t process) {
+    return stage_move(server, (struct keep_move){.operation = KEEP_FORGET, .handle = process});
+}
+
+void rt_stage_drop(struct rt_server *_Nonnull server) {
+    server->patch_count = 0;
+    server->staged_bytes = 0;
+    server->keep_count = 0;
+}
+
+static bool staged(const struct rt_server *_Nonnull server) {
+    return server->patch_count > 0 || server->keep_count > 0;
+}
+
+static void announce_staged(struct rt_server *_Nonnull server) {
+    server->page->reply.patch_count = server->patch_count;
+    server->page->reply.keep_count = server->keep_count;
+}
+
+status_t rt_commit(struct rt_server *_Nonnull server) {
+    if (!staged(server)) {
+        return STATUS_OK;
+    }
+    announce_staged(server);
+    struct syscall_registers r = {.number = SYS_COMMIT};
+    rt_invoke(&r);
+    rt_stage_drop(server);
+    return (status_t)(int32_t)(uint32_t)r.number;
+}
+
+status_t rt_keep_get(const struct rt_server *_Nonnull server, uint32_t slot,
+                     handle_t *_Nonnull out) {
+    return rt_handle_move(server->keep, slot, 0, HANDLE_MOVE_ANY, RIGHT_ALL, HANDLE_MOVE_COPY, out);
+}
+
+/* ---- replies ---- */
+
+struct rt_reply rt_reply_for(struct rt_server *_Nonnull server, uint64_t token) {
+    return (struct rt_reply){.output = &server->page->reply_output[0], .token = token};
+}
+
+/* Fills the registers of reply_receive with an answer. Returns the flags. */
+static uint32_t load_reply(struct rt_server *_Nonnull server, const struct rt_reply *_Nonnull reply,
+                           struct syscall_registers *_Nonnull r) {
+    uint32_t flags = reply->outcome == RT_PARK ? RECEIVE_PARK : RECEIVE_REPLY;
+    r->token = reply->token;
+    r->b = (uint64_t)reply->inline_size << 32 | (uint32_t)reply->status;
+    for (size_t i = 0; i < CALL_WORDS; i++) {
+        r->words[i] = reply->words[i];
+    }
+    if (reply->outcome == RT_FAULT_IN) {
+        r->b = (uint32_t)STATUS_FAULT_IN;
+        r->words[0] = reply->fault_lease;
+        r->words[1] = reply->fault_offset;
+        r->words[2] = reply->fault_length;
+        return flags;
+    }
+    if (reply->handle_count > 0) {
+        for (uint32_t i = 0; i < reply->handle_count && i < CALL_HANDLES; i++) {
+            server->page->reply.handles[i] = reply->handles[i];
+        }
+        server->page->reply.handle_count = reply->handle_count;
+        flags |= RECEIVE_HAS_HANDLES;
+    }
+    server->page->reply.label = 0;
+    if (staged(server)) {
+        announce_staged(server);
+        flags |= RECEIVE_HAS_PATCHES;
+    }
+    return flags;
+}
+
+status_t rt_answer(struct rt_server *_Nonnull server, struct rt_reply *_Nonnull reply) {
+    struct syscall_registers r = {.number = SYS_REPLY_RECEIVE};
+    uint32_t flags = load_reply(server, reply, &r) | RECEIVE_ONLY_REPLY;
+    r.a = (uint64_t)flags << 32 | server->waitset;
+    rt_invoke(&r);
+    status_t status = (status_t)(int32_t)(uint32_t)r.number;
+    if (status == STATUS_OK) {
+        rt_stage_drop(server);
+    }
+    return status;
+}
+
+status_t rt_answer_error(struct rt_server *_Nonnull server, uint64_t token, status_t status) {
+    struct rt_reply reply = rt_reply_for(server, token);
+    reply.status = status;
+    return rt_answer(server, &reply);
+}
+
+/* ---- the loop ---- */
+
+static void serve_call(struct rt_server *_Nonnull server, const struct rt_service *_Nonnull service,
+                       const struct syscall_registers *_Nonnull r,
+                       struct rt_reply *_Nonnull reply) {
+    *reply = rt_reply_for(server, r->token);
+    server->context = (struct rt_context){.token = r->token};
+    struct rt_request request = {
+        .page = server->page,
+        .context = &server->context,
+        .reply = reply,
+        .token = r->token,
+        .cookie = r->a,
+        .label = (uint32_t)r->b,
+        .inline_size = (uint32_t)(r->b >> 32) & 0xffff,
+        .handle_count = (uint32_t)(r->b >> 48) & 0xff,
+    };
+    for (size_t i = 0; i < CALL_WORDS; i++) {
+        request.words[i] = r->words[i];
+    }
+    bool nested = server->page->received.identity.path != 0;
+    if (nested && server->kept_count > 0 && rt_kept_find(server, &request)) {
+        return;
+    }
+    service->on_call(server, &request);
+    if (nested && server->kept_count > 0 && staged(server) && reply->outcome == RT_REPLY &&
+        reply->status == STATUS_OK) {
+        reply->status = rt_kept_stage(server, &request);
+    }
+    bool keeps =
+        reply->outcome == RT_PARK || (reply->outcome == RT_REPLY && reply->status == STATUS_OK);
+    if (!keeps) {
+        rt_stage_drop(server);
+    }
+}
+
+static void serve_packet(struct rt_server *_Nonnull server,
+                         const struct rt_service *_Nonnull service,
+                         const struct syscall_registers *_Nonnull r) {
+    struct rt_packet packet = {
+        .kind = (enum packet_kind)(r->b >> 56),
+        .key = r->a,
+        .token = r->token,
+    };
+    for (size_t i = 0; i < CALL_WORDS; i++) {
+        packet.words[i] = r->words[i];
+    }
+    service->on_packet(server, &packet);
+}
+
+/* The answer was refused: what the server staged or gave cannot be applied. That is its own defect,
+ * and the call must not wait for ever. */
+static void answer_refused(struct rt_server *_Nonnull server, const struct rt_reply *_Nonnull reply,
+                           status_t status) {
+    rt_log(server, "reply refused: status %d", (int)status);
+    rt_stage_drop(server);
+    status_t again = rt_answer_error(server, reply->token, STATUS_BAD_MESSAGE);
+    (void)again; /* NOT_FOUND: nobody waits any more */
+}
+
+[[noreturn]] void rt_server_run(struct rt_server *_Nonnull server,
+                                const struct rt_service *_Nonnull service) {
+    must(server->endpoint == HANDLE_NONE
+             ? STATUS_OK
+             : rt_bind(server->waitset, server->endpoint, UINT32_MAX, 0, 0));
+    struct rt_reply reply = {.output = &server->page->reply_output[0]};
+    bool answers = false;
+    for (;;) {
+        struct syscall_registers r = {.number = SYS_REPLY_RECEIVE};
+        uint32_t flags = answers ? load_reply(server, &reply, &r) : 0;
+        r.a = (uint64_t)flags << 32 | server->waitset;
+        rt_invoke(&r);
+        status_t status = (status_t)(int32_t)(uint32_t)r.number;
+        if (status != STATUS_OK) {
+            if (!answers) {
+                rt_exit(RT_EXIT_START);
+            }
+            answers = false;
+            if (status != STATUS_NOT_FOUND) {
+                answer_refused(server, &reply, status);
+            }
+            continue;
+        }
+        rt_stage_drop(server);
+        switch ((enum packet_kind)(r.b >> 56)) {
+        case PACKET_CALL:
+            serve_call(server, service, &r, &reply);
+            answers = true;
+            break;
+        case PACKET_CLOSE:
+            serve_packet(server, service, &r);
+            reply = rt_reply_for(server, r.token);
+            answers = true;
+            break;
+        case PACKET_NONE:
+        case PACKET_CANCEL:
+        case PACKET_EVENT:
+        case PACKET_READY:
+        case PACKET_EXIT:
+        case PACKET_PAGE:
+        case PACKET_FAULT:
+        case PACKET_IRQ:
+        case PACKET_UNUSED:
+        default:
+            answers = false;
+            serve_packet(server, service, &r);
+            break;
+        }
+    }
+}
