@@ -98,6 +98,10 @@ enum keep_operation : uint32_t {
     KEEP_NONE = 0,
     KEEP_PUT = 1,   /* move `handle` of this process to `slot` (what was there is closed) */
     KEEP_CLEAR = 2, /* close what is in `slot` */
+    /* Not about the keep, but part of the same step: */
+    KEEP_READY =
+        3, /* `handle`: a session (RIGHT_RECEIVE): clear readiness bits `keep`, set `slot` */
+    KEEP_FORGET = 4, /* `handle`: a dead process (RIGHT_MANAGE): its exit is accounted for */
 };
 struct keep_move {
     handle_t keep;

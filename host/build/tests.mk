@@ -36,12 +36,13 @@ $(foreach t,$(FUZZERS),$(eval $(call unit_rule,fuzz,$(t))))
 
 # The dispatchers' generated fuzzers: build/host/unit/fuzz/idl/NAME_fuzz
 ifneq ($(IDL_SOURCES),)
+IDL_FUZZ_SUPPORT := $(call objects,fuzz,host/idlc/tests/fuzz_support.c host/idlc/tests/loopback.c)
 define idl_fuzz_rule
 UNIT_fuzz += $(HOST)/unit/fuzz/idl/$(1)_fuzz
-$(HOST)/unit/fuzz/idl/$(1)_fuzz: $(DIR_fuzz)/generated/idl/$(1)_fuzz.c.o $(call test_libraries,fuzz)
+$(HOST)/unit/fuzz/idl/$(1)_fuzz: $(DIR_fuzz)/generated/idl/$(1)_fuzz.c.o $(IDL_FUZZ_SUPPORT) $(call test_libraries,fuzz)
 	$$(call say,LINK,$$@)
 	@mkdir -p $$(@D)
-	$$(quiet)$$(LINK_fuzz) -o $$@ $$< -Wl,--start-group $(call test_libraries,fuzz) -Wl,--end-group
+	$$(quiet)$$(LINK_fuzz) -o $$@ $$< $(IDL_FUZZ_SUPPORT) -Wl,--start-group $(call test_libraries,fuzz) -Wl,--end-group
 endef
 $(foreach n,$(IDL_NAMES),$(eval $(call idl_fuzz_rule,$(n))))
 endif

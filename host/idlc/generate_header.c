@@ -2,6 +2,7 @@
 #include "host/idlc/generate.h"
 #include "host/idlc/objects.h"
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct type_use *_Nonnull type_of(const struct parameter *_Nonnull parameter) {
@@ -172,10 +173,19 @@ void emit_handler_parameters(const struct generator *_Nonnull generator,
     }
 }
 
+/* Functions link under names of their own: the simulator links stubs and dispatchers together with
+ * the kernel's core, which has a stream_read of its own. */
+static void emit_link_name(struct generator *_Nonnull generator, const char *_Nonnull method,
+                           const char *_Nonnull part) {
+    emit(generator->out, "#pragma redefine_extname %s_%s%s idl_%s_%s%s\n", generator->name, method,
+         part, generator->name, method, part);
+}
+
 static void emit_prototypes(struct generator *_Nonnull generator,
                             const struct method *_Nonnull method) {
     struct output *line = &generator->line;
     const char *name = method->name.text;
+    emit_link_name(generator, name, "");
     emit_comment(generator->out, 0, method->documentation);
     emit(line, "status_t %s_%s(handle_t session", generator->name, name);
     emit_stub_arguments(generator, line, method, true);
@@ -200,6 +210,7 @@ static void emit_late_reply(struct generator *_Nonnull generator,
     if (!method->parks) {
         return;
     }
+    emit_link_name(generator, name, "_reply");
     emit(generator->out, "/* Answers such a call after it was parked. */\n");
     emit(line, "void %s_%s_reply(struct rt_reply *_Nonnull reply", generator->name, name);
     if (has_parameters(method, true)) {
@@ -208,6 +219,9 @@ static void emit_late_reply(struct generator *_Nonnull generator,
     emit(line, ");");
     end_line(generator);
     if (method->out.lease != NO_INDEX) {
+        char room[NAME_SIZE + 1] = {};
+        (void)snprintf(room, sizeof(room), "_%s", method->parameters[method->out.lease].name.text);
+        emit_link_name(generator, name, room);
         emit(generator->out, "/* The client's room of a call that was parked, of a size that the "
                              "server kept. */\n");
         emit(line,
@@ -237,6 +251,9 @@ static void emit_handlers(struct generator *_Nonnull generator) {
     emit(out, "static inline bool %s_speaks(uint32_t label) {\n", generator->name);
     emit(out, "    return label >> 12 == (RT_LABEL(%" PRIu64 ", %" PRIu64 ", 0) >> 12);\n}\n",
          protocol->heading.number, protocol->heading.version);
+    emit_link_name(generator, "dispatch", "");
+    emit_link_name(generator, "trace", "");
+    emit_link_name(generator, "methods", "");
     emit(out, "/* Validates a request, has it handled, and fills request->reply. */\n");
     emit(&generator->line,
          "void %s_dispatch(const struct %s_handlers *_Nonnull handlers, void *_Nonnull server, "

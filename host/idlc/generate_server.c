@@ -404,10 +404,11 @@ void generate_server(struct generator *_Nonnull generator) {
     const struct protocol *protocol = generator->protocol;
     struct output *out = generator->out;
     emit_head(generator, "The dispatcher: every request is validated before a handler sees it.");
-    emit(out, "#include \"idl/%s.h\"\n\n", generator->name);
+    emit(out, "#include \"idl/%s.h\"\n", generator->name);
     if (protocol->method_count == 0) {
         return;
     }
+    emit_blank(out);
     emit_methods(generator);
     for (uint32_t i = 0; i < protocol->method_count; i++) {
         emit_room(generator, &protocol->methods[i]);

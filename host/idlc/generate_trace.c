@@ -119,10 +119,11 @@ void generate_trace(struct generator *_Nonnull generator) {
     const struct protocol *protocol = generator->protocol;
     struct output *out = generator->out;
     emit_head(generator, "Trace decoder.");
-    emit(out, "#include \"idl/%s.h\"\n\n", generator->name);
+    emit(out, "#include \"idl/%s.h\"\n", generator->name);
     if (protocol->method_count == 0) {
         return;
     }
+    emit_blank(out);
     bool replies = false;
     for (uint32_t i = 0; i < protocol->method_count; i++) {
         replies |= protocol->methods[i].out.word_count > 0;

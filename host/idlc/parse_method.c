@@ -140,6 +140,13 @@ static void check_marks(struct parser *_Nonnull parser, const struct method *_No
                     "'%s' forwards a principal, but no server may call it (bounded)",
                     method->name.text);
     }
+    static const char *const taken[] = {"dispatch", "trace", "methods", "handlers", "speaks"};
+    for (size_t i = 0; i < ARRAY_LENGTH(taken); i++) {
+        if (text_is(name_text(&method->name), taken[i])) {
+            parser_fail(parser, method->place, "'%s' is what generated code calls another thing",
+                        method->name.text);
+        }
+    }
     if (method->documentation.size == 0) {
         parser_fail(parser, method->place, "'%s' has no documentation", method->name.text);
     }

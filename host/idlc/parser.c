@@ -94,6 +94,9 @@ static void parse_enum(struct parser *_Nonnull parser, enum type_kind kind, stru
     if (base.form != FORM_SCALAR || base.length != 0 || base.scalar > SCALAR_U64) {
         parser_fail(parser, place, "expected u8, u16, u32 or u64");
     }
+    if (parser->failed) {
+        return;
+    }
     type->base = base.scalar;
     uint64_t max =
         base.scalar == SCALAR_U64 ? UINT64_MAX : (UINT64_C(1) << (8u << base.scalar)) - 1;

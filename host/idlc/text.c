@@ -196,10 +196,15 @@ static size_t find_value(struct text line) {
     return 0;
 }
 
-/* Breaks the text from `at` on; returns the widest line's columns. */
-static size_t emit_pieces(struct output *_Nullable out, struct text text, size_t at, size_t used) {
+struct shape {
+    size_t widest, lines;
+};
+
+/* Breaks the text from `at` on, the first line behind `used` columns. */
+static struct shape emit_pieces(struct output *_Nullable out, struct text text, size_t at,
+                                size_t used) {
     size_t indent = 0;
-    size_t widest = 0;
+    struct shape shape = {};
     while (at < text.size) {
         size_t end = piece_end(text, at, used);
         size_t shown = end < text.size ? end - 1 : end;
@@ -209,12 +214,13 @@ static size_t emit_pieces(struct output *_Nullable out, struct text text, size_t
             emit_text(to, text_part(text, at, shown));
             emit(to, "\n");
         }
-        widest = MAX(widest, used + columns(text, at, shown));
+        shape.widest = MAX(shape.widest, used + columns(text, at, shown));
+        shape.lines++;
         indent = open_column(text, at, end, used, indent);
         used = indent;
         at = end;
     }
-    return widest;
+    return shape;
 }
 
 static size_t indentation(struct text line) {
@@ -225,28 +231,34 @@ static size_t indentation(struct text line) {
     return count;
 }
 
-/* Whether an assignment is too long for a line, and its value alone, on the next, is not. */
-static bool value_fits_below(struct text line) {
+/* Whether a line is better broken before what it calls: before a function's name that is declared,
+ * or before the value of an assignment, where that takes no more lines. */
+static size_t first_break(struct text line) {
+    struct shape plain = emit_pieces(nullptr, line, 0, 0);
     size_t value = find_value(line);
-    return indentation(line) > 0 && value > 0 && columns(line, 0, line.size) > COLUMN_MAX &&
-           indentation(line) + 4 + columns(line, value, line.size) <= COLUMN_MAX;
+    if (plain.lines < 2 && plain.widest <= COLUMN_MAX) {
+        return 0;
+    }
+    if (indentation(line) == 0) {
+        return plain.widest > COLUMN_MAX ? name_start(line) : 0;
+    }
+    struct shape below = emit_pieces(nullptr, line, value, indentation(line) + 4);
+    bool better = plain.widest > COLUMN_MAX || below.lines + 1 <= plain.lines;
+    return value > 0 && below.widest <= COLUMN_MAX && better ? value : 0;
 }
 
 void emit_wrapped(struct output *_Nonnull out, struct output *_Nonnull line) {
     struct text text = output_text(line);
-    size_t start = 0;
+    size_t start = first_break(text);
     if (text.size == 0) {
         emit(out, "\n");
     }
-    size_t used = 0;
-    if (emit_pieces(nullptr, text, 0, 0) > COLUMN_MAX || value_fits_below(text)) {
-        bool indented = text_starts(text, " ");
-        start = indented ? find_value(text) : name_start(text);
-        used = indented && start > 0 ? indentation(text) + 4 : 0;
-        emit_text(out, text_part(text, 0, start - MIN(start, 1u)));
-        emit(out, "%s", start > 0 ? "\n" : "");
+    if (start > 0) {
+        emit_text(out, text_part(text, 0, start - 1));
+        emit(out, "\n");
     }
-    (void)emit_pieces(out, text, start, used);
+    bool indented = start > 0 && indentation(text) > 0;
+    (void)emit_pieces(out, text, start, indented ? indentation(text) + 4 : 0);
     line->size = 0;
 }
 

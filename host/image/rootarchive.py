@@ -19,7 +19,7 @@ import tarfile
 FIXED_TIME = int(os.environ.get("SOURCE_DATE_EPOCH", "1767225600"))
 
 
-class RootError(Exception):
+class RootError(ValueError):
     """An input of the root archive that makes no sense."""
 
 

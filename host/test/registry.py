@@ -105,7 +105,7 @@ def from_make(root):
             scratch = f"build/host/fuzz-corpus/{source}"
             command = f'mkdir -p {scratch} && exec "$@"'
             yield Test(f"{name}/{source.removesuffix('_fuzz')}",
-                       ("sh", "-c", command, "sh", path, f"-runs={runs}", "-seed=1", "-max_len=4096",
+                       ("sh", "-c", command, "sh", path, f"-runs={runs}", "-seed=1", "-max_len=4096", "-error_exitcode=1",
                         f"-artifact_prefix={scratch}-", *((scratch, *corpus) if corpus else ())), (path,), deep)
     for name in make_list(root, "list-simulations"):
         for variant, prefix, before in (("asan", "sim", ()), ("tsan", "sim-tsan", fixed)):

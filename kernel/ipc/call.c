@@ -23,6 +23,7 @@ static status_t set_identity(struct thread *_Nonnull self, struct request *_Nonn
         request->identity.root =
             (uint64_t)1 << 63 | (service & 0x7fff) << 48 | (page->call.root & 0xffffffffffffull);
         request->identity.path = step;
+        request->repeated = true; /* background work may always be a repetition (models.md, 4) */
         return STATUS_OK;
     }
     struct request *parent = nullptr;
@@ -93,11 +94,15 @@ static status_t prepare_extras(struct thread *_Nonnull self, struct request *_No
         status = take_handles(self, request);
     }
     if (status != STATUS_OK) {
+        request->repeated = false;
         if (request->reserved_slots > 0) {
             handle_unreserve(&self->process->table, request->reserved_slots);
             request->reserved_slots = 0;
         }
         return status;
+    }
+    if ((flags & (CALL_NESTED | CALL_BACKGROUND)) != 0) {
+        request_set_nested(request);
     }
     if ((flags & CALL_HAS_LEASES) != 0) {
         request->lease_in = page->call.lease_in;
@@ -151,6 +156,7 @@ status_t call_begin(struct thread *_Nonnull self, struct syscall_registers *_Non
     request->label = (uint32_t)registers->b;
     request->inline_length = inline_length;
     request->session = session;
+    session->calls++;
     object_reference(&session->object);
     self->process->calls_made++;
     if (self->handling != nullptr) {

@@ -13,6 +13,7 @@ struct commit {
     struct memory *_Nullable targets[COMMIT_PATCHES];
     struct keep_move moves[COMMIT_KEEP_MOVES];
     struct keep *_Nullable keeps[COMMIT_KEEP_MOVES];
+    struct object *_Nullable others[COMMIT_KEEP_MOVES]; /* of KEEP_READY, KEEP_FORGET */
     handle_t handles[CALL_HANDLES];
 };
 
@@ -63,8 +64,19 @@ static status_t check_moves(const struct thread *_Nonnull self,
     for (uint32_t i = 0; i < commit->keep_count; i++) {
         const struct keep_move *move = &commit->moves[i];
         struct object *object = nullptr;
-        status_t status =
-            handle_find(&self->process->table, move->keep, OBJECT_KEEP, RIGHT_WRITE, &object);
+        status_t status = STATUS_OK;
+        if (move->operation == KEEP_READY || move->operation == KEEP_FORGET) {
+            bool ready = move->operation == KEEP_READY;
+            status = handle_find(&self->process->table, move->handle,
+                                 ready ? OBJECT_SESSION : OBJECT_PROCESS,
+                                 ready ? RIGHT_RECEIVE : RIGHT_MANAGE, &object);
+            if (status != STATUS_OK) {
+                return status;
+            }
+            commit->others[i] = object;
+            continue;
+        }
+        status = handle_find(&self->process->table, move->keep, OBJECT_KEEP, RIGHT_WRITE, &object);
         if (status != STATUS_OK) {
             return status;
         }
@@ -144,6 +156,14 @@ static void apply_patches(const struct thread *_Nonnull self,
 static void apply_moves(struct thread *_Nonnull self, const struct commit *_Nonnull commit) LOCKED {
     for (uint32_t i = 0; i < commit->keep_count; i++) {
         const struct keep_move *move = &commit->moves[i];
+        if (move->operation == KEEP_READY) {
+            session_set_ready((struct session *)SOME(commit->others[i]), move->keep, move->slot);
+            continue;
+        }
+        if (move->operation == KEEP_FORGET) {
+            process_forget((struct process *)SOME(commit->others[i]));
+            continue;
+        }
         struct keep *keep = SOME(commit->keeps[i]);
         struct object *object = nullptr;
         uint32_t rights = 0;
@@ -170,10 +190,12 @@ static void apply_handles(struct thread *_Nonnull self, struct request *_Nonnull
         status_t status = handle_take(&self->process->table, commit->handles[i], RIGHT_TRANSFER,
                                       &object, &rights);
         CHECK(status == STATUS_OK);
+        if (SOME(object)->type == OBJECT_SESSION) {
+            /* For an orphan too: the vault names it now, so its close must be told (models.md, 8).
+             */
+            ((struct session *)SOME(object))->live = true;
+        }
         if (client != nullptr) {
-            if (SOME(object)->type == OBJECT_SESSION) {
-                ((struct session *)SOME(object))->live = true;
-            }
             request->reserved_slots--;
             SOME(client->page)->call.handles[i] =
                 handle_insert_reserved(&client->process->table, SOME(object), rights);

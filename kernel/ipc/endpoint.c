@@ -91,7 +91,7 @@ status_t session_create(struct endpoint *_Nonnull endpoint, uint64_t cookie, uin
 
 void session_unhandled(struct session *_Nonnull session) {
     source_close(&session->source);
-    if (!session->live || session->forgotten || session->endpoint->closed ||
+    if (session->calls > 0 || !session->live || session->forgotten || session->endpoint->closed ||
         session->close->state != REQUEST_IDLE) {
         return;
     }
@@ -368,7 +368,9 @@ void request_cancel(struct request *_Nonnull request) {
         return;
     }
     request->cancelled = true;
-    if (request->state == REQUEST_QUEUED && request->order == 0) {
+    /* "Never received" is not "surely new": a nested call that is sent again may have had its
+     * effect (docs/models.md, 1). */
+    if (request->state == REQUEST_QUEUED && request->order == 0 && !request->repeated) {
         request_answer(request, STATUS_CANCELLED);
     } else if (request->state == REQUEST_IN_HAND) {
         struct endpoint *endpoint = SOME(request->endpoint);

@@ -29,6 +29,7 @@ struct session {
     struct list endpoint_link;
     struct source source; /* readiness */
     uint64_t cookie;
+    uint32_t calls; /* under way through it: the close follows the last one's reply */
     uint32_t ready, edges;
     uint32_t flags;                  /* status flags with Linux's values */
     bool live;                       /* was given to a client: its last close is told */

@@ -27,6 +27,7 @@ status_t request_create(struct domain *_Nonnull domain, enum request_kind kind,
     list_init(&request->hand_link);
     list_init(&request->notice_link);
     list_init(&request->deadline_link);
+    list_init(&request->nested_link);
     *out = request;
     return STATUS_OK;
 }
@@ -55,7 +56,21 @@ status_t request_find(uint64_t token, const struct process *_Nonnull holder,
     return STATUS_OK;
 }
 
+static struct list nested_calls GUARDED = {&nested_calls, &nested_calls};
+
+void request_set_nested(struct request *_Nonnull request) {
+    list_append(&nested_calls, &request->nested_link);
+}
+
 bool request_root_live(uint64_t root) {
+    if (root >> 63 != 0) {
+        return true;
+    }
+    LIST_FOR(nested, &nested_calls, struct request, nested_link) {
+        if (nested->identity.root == root) {
+            return true;
+        }
+    }
     const struct request *request = slab_request_at((uint32_t)(root & TOKEN_NUMBER_MASK));
     return request != nullptr && request->domain != nullptr &&
            request->generation == root >> TOKEN_NUMBER_BITS && request->state != REQUEST_IDLE;
@@ -85,6 +100,7 @@ void request_end(struct request *_Nonnull request) {
     list_remove(&request->hand_link);
     list_remove(&request->notice_link);
     list_remove(&request->deadline_link);
+    list_remove(&request->nested_link);
     request_unpin(request);
     for (uint32_t i = 0; i < request->handle_count; i++) {
         struct carried_handle *carried = &request->handles[i];
@@ -119,6 +135,7 @@ void request_end(struct request *_Nonnull request) {
     request->order = 0;
     request->busy_ticks = 0;
     struct session *session = request->session;
+    bool was_call = request->kind == REQUEST_CALL;
     request->session = nullptr;
     if (request->orphan) {
         request->orphan = false;
@@ -126,6 +143,12 @@ void request_end(struct request *_Nonnull request) {
         source_notify(&endpoint->source, UINT32_MAX); /* a call may have waited for its end */
     }
     if (session != nullptr) {
+        if (was_call) {
+            session->calls--;
+            if (session->object.handles == 0) {
+                session_unhandled(SOME(session));
+            }
+        }
         object_release(&session->object);
     }
 }

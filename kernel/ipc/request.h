@@ -59,7 +59,8 @@ struct request {
     uint64_t busy_ticks, busy_since;
     uint64_t deadline_ns;
     struct list deadline_link;
-    uint64_t client_serial; /* process serial stamped when made */
+    struct list nested_link; /* all nested calls: their roots are live (docs/models.md, 5) */
+    uint64_t client_serial;  /* process serial stamped when made */
     uint32_t principal;
     uint32_t attempts;
     uint32_t label, inline_length;
@@ -80,7 +81,10 @@ uint64_t request_token(const struct request *_Nonnull request) LOCKED;
 /* The request in hand of `holder` that a token names. Errors: NOT_FOUND. */
 status_t request_find(uint64_t token, const struct process *_Nonnull holder,
                       struct request *_Nullable *_Nonnull out) LOCKED;
-/* Is the outermost call that drew this root still unanswered? */
+/* Registers a call whose root is another call's. */
+void request_set_nested(struct request *_Nonnull request) LOCKED;
+/* Is any call or orphan of this root left, at any depth? Roots of background work are live until
+ * their server says otherwise, so they always are here. */
 bool request_root_live(uint64_t root) LOCKED;
 /* Drops what a call holds and makes its request idle again, token invalid. */
 void request_end(struct request *_Nonnull request) LOCKED;

@@ -271,6 +271,8 @@ bool waitset_deliver(struct waitset *_Nonnull waitset, struct thread *_Nonnull t
 static void waitset_wake(struct waitset *_Nonnull waitset) LOCKED {
     LIST_FOR(thread, &waitset->waiters, struct thread, wait_link) {
         if (thread->state != THREAD_RECEIVING) {
+            thread->woken_by = waitset;
+            object_reference(&waitset->object);
             thread_restart(thread);
             return;
         }
@@ -280,6 +282,18 @@ static void waitset_wake(struct waitset *_Nonnull waitset) LOCKED {
             return;
         }
     }
+}
+
+void waitset_looked(struct thread *_Nonnull thread, bool died) {
+    struct waitset *waitset = thread->woken_by;
+    if (waitset == nullptr) {
+        return;
+    }
+    thread->woken_by = nullptr;
+    if (died && !list_empty(&waitset->ready)) {
+        waitset_wake(SOME(waitset));
+    }
+    object_release(&waitset->object);
 }
 
 void source_notify(struct source *_Nonnull source, uint32_t bits) {

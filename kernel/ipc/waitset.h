@@ -42,6 +42,9 @@ status_t waitset_bind(struct waitset *_Nonnull waitset, struct object *_Nonnull 
 
 /* Delivers the next packet to the registers of `thread`, which is in reply_receive; false: none. */
 bool waitset_deliver(struct waitset *_Nonnull waitset, struct thread *_Nonnull thread) LOCKED;
+/* A thread that was woken to look has looked, or died before it did: then the wake goes to another
+ * (docs/models.md, 12). */
+void waitset_looked(struct thread *_Nonnull thread, bool died) LOCKED;
 /* Puts `thread` to sleep in the waitset. */
 void waitset_sleep(struct waitset *_Nonnull waitset, struct thread *_Nonnull thread) LOCKED;
 

@@ -66,6 +66,7 @@ bool pager_has_request(const struct memory *_Nonnull memory) {
 }
 
 void pager_died(struct memory *_Nonnull memory) {
+    memory->credit = 0; /* its successor counts what is dirty, and promises anew */
     LIST_FOR(thread, &memory->waiters, struct thread, wait_link) {
         thread->wait_reported = false;
     }

@@ -169,6 +169,7 @@ status_t stream_write(struct thread *_Nonnull self, struct session *_Nonnull ses
             memory->content_size = MAX(old_size, start + copied);
         }
         if (status == STATUS_RESTART) {
+            stream_writer_gone(self); /* nobody waits for a pager inside the slot */
             return status;
         }
         if (status != STATUS_OK) {

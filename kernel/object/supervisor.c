@@ -72,11 +72,11 @@ static void start(enum start_mode mode) LOCKED {
     state.started_ns = arch_clock_ns();
     bytes_copy(SOME(process)->name, "supervisor", sizeof "supervisor");
     give_handles(SOME(process));
-    if (state.image != nullptr) {
+    if (entry == 0) {
         must(boot_load_supervisor(SOME(state.image), SOME(process), &entry, &stack), "program");
     }
     must(thread_create(SOME(process), PRIORITY_SUPERVISOR, true, &thread), "thread");
-    uint64_t page = state.image != nullptr ? NATIVE_THREAD_PAGE : 0;
+    uint64_t page = state.entry == 0 ? NATIVE_THREAD_PAGE : 0;
     must(thread_start(SOME(thread), entry, stack, mode, page), "start");
     object_release(&SOME(thread)->object);
 }

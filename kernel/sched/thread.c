@@ -2,6 +2,7 @@
 #include "kernel/ipc/call.h"
 #include "kernel/ipc/endpoint.h"
 #include "kernel/ipc/futex.h"
+#include "kernel/ipc/waitset.h"
 #include "kernel/memory/space.h"
 #include "kernel/memory/stream.h"
 #include "kernel/object/domain.h"
@@ -299,6 +300,7 @@ void thread_finish(struct thread *_Nonnull thread) {
         return;
     }
     thread_unwait(thread);
+    waitset_looked(thread, true);
     stream_writer_gone(thread);
     if (thread->request->state != REQUEST_IDLE) {
         thread->orphaned_call = thread->request->state == REQUEST_IN_HAND;

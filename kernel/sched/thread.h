@@ -59,6 +59,7 @@ struct thread {
     bool reply_only;        /* this reply is not followed by a receive */
     uint64_t run_ticks, started_ticks;
     uint64_t clear_address;
+    struct waitset *_Nullable woken_by;     /* woken to look again, and has not yet; referenced */
     struct waitset *_Nullable poll_waitset; /* of wait with WAIT_LIST; referenced */
 };
 

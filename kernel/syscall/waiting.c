@@ -52,6 +52,7 @@ status_t sys_waitset_bind(struct thread *_Nonnull self, struct syscall_registers
 status_t sys_wait(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r) {
     uint64_t count = 0;
     status_t status = STATUS_OK;
+    waitset_looked(self, false);
     if ((r->words[2] & WAIT_LIST) != 0) {
         status = waitset_wait_list(self, r->b, r->words[0], r->words[1], r->words[2], &count);
     } else {

@@ -85,17 +85,32 @@ status_t rt_stage_record(struct rt_server *_Nonnull server, const void *_Nonnull
     return rt_stage(server, target, record, record->size);
 }
 
-status_t rt_stage_keep(struct rt_server *_Nonnull server, uint32_t slot, handle_t handle) {
+static status_t stage_move(struct rt_server *_Nonnull server, struct keep_move move) {
     if (server->keep_count == COMMIT_KEEP_MOVES) {
         return STATUS_OUT_OF_RANGE;
     }
-    server->page->keep_moves[server->keep_count++] = (struct keep_move){
-        .keep = server->keep,
-        .operation = handle == HANDLE_NONE ? KEEP_CLEAR : KEEP_PUT,
-        .slot = slot,
-        .handle = handle,
-    };
+    server->page->keep_moves[server->keep_count++] = move;
     return STATUS_OK;
+}
+
+status_t rt_stage_keep(struct rt_server *_Nonnull server, uint32_t slot, handle_t handle) {
+    return stage_move(server, (struct keep_move){
+                                  .keep = server->keep,
+                                  .operation = handle == HANDLE_NONE ? KEEP_CLEAR : KEEP_PUT,
+                                  .slot = slot,
+                                  .handle = handle,
+                              });
+}
+
+status_t rt_stage_ready(struct rt_server *_Nonnull server, handle_t session, uint32_t clear,
+                        uint32_t set) {
+    return stage_move(
+        server,
+        (struct keep_move){.keep = clear, .operation = KEEP_READY, .slot = set, .handle = session});
+}
+
+status_t rt_stage_forget(struct rt_server *_Nonnull server, handle_t process) {
+    return stage_move(server, (struct keep_move){.operation = KEEP_FORGET, .handle = process});
 }
 
 void rt_stage_drop(struct rt_server *_Nonnull server) {

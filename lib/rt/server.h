@@ -33,6 +33,9 @@ struct rt_server {
     struct rt_context context;
 };
 
+/* The entry of every server's program; the loader passes enum start_mode and the thread page. */
+void server_main(uint64_t mode, uint64_t thread_page);
+
 /* A packet that is no call: a close, a cancellation, an event, readiness … */
 struct rt_packet {
     enum packet_kind kind;
@@ -71,6 +74,11 @@ status_t rt_stage_record(struct rt_server *_Nonnull server, const void *_Nonnull
 /* Stages moving a handle of this process into slot `slot` (1 …) of the keep, or clearing the slot
  * (HANDLE_NONE). */
 status_t rt_stage_keep(struct rt_server *_Nonnull server, uint32_t slot, handle_t handle);
+/* Stages a readiness change of a session that this process may receive for, and the forgetting of a
+ * dead process: both are part of the step that they belong to (docs/models.md, 10 and 11). */
+status_t rt_stage_ready(struct rt_server *_Nonnull server, handle_t session, uint32_t clear,
+                        uint32_t set);
+status_t rt_stage_forget(struct rt_server *_Nonnull server, handle_t process);
 void rt_stage_drop(struct rt_server *_Nonnull server);
 /* Applies what is staged now, without a reply: background work, progress of a long call. */
 status_t rt_commit(struct rt_server *_Nonnull server);

@@ -86,7 +86,7 @@ status_t service_prepare(struct supervisor *_Nonnull self, uint32_t index) {
 
 /* What is given to a new process, in the order in which its handles will be numbered. */
 struct giving {
-    struct rt_start page;
+    struct rt_start *_Nonnull page;
     handle_t process;
     status_t status;
 };
@@ -98,13 +98,13 @@ static void give(struct giving *_Nonnull giving, const char *_Nonnull name, hand
     if (giving->status != STATUS_OK) {
         return;
     }
-    if (giving->page.count == RT_START_NAMES) {
+    if (giving->page->count == RT_START_NAMES) {
         giving->status = STATUS_OUT_OF_RANGE;
         return;
     }
     giving->status = rt_handle_move(0, handle, giving->process, HANDLE_MOVE_ANY, rights,
                                     copy ? HANDLE_MOVE_COPY : 0, &placed);
-    struct rt_start_entry *entry = &giving->page.entries[giving->page.count++];
+    struct rt_start_entry *entry = &giving->page->entries[giving->page->count++];
     bytes_copy(entry->name, name, MIN(text_length(name, 24), sizeof entry->name - 1));
     entry->handle = placed;
 }
@@ -222,12 +222,13 @@ static status_t give_all(struct supervisor *_Nonnull self, uint32_t index, handl
         status = rt_handle_move(0, start, process, HANDLE_MOVE_ANY, RIGHT_READ | RIGHT_INSPECT,
                                 HANDLE_MOVE_COPY, &placed);
     }
-    struct giving giving = {.process = process, .status = status};
-    giving.page.version = RT_START_VERSION;
-    giving.page.vault_size = (uint32_t)(manifest->vault_pages * PAGE_SIZE);
-    giving.page.number = index + 1;
-    bytes_copy(giving.page.service, manifest->service, sizeof manifest->service);
-    bytes_copy(giving.page.arguments, manifest->argument, sizeof manifest->argument);
+    self->giving = (struct rt_start){};
+    struct giving giving = {.page = &self->giving, .process = process, .status = status};
+    giving.page->version = RT_START_VERSION;
+    giving.page->vault_size = (uint32_t)(manifest->vault_pages * PAGE_SIZE);
+    giving.page->number = index + 1;
+    bytes_copy(giving.page->service, manifest->service, sizeof manifest->service);
+    bytes_copy(giving.page->arguments, manifest->argument, sizeof manifest->argument);
     give(&giving, "endpoint", service->endpoint, RIGHT_ALL, true);
     give(&giving, "vault", service->vault, RIGHT_READ | RIGHT_PATCH | RIGHT_INSPECT, true);
     give(&giving, "keep", service->keep, RIGHT_ALL, true);
@@ -238,7 +239,7 @@ static status_t give_all(struct supervisor *_Nonnull self, uint32_t index, handl
         give_gift(self, &giving, &manifest->gifts[i]);
     }
     if (giving.status == STATUS_OK) {
-        giving.status = rt_memory_copy(start, 0, rt_address(&giving.page), sizeof giving.page,
+        giving.status = rt_memory_copy(start, 0, rt_address(&self->giving), sizeof self->giving,
                                        MEMORY_FROM_CALLER);
     }
     rt_handle_close(start);
@@ -288,7 +289,7 @@ void service_launch(struct supervisor *_Nonnull self, uint32_t index) {
     rt_handle_close(service->process);
     service->process = HANDLE_NONE;
     record.instance++;
-    record.state = SERVICE_STARTING;
+    record.state = SUPERVISED_STARTING;
     bytes_copy(record.name, service->manifest.service, sizeof record.name);
     service_put(self, index, &record);
     status_t status = start_process(self, index, &record);
@@ -297,11 +298,11 @@ void service_launch(struct supervisor *_Nonnull self, uint32_t index) {
         if (service->process != HANDLE_NONE) {
             (void)rt_kill(service->process, -1, EXIT_KILLED);
         }
-        record.state = SERVICE_FAILED;
+        record.state = SUPERVISED_FAILED;
         service_put(self, index, &record);
         return;
     }
-    record.state = SERVICE_RUNNING;
+    record.state = SUPERVISED_RUNNING;
     record.mode = START_RESTARTED;
     record.started_ns = rt_clock_ns();
     service_put(self, index, &record);
@@ -329,15 +330,15 @@ static uint32_t instance_state(const struct service *_Nonnull service, uint64_t 
 void service_adopt(struct supervisor *_Nonnull self, uint32_t index) {
     struct service *service = &self->services[index];
     struct service_record record = service_get(self, index);
-    if (record.state == SERVICE_STOPPED) {
+    if (record.state == SUPERVISED_STOPPED) {
         return;
     }
     uint32_t state = instance_state(service, record.instance);
-    if (record.state != SERVICE_ABSENT && state != PROCESS_DEAD) {
+    if (record.state != SUPERVISED_ABSENT && state != PROCESS_DEAD) {
         status_t status = rt_object_create(OBJECT_PROCESS, service->domain, 0, 0, record.instance,
                                            0, &service->process);
         if (status == STATUS_OK && state == PROCESS_RUNNING) {
-            record.state = SERVICE_RUNNING;
+            record.state = SUPERVISED_RUNNING;
             service_put(self, index, &record);
             return;
         }

@@ -87,7 +87,7 @@ static void check_records(struct supervisor *_Nonnull self) {
             if (record.header.kind != 0) {
                 rt_log(&self->server, "record of service %u is damaged and dropped", i);
             }
-            record = (struct service_record){.state = SERVICE_ABSENT, .mode = START_FRESH};
+            record = (struct service_record){.state = SUPERVISED_ABSENT, .mode = START_FRESH};
             service_put(self, i, &record);
         }
     }

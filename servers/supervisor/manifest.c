@@ -3,7 +3,7 @@
 
 enum {
     WORD_LIMIT = 8,
-    WORD_SIZE = 200
+    WORD_SIZE = 64
 };
 
 struct word {

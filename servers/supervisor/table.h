@@ -20,13 +20,13 @@ enum {
     REPORT_LIMIT = 8
 };
 
-enum service_state : uint32_t {
-    SERVICE_ABSENT,
-    SERVICE_STARTING,
-    SERVICE_RUNNING,
-    SERVICE_WAITING,
-    SERVICE_STOPPED,
-    SERVICE_FAILED,
+enum supervised_state : uint32_t {
+    SUPERVISED_ABSENT,
+    SUPERVISED_STARTING,
+    SUPERVISED_RUNNING,
+    SUPERVISED_WAITING,
+    SUPERVISED_STOPPED,
+    SUPERVISED_FAILED,
 };
 
 /* Slots of the supervisor's keep. */
@@ -50,12 +50,12 @@ enum {
 struct service_record {
     struct rt_record_header header;
     char name[MANIFEST_NAME];
-    uint32_t state; /* enum service_state */
+    uint32_t state; /* enum supervised_state */
     uint32_t mode;  /* enum start_mode of the next start */
     uint64_t instance;
     uint64_t restarts, faults, hangs;
-    uint32_t failures; /* without progress in between: decides on back-off */
-    uint32_t reserved;
+    uint32_t failures;   /* without progress in between: decides on back-off */
+    uint32_t last_cause; /* enum service_cause of the protocol */
     uint64_t started_ns, retry_ns;
     uint64_t answered; /* calls answered when it was looked at last: progress */
 };
@@ -95,6 +95,7 @@ struct supervisor {
     } domains[DOMAIN_LIMIT];
     uint32_t domain_count;
     handle_t timer;
+    struct rt_start giving; /* start page of the instance that is being made */
 };
 
 static inline const struct supervisor_vault *_Nonnull vault_of(

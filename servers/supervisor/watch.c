@@ -96,12 +96,16 @@ void watch_exit(struct supervisor *_Nonnull self, uint32_t index) {
     service->process = HANDLE_NONE;
     bool counts = info.exit_cause == EXIT_FAULT || info.exit_cause == EXIT_HANG ||
                   info.exit_cause == EXIT_NORMAL;
-    if (record.state == SERVICE_STOPPED || !service->manifest.restart) {
-        record.state = SERVICE_STOPPED;
+    if (record.state == SUPERVISED_STOPPED || !service->manifest.restart) {
+        record.state = SUPERVISED_STOPPED;
         service_put(self, index, &record);
         return;
     }
     record.restarts++;
+    record.last_cause = info.exit_cause == EXIT_FAULT    ? 1
+                        : info.exit_cause == EXIT_HANG   ? 2
+                        : info.exit_cause == EXIT_KILLED ? 4
+                                                         : 3;
     record.faults += info.exit_cause == EXIT_FAULT ? 1 : 0;
     record.hangs += info.exit_cause == EXIT_HANG ? 1 : 0;
     if (counts) {
@@ -114,7 +118,7 @@ void watch_exit(struct supervisor *_Nonnull self, uint32_t index) {
         escalate(self, index);
     }
     uint64_t wait = counts ? back_off_ns(record.failures) : 0;
-    record.state = SERVICE_WAITING;
+    record.state = SUPERVISED_WAITING;
     record.retry_ns = rt_clock_ns() + wait;
     service_put(self, index, &record);
     if (wait == 0) {
@@ -147,11 +151,11 @@ void watch_tick(struct supervisor *_Nonnull self) {
     uint64_t next = now + WATCH_NS;
     for (uint32_t i = 0; i < self->count; i++) {
         struct service_record record = service_get(self, i);
-        if (record.state == SERVICE_WAITING && record.retry_ns <= now) {
+        if (record.state == SUPERVISED_WAITING && record.retry_ns <= now) {
             service_launch(self, i);
-        } else if (record.state == SERVICE_WAITING) {
+        } else if (record.state == SUPERVISED_WAITING) {
             next = MIN(next, record.retry_ns);
-        } else if (record.state == SERVICE_RUNNING) {
+        } else if (record.state == SUPERVISED_RUNNING) {
             check_hang(self, i);
         }
     }

@@ -10,12 +10,12 @@
  * handles in a call, progress, unreferenced slots), 16/I6 (poison at three faults, outside kills count for nothing).
  * Each d_step is one step of the kernel under its lock, or one stretch of user code; an instance's "pc" is lost at its stop.
  *
- * Where the rules are silent this model chooses, and docs/models.md says so: every answer but OK
- * gives the handles back to a living client; progress of a call whose root has ended is swept by the next start; a
- * killed client's call that was received once stays queued, as an orphan.
+ * Where the rules are silent this model chooses, and docs/models.md says so: progress of a call whose
+ * root has ended is swept by the next start; a killed client's call that was received once stays queued, as an
+ * orphan; a session minted for a client that is gone is live for a moment, so that its last close is told.
  *
  * Shown: OK = one effect, one minted session, the handle in the keep if taken, else closed; any other
- * answer = no effect, no progress, the handle back; a killed client's = one or the other, never
+ * answer = no effect, no progress, the handle back if nobody had received the call, else closed; a killed client's = one or the other, never
  * half; no duplicate, keep slot or bulk page is left over; no copy touches a client that left; nothing is stuck (every
  * step lowers a bound, so a run without a deadlock ends).
  *
@@ -32,6 +32,7 @@
  * MUTANT KEEPDUPS      rule 11: the reply leaves the unmoved duplicates open
  * MUTANT NOSWEEP       rule 10: a restart leaves unreferenced keep slots
  * MUTANT NOPROGRESS    rules 3, 10: progress of a call that ended otherwise is never swept
+ * MUTANT NOTICELESS    rules 10, 13: a session minted for an orphan vanishes without a last close
  * MUTANT CANCELREPEAT  rules 5, 11: the kernel answers a call CANCELLED that was received before
  * MUTANT COUNTKILLS    rule 16: kills from outside count towards poison
  * MUTANT DOUBLEKEEP    rule 11: progress and reply both move the handle to the keep
@@ -87,6 +88,7 @@ byte copying[2];          /* 0 no, 1 started (pages pinned), 2 bytes written */
 
 byte faults_left = FAULTS, outside_left = OUTSIDE, cancels = 1, kills_client = 1;
 mtype outcome[ROOTS] = NONE;
+bool delivered[ROOTS];    /* it was received once */
 bool taken[ROOTS];
 
 #ifdef CANCELREPEAT
@@ -122,12 +124,12 @@ inline clear_call() {
     call_.answer = NONE
 }
 
-/* The call ends. The handle: gone with OK or with its client, else given back. */
+/* The call ends. Its handle goes back only if nobody ever received the call. */
 inline end_call(what) {
     if
     :: call_.orphan -> clear_call()
     :: else ->
-        client_has[call_.root] = (what != OK && call_.handle);
+        client_has[call_.root] = (what != OK && call_.handle && !call_.received);
         call_.handle = false; call_.answer = what; call_.holder = NOBODY; call_.at = DONE
     fi
 }
@@ -139,7 +141,7 @@ inline verdict(n) {
         assert(!client_has[n] && keep[n] == taken[n])
     :: outcome[n] == CANCELLED || outcome[n] == POISONED ->
         assert(effect[n] == 0 && minted[n] == 0 && notices[n] == 0 && blobs[n] == 0);
-        assert(client_has[n])
+        assert(client_has[n] == !delivered[n] && keep[n] == 0)
     :: else -> /* killed: all or nothing, and nobody has the handle or the session */
         assert(effect[n] <= 1 && notices[n] == effect[n] && blobs[n] == effect[n]);
         assert(minted[n] == 0 && !client_has[n] && keep[n] == (effect[n] && taken[n]))
@@ -153,7 +155,7 @@ proctype Client() {
         d_step { clear_call(); call_.root = n; call_.handle = true; call_.at = QUEUED; client_in = true };
         do
         :: d_step { call_.at == DONE && MAY_LEAVE ->
-                    outcome[n] = call_.answer;
+                    outcome[n] = call_.answer; delivered[n] = call_.received;
                     assert(call_.answer != POISONED || call_.faults == POISON);
                     assert(call_.answer != POISONED || faults_left == 0);
                     client_in = false; clear_call() };
@@ -192,7 +194,11 @@ proctype Client() {
 /* Last part of a commit with a reply: what became of the handle, the session, the duplicates. */
 inline commit_reply(i) {
     if
+#ifdef NOTICELESS
+    :: call_.orphan -> skip
+#else
     :: call_.orphan -> notices[call_.root]++
+#endif
     :: else -> minted[call_.root]++
     fi;
     end_call(OK);

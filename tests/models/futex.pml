@@ -19,7 +19,8 @@
  *
  * Bounds: three waiters (one woken, two moved: the smallest list whose move can be seen half done), two
  * rounds (the second meets leftovers of the first), one waiter per step, one time-out, one kill of a
- * waiter, one of the broadcaster in mid-requeue (four waiters, two time-outs, two kills with --deep).
+ * waiter, one of the broadcaster in mid-requeue (two time-outs and two kills, and four
+ * waiters without either, with --deep).
  *
  * MUTANT COMPARELATE   comparing and queueing are two steps
  * MUTANT WAKEFIRST     the requeue wakes before it has moved the others
@@ -29,7 +30,8 @@
  * MUTANT TIMEOUTWINS   a time-out turns a wake that was counted into ETIMEDOUT
  * MUTANT LIMBODEAD     a kill leaves the waiter on the unlinked list
  * MUTANT DEADWAKE      a killed waiter is woken in a live one's stead
- * DEEP -DWAITERS=4 -DTIMEOUTS=2 -DKILLS=2
+ * DEEP -DTIMEOUTS=2 -DKILLS=2
+ * DEEP -DWAITERS=4 -DTIMEOUTS=0 -DKILLS=0
  */
 #ifndef WAITERS
 #define WAITERS 3
@@ -109,7 +111,11 @@ proctype Broadcaster() {
     :: value < ROUNDS ->
         value++;
         d_step { /* take one to wake, and the rest off the queue, in constant time */
-            late[0] = false; late[1] = false; late[2] = false;
+            do
+            :: t < WAITERS -> late[t] = false; t++
+            :: else -> break
+            od;
+            t = 0;
             working = true; must_wake = true;
             if
             :: len(first) > 0 ->

@@ -12,7 +12,8 @@
  * each d_step is one system call or one kernel action; a server's "pc" is lost at its kill.
  *
  * Shown: an answered OK has one effect on A and one on B; an answered CANCELLED has none on either and was
- * asked for; a killed client's call has both effects or neither; background work has exactly one
+ * asked for; a killed client's call has both effects or neither (under WEAK, where
+ * its call may vanish with its server: A's effect implies B's); background work has exactly one
  * of each; nothing changes when orphans drain later; nothing is stuck (every step lowers a
  * bound, so a run without a deadlock ends: no fairness is needed).
  *
@@ -26,11 +27,13 @@
  * MUTANT SHORTKEEP      rule 3: the reply is forgotten once delivered
  * MUTANT UNPINNED       rules 1, 3: nothing keeps the root of background work alive
  * MUTANT KEEPCANCEL     rules 3, 5: the callee keeps the CANCELLED that it gave an orphan
- * MUTANT CANCELSHORT    rule 5: a repeated call is answered CANCELLED without asking below
- * MUTANT CANCELQUEUED   rule 11: the kernel answers a queued call CANCELLED although it may be a repetition
- * MUTANT NOINHERIT      rule 1: "maybe repeated" is not inherited by the nested call
+ * MUTANT CANCELSHORT+KILLS_CLIENT=0    rule 5: a repeated call is answered CANCELLED without asking below
+ * MUTANT CANCELQUEUED+KILLS_CLIENT=0   rule 11: the kernel answers a queued call CANCELLED although it may be a repetition
+ * MUTANT NOINHERIT+KILLS_CLIENT=0      rule 1: "maybe repeated" is not inherited by the nested call
  * MUTANT DROPROOT       rule 3: a killed client's call vanishes with the server that has it in hand
+ * MUTANT ROOTONLY+DROPROOT+WEAK  rule 3: a root counts as ended although an orphan of it is in hand below
  * MUTANT DONESTAYS      rule 3: a dead caller's nested call, answered but not collected, keeps its slot
+ * VARIANT dropped -DDROPROOT -DWEAK
  * DEEP -DKILLS_A=3 -DKILLS_B=3
  */
 #ifndef CALLS
@@ -41,6 +44,9 @@
 #endif
 #ifndef KILLS_B
 #define KILLS_B 2
+#endif
+#ifndef KILLS_CLIENT
+#define KILLS_CLIENT 1
 #endif
 #define BACKGROUND (CALLS + 1) /* the root of A's background work */
 #define ROOTS (CALLS + 2)
@@ -86,7 +92,7 @@ mtype kept[IDENTITIES] = NONE;
 byte hand[2] = NOSLOT;
 mtype pc_b[2] = LOOKUP;
 
-byte kills_a = KILLS_A, kills_b = KILLS_B, cancels = 1, kills_client = 1;
+byte kills_a = KILLS_A, kills_b = KILLS_B, cancels = 1, kills_client = KILLS_CLIENT;
 mtype outcome[ROOTS] = NONE; /* what each client heard; NONE: it was killed */
 bool asked[ROOTS];
 
@@ -110,6 +116,12 @@ bool asked[ROOTS];
 #endif
 #define FREE_SLOT (nested[0].at == NONE || nested[1].at == NONE || nested[2].at == NONE)
 
+#ifdef WEAK
+#define DROPPED (outcome[r] == NONE)
+#else
+#define DROPPED false
+#endif
+
 #define ALIVE(s, r) (nested[s].at != NONE && nested[s].root == (r))
 #define NESTED_ALIVE(r) (ALIVE(0, r) || ALIVE(1, r) || ALIVE(2, r))
 #ifdef UNPINNED
@@ -119,6 +131,8 @@ bool asked[ROOTS];
 #endif
 #ifdef SHORTKEEP
 #define LIVE(r) NESTED_ALIVE(r)
+#elif defined(ROOTONLY)
+#define LIVE(r) (PINNED(r) || (outer.root == (r) && (outer.at == QUEUED || outer.at == INHAND)))
 #else
 #define LIVE(r) \
     (NESTED_ALIVE(r) || PINNED(r) || (outer.root == (r) && (outer.at == QUEUED || outer.at == INHAND)))
@@ -150,7 +164,11 @@ proctype Client() {
                kills_client > 0 && outer.at != DONE ->
                kills_client--;
                if
+#ifdef DROPROOT
+               :: outer.at == QUEUED -> clear(outer)
+#else
                :: outer.at == QUEUED && !outer.repeated -> clear(outer)
+#endif
                :: else -> outer.orphan = true; outer.cancel = true
                fi
            };
@@ -167,7 +185,7 @@ proctype Client() {
             nested[2].at == NONE ->
         r = 1;
         do
-        :: r <= CALLS -> verdict(r); assert(effect_a[r] == effect_b[r]); r++
+        :: r <= CALLS -> verdict(r); assert(effect_a[r] == effect_b[r] || (DROPPED && effect_b[r])); r++
         :: else -> break
         od;
         assert(effect_a[BACKGROUND] == 1 && effect_b[BACKGROUND] == 1);

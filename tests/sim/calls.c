@@ -51,7 +51,7 @@ static void server_packet(struct rt_server *_Nonnull server,
     (void)packet;
 }
 
-static void server_main(uint64_t mode, uint64_t page) {
+static void counter_main(uint64_t mode, uint64_t page) {
     struct rt_server server;
     rt_server_begin(&server, mode, page);
     const struct counter *vault = server.vault_data;
@@ -119,7 +119,7 @@ static handle_t start_process(const char *_Nonnull name, sim_program_t _Nonnull 
 
 static void start_server(struct world *_Nonnull world, uint64_t mode) {
     const handle_t handles[] = {world->start, world->endpoint, world->vault, world->keep};
-    world->server = start_process("server", server_main, mode, PRIORITY_SERVER, handles, 4);
+    world->server = start_process("server", counter_main, mode, PRIORITY_SERVER, handles, 4);
 }
 
 static void make_start_page(struct world *_Nonnull world) {

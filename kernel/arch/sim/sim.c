@@ -456,6 +456,15 @@ void sim_syscall(struct syscall_registers *_Nonnull registers) NO_TSA {
     kernel_lock_release();
 }
 
+uint64_t sim_find_program(const char *_Nonnull name) {
+    for (uint32_t i = 0; i < sim.options.program_count; i++) {
+        if (text_equal(sim.options.programs[i].name, name)) {
+            return (uint64_t)sim.options.programs[i].program;
+        }
+    }
+    return 0;
+}
+
 uint64_t sim_thread_page(void) {
     return SOME(sim_self)->page;
 }
@@ -558,6 +567,14 @@ int sim_run(const struct sim_options *_Nonnull options, sim_program_t _Nonnull s
     sim_cpu->online = true;
     status_t status = domain_init_root();
     CHECK(status == STATUS_OK);
+    if (options->image != nullptr) {
+        struct memory *image = nullptr;
+        status = memory_create(nullptr, options->image_size, MEMORY_WIRED, 0, &image);
+        CHECK(status == STATUS_OK);
+        status = memory_write_wired(SOME(image), 0, SOME(options->image), options->image_size);
+        CHECK(status == STATUS_OK);
+        supervisor_set_image(SOME(image), SOME(image));
+    }
     supervisor_start((uint64_t)supervisor);
     if (deterministic()) {
         (void)pass_on(sim_cpu, nullptr);

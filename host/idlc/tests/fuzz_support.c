@@ -1,5 +1,5 @@
-/* See support.h. */
-#include "host/idlc/fuzz/support.h"
+/* See fuzz_support.h. */
+#include "host/idlc/tests/fuzz_support.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -289,8 +289,12 @@ static void emit_entry(struct generator *_Nonnull generator) {
 void generate_fuzz(struct generator *_Nonnull generator) {
     const struct protocol *protocol = generator->protocol;
     emit_head(generator, "Fuzz harness for the dispatcher and the stubs.");
-    emit(generator->out, "#include \"host/idlc/fuzz/support.h\"\n#include \"idl/%s.h\"\n\n",
+    emit(generator->out, "#include \"host/idlc/tests/fuzz_support.h\"\n#include \"idl/%s.h\"\n",
          generator->name);
+    if (protocol->method_count == 0) {
+        return;
+    }
+    emit_blank(generator->out);
     for (uint32_t i = 0; i < protocol->type_count; i++) {
         if (protocol->types[i].kind <= TYPE_STRUCT) {
             emit_filler(generator, &protocol->types[i]);
@@ -300,7 +304,5 @@ void generate_fuzz(struct generator *_Nonnull generator) {
         emit_handler(generator, &protocol->methods[i]);
         emit_call(generator, &protocol->methods[i]);
     }
-    if (protocol->method_count > 0) {
-        emit_entry(generator);
-    }
+    emit_entry(generator);
 }
