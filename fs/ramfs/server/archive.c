@@ -4,6 +4,7 @@
  * killed in the middle is simply followed by one that goes on. The archive is ours, but it is read
  * like any input: sizes and names are checked, and a bad header ends the filling with a log line.
  */
+#include "abi/boot.h"
 #include "fs/ramfs/server/handlers.h"
 #include "fs/ramfs/server/index.h"
 #include "lib/base/bytes.h"
@@ -196,6 +197,34 @@ static void unpack(const struct archive *_Nonnull archive) {
     rt_log(fs->server, "%u members unpacked", count);
 }
 
+/* The root archive within a boot image, or the whole of what is given where it is none. */
+static struct archive find_archive(struct ramfs *_Nonnull fs, const void *_Nonnull bytes,
+                                   uint64_t size) {
+    struct archive archive = {.fs = fs, .bytes = bytes, .size = size};
+    struct boot_header header = {};
+    if (size < sizeof header) {
+        return archive;
+    }
+    bytes_copy(&header, bytes, sizeof header);
+    if (!bytes_equal(header.magic, "ISOBOOT1", sizeof header.magic)) {
+        return archive;
+    }
+    uint64_t room = (size - sizeof header) / sizeof(struct boot_entry);
+    for (uint32_t i = 0; i < MIN((uint64_t)header.entry_count, room); i++) {
+        struct boot_entry entry = {};
+        size_t at = sizeof header + i * sizeof entry;
+        bytes_copy(&entry, bytes_at_const(bytes, at), sizeof entry);
+        if (entry.kind == BOOT_ROOT && entry.offset <= size && entry.size <= size - entry.offset) {
+            archive.bytes = bytes_at_const(bytes, (size_t)entry.offset);
+            archive.size = entry.size;
+            return archive;
+        }
+    }
+    rt_log(fs->server, "the boot image has no root archive");
+    archive.size = 0;
+    return archive;
+}
+
 static void make_root(struct ramfs *_Nonnull fs) {
     if (fs->vault->inodes[ROOT_INODE].mode != 0) {
         return;
@@ -233,8 +262,9 @@ void archive_unpack(struct ramfs *_Nonnull fs) {
         status =
             status == STATUS_OK ? rt_map(0, 0, length, image, 0, PROTECT_READ, &address) : status;
         if (status == STATUS_OK) {
-            unpack(&(struct archive){
-                .fs = fs, .bytes = (const void *)(uintptr_t)address, .size = info.content_size});
+            struct archive archive =
+                find_archive(fs, (const void *)(uintptr_t)address, info.content_size);
+            unpack(&archive);
             status = rt_unmap(0, address, length);
         }
         if (status != STATUS_OK) {

@@ -7,7 +7,7 @@
 #include "fs/ramfs/server/handlers.h"
 
 static status_t control(const struct rt_request *_Nonnull request) {
-    return request->cookie == 0 ? STATUS_OK : STATUS_NOT_ALLOWED;
+    return cookie_is_control(request->cookie) ? STATUS_OK : STATUS_NOT_ALLOWED;
 }
 
 HANDLER(gate) {

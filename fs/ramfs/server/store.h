@@ -171,6 +171,12 @@ static inline uint64_t session_cookie(const struct session_record *_Nonnull sess
     return slot | (uint64_t)session->generation << 32;
 }
 
+/* Is it the session of another service (or of a test)? It is at the root directory, and may make
+ * gates and marks. */
+static inline bool cookie_is_control(uint64_t cookie) {
+    return cookie == 0 || (cookie & RT_COOKIE_SERVICE) != 0;
+}
+
 /* This process's handle of what the keep has for an inode; stays owned by the cache. */
 status_t inode_handle(struct ramfs *_Nonnull fs, uint32_t number, handle_t *_Nonnull out);
 int64_t now_of(struct ramfs *_Nonnull fs);

@@ -17,7 +17,7 @@ uint64_t walk_mark(const struct ramfs *_Nonnull fs, uint32_t inode) {
 }
 
 status_t walk_from(const struct ramfs *_Nonnull fs, uint64_t cookie, struct walk *_Nonnull walk) {
-    if (cookie == 0) {
+    if (cookie_is_control(cookie)) {
         walk->session = 0;
         walk->start = ROOT_INODE;
         return STATUS_OK;
