@@ -109,7 +109,7 @@ child_resume:
     movq UPCALL_STACK(%rdi), %rsp
     jmp runtime_check
 
-    .section .text.sequence, "ax"
+    .section .sequence, "ax"
 runtime_again:
     movq UPCALL_STACK(%rcx), %rsp
     cld
