@@ -1,0 +1,20 @@
+# A POSIX process with no servers but those of tests/posix/boot.c: a boot image of three files.
+POSIX_TEST := $(OUT)/native/posix
+$(POSIX_TEST): $(DIR_server)/tests/posix/boot.c.o $$(PROGRAM_LIBRARIES) host/build/program.ld
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(quiet)$(LD) -static -z max-page-size=4096 -z noexecstack --gc-sections --orphan-handling=error \
+	    --build-id=none --fatal-warnings -T host/build/program.ld -o $@ $< --start-group $(PROGRAM_LIBRARIES) --end-group
+$(OUT)/native/posix-program: tests/posix/program.c $$(KERNEL_HEADERS)/.made
+	$(call say,MUSL,$@)
+	@mkdir -p $(@D)
+	$(quiet)$(CC) --target=$(ARCH)-linux-musl $(MUSL_INCLUDES) -std=gnu23 -Wall -Wextra -Werror $(LINUX_COMMON) -c -o $@.o $<
+	$(quiet)$(call MUSL_LINK,$@.o)
+$(POSIX_TEST).img: $(POSIX_TEST) $(OUT)/native/posix-program $$(POSIX_IMAGE) host/image/main.py
+	$(call say,IMAGE,$@)
+	$(quiet)$(OBJCOPY) --strip-all $< $<.stripped
+	$(quiet)$(OBJCOPY) --strip-all $(POSIX_IMAGE) $@.runtime
+	$(quiet)python3 host/image/main.py build -o $@ --program supervisor=$<.stripped \
+	    --other program=$(OUT)/native/posix-program --runtime $@.runtime
+native-tests: $(POSIX_TEST).img
+DEPENDENCY_FILES += $(DIR_server)/tests/posix/boot.c.d
