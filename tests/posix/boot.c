@@ -17,6 +17,7 @@ enum {
     COOKIE_FILE,
     CHILD_LIMIT = 256,
     FIRST_PID = 1,
+    FIRST_THREAD = 10000,
     ALLOWED = S_IFREG | 0755,
 };
 
@@ -33,7 +34,7 @@ struct child {
 struct host {
     handle_t endpoint, waitset, program, tables[3];
     struct process_table_slot *_Nonnull table;
-    uint32_t count, ended;
+    uint32_t count, threads;
     struct child children[CHILD_LIMIT];
     struct thread_page *_Nonnull page;
     bool no_reply;
@@ -207,7 +208,6 @@ static void on_exit(struct host *_Nonnull host, uint32_t pid, uint64_t code, uin
     child->ended = true;
     child->code = (uint32_t)code;
     child->cause = (uint32_t)cause;
-    host->ended++;
     if (child->vfork_token != 0) {
         answer(host, child->vfork_token, &(const uint64_t[4]){child->pid}, 0, STATUS_OK);
         child->vfork_token = 0;
@@ -303,8 +303,21 @@ static status_t on_write(void *_Nonnull server, struct rt_request *_Nonnull requ
     return status;
 }
 
-static const struct process_handlers process_handlers = {
-    .tables = on_tables, .exec = on_exec, .fork = on_fork, .wait = on_wait};
+static status_t on_add_thread(void *_Nonnull server, struct rt_request *_Nonnull request,
+                              const struct process_add_thread_in *_Nonnull in,
+                              struct process_add_thread_out *_Nonnull out) {
+    struct host *host = server;
+    (void)request;
+    (void)in;
+    out->id = FIRST_THREAD + host->threads++;
+    return STATUS_OK;
+}
+
+static const struct process_handlers process_handlers = {.tables = on_tables,
+                                                         .exec = on_exec,
+                                                         .fork = on_fork,
+                                                         .wait = on_wait,
+                                                         .add_thread = on_add_thread};
 static const struct filesystem_handlers filesystem_handlers = {.open = on_open,
                                                                .memory = on_memory};
 static const struct stream_handlers stream_handlers = {
