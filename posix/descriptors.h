@@ -5,10 +5,9 @@
 /* The entry of a descriptor; -EBADF. */
 int64_t fd_get(struct posix_thread *_Nonnull self, uint64_t fd, struct fd_entry *_Nonnull out);
 /* As fd_get, but a place only (O_PATH) is EBADF too: what reads, writes and ioctls want. */
-int64_t fd_get_open(struct posix_thread *_Nonnull self, uint64_t fd,
-                    struct fd_entry *_Nonnull out);
-/* Puts the entry at the lowest free number from `lowest` on; -EMFILE, and the handle is the caller's
- * still. */
+int64_t fd_get_open(struct posix_thread *_Nonnull self, uint64_t fd, struct fd_entry *_Nonnull out);
+/* Puts the entry at the lowest free number from `lowest` on; -EMFILE, and the handle is the
+ * caller's still. */
 int64_t fd_install(struct posix_thread *_Nonnull self, uint64_t lowest,
                    const struct fd_entry *_Nonnull entry);
 /* The same, closing the handle where there is no room. */

@@ -2,8 +2,8 @@
 #include "lib/base/test.h"
 #include "posix/sim/rename.h"
 
-#include "posix/descriptors.h"
 #include "idl/stream.h"
+#include "posix/descriptors.h"
 #include "posix/sim/sim.h"
 #include "posix/syscalls.h"
 

@@ -50,9 +50,9 @@ static int64_t map_of(const struct elf_segment *_Nonnull segment, struct elf_map
     uint64_t within = segment->address & (PAGE_SIZE - 1);
     if (segment->file_size > segment->memory_size ||
         (segment->offset & (PAGE_SIZE - 1)) != within ||
-        ckd_add(&memory_end, segment->address, segment->memory_size) ||
-        memory_end > PROGRAM_END || segment->memory_size == 0 ||
-        ckd_add(&offset_end, segment->offset, segment->file_size) || (int64_t)offset_end < 0) {
+        ckd_add(&memory_end, segment->address, segment->memory_size) || memory_end > PROGRAM_END ||
+        segment->memory_size == 0 || ckd_add(&offset_end, segment->offset, segment->file_size) ||
+        (int64_t)offset_end < 0) {
         return -EFAULT;
     }
     file_end = segment->address + segment->file_size;

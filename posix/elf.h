@@ -1,9 +1,9 @@
 #pragma once
-/* Program images: the ELF header and its segments, checked, and turned into a list of what to map. The
- * bytes are a file's, so hostile. Source: the System V ABI and its x86-64 supplement; errnos and
- * signals as Linux's binfmt_elf gives them. */
-#include "posix/linux.h"
+/* Program images: the ELF header and its segments, checked, and turned into a list of what to map.
+ * The bytes are a file's, so hostile. Source: the System V ABI and its x86-64 supplement; errnos
+ * and signals as Linux's binfmt_elf gives them. */
 #include "lib/base/safe.h"
+#include "posix/linux.h"
 
 enum {
     ELF_HEADER_SIZE = 64,
@@ -55,8 +55,8 @@ struct elf_plan {
     uint64_t interpreter_offset, interpreter_size; /* size 0: none */
     struct elf_map maps[ELF_MAP_LIMIT];
 };
-/* -ENOEXEC: cannot be told to be a program; -EFAULT here means: Linux would have begun to load it and
- * killed the process by SIGSEGV. */
+/* -ENOEXEC: cannot be told to be a program; -EFAULT here means: Linux would have begun to load it
+ * and killed the process by SIGSEGV. */
 int64_t elf_plan_make(const struct elf_header *_Nonnull header,
                       const struct elf_segment (*_Nonnull segments)[ELF_SEGMENT_LIMIT],
                       struct elf_plan *_Nonnull out);

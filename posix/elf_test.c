@@ -2,9 +2,9 @@
 #include "lib/base/test.h"
 #include "posix/sim/rename.h"
 
-#include "posix/elf.h"
 #include "abi/object.h"
 #include "abi/syscall.h"
+#include "posix/elf.h"
 #include "posix/layout.h"
 
 static struct elf_header good_header(void) {

@@ -1,8 +1,8 @@
-/* epoll over the kernel's waitset. The waitset's key is the number of the item in the process's list;
- * the list is copied by fork together with the waitset's descriptor. */
+/* epoll over the kernel's waitset. The waitset's key is the number of the item in the process's
+ * list; the list is copied by fork together with the waitset's descriptor. */
 #include "posix/epoll.h"
-#include "posix/descriptors.h"
 #include "idl/stream.h"
+#include "posix/descriptors.h"
 #include "posix/errors.h"
 #include "posix/native.h"
 #include "posix/signals.h"
@@ -123,8 +123,8 @@ LINUX(epoll_ctl) {
     state_lock(&process->lock);
     struct epoll_item *item = find(process, epoll, fd);
     if (operation == CTL_ADD) {
-        error = item != nullptr ? -EEXIST
-                                : add(process, waitset.handle, epoll, fd, &source, &event);
+        error =
+            item != nullptr ? -EEXIST : add(process, waitset.handle, epoll, fd, &source, &event);
     } else if (item == nullptr) {
         error = -ENOENT;
     } else if (operation == CTL_MOD) {
@@ -161,7 +161,8 @@ static int64_t give(struct posix_thread *_Nonnull self, uint64_t to, uint64_t co
     return (int64_t)used;
 }
 
-static int64_t wait(struct posix_thread *_Nonnull self, const struct program_frame *_Nonnull frame) {
+static int64_t wait(struct posix_thread *_Nonnull self,
+                    const struct program_frame *_Nonnull frame) {
     struct fd_entry entry = {};
     int32_t limit = (int32_t)frame->rdx;
     int32_t timeout = (int32_t)frame->r10;

@@ -1,6 +1,6 @@
-/* See exec.h: finding out what is to be run, and committing. Until the one call to `process` nothing has
- * changed, and any failure is an errno; what Linux finds out only when it is too late kills by SIGSEGV
- * here too. */
+/* See exec.h: finding out what is to be run, and committing. Until the one call to `process`
+ * nothing has changed, and any failure is an errno; what Linux finds out only when it is too late
+ * kills by SIGSEGV here too. */
 #include "posix/exec.h"
 #include "lib/base/bytes.h"
 #include "posix/errors.h"
@@ -21,14 +21,14 @@ static int64_t open_image(struct posix_thread *_Nonnull self, struct place *_Non
                           handle_t *_Nonnull out) {
     struct stream_stat info = {};
     uint32_t facts = 0;
-    int64_t error = file_open(self, place,
-                              FILESYSTEM_OPEN_FLAGS_READ | FILESYSTEM_OPEN_FLAGS_EXECUTE, 0, 0,
-                              out, &facts, &info);
+    int64_t error =
+        file_open(self, place, FILESYSTEM_OPEN_FLAGS_READ | FILESYSTEM_OPEN_FLAGS_EXECUTE, 0, 0,
+                  out, &facts, &info);
     if (error == -EISDIR) {
         return -EACCES;
     }
-    if (error == 0 && ((info.mode & S_IFMT) != S_IFREG ||
-                       (facts & STREAM_FACTS_FLAGS_CACHED) == 0)) {
+    if (error == 0 &&
+        ((info.mode & S_IFMT) != S_IFREG || (facts & STREAM_FACTS_FLAGS_CACHED) == 0)) {
         error = -EACCES;
     }
     return error;
@@ -68,10 +68,10 @@ static int64_t follow_script(struct posix_thread *_Nonnull self, struct exec_wor
         return error;
     }
     struct exec_text text = work->prefix[work->prefix_count - 1];
-    path_begin_text(self,
-                    (struct rt_bytes){.size = text.size,
-                                      .data = (const uint8_t *)&work->texts[text.offset]},
-                    &place);
+    path_begin_text(
+        self,
+        (struct rt_bytes){.size = text.size, .data = (const uint8_t *)&work->texts[text.offset]},
+        &place);
     handle_close(work->file);
     work->file = HANDLE_NONE;
     return open_image(self, &place, &work->file);
@@ -96,9 +96,10 @@ static int64_t read_plan(struct exec_work *_Nonnull work, handle_t file,
     return elf_plan_make(&work->header, &work->segments, out);
 }
 
-/* The interpreter that the image names (the dynamic linker). `fatal`: Linux would find out too late. */
-static int64_t find_interpreter(struct posix_thread *_Nonnull self,
-                                struct exec_work *_Nonnull work, bool *_Nonnull fatal) {
+/* The interpreter that the image names (the dynamic linker). `fatal`: Linux would find out too
+ * late. */
+static int64_t find_interpreter(struct posix_thread *_Nonnull self, struct exec_work *_Nonnull work,
+                                bool *_Nonnull fatal) {
     size_t size = (size_t)work->image.interpreter_size;
     struct place place = {};
     int64_t got = read_file(work->file, self->path2, MIN(size, sizeof self->path2),
@@ -168,9 +169,9 @@ static int64_t commit(struct posix_thread *_Nonnull self, struct exec_work *_Non
                             .data = (const uint8_t *)&work->record.name[0]};
     handle_t space = work->space;
     work->space = HANDLE_NONE; /* it moves with the call */
-    status_t status = process_exec(self->process->process, 0, 0, (uintptr_t)exec_entry,
-                                   RUNTIME_AREAS + AREA_SIZE, RUNTIME_AREAS + EXEC_RECORD_OFFSET,
-                                   space, work->file, name);
+    status_t status =
+        process_exec(self->process->process, 0, 0, (uintptr_t)exec_entry, RUNTIME_AREAS + AREA_SIZE,
+                     RUNTIME_AREAS + EXEC_RECORD_OFFSET, space, work->file, name);
     return error_of_process(status);
 }
 

@@ -18,7 +18,8 @@ struct exec_vectors {
     uint64_t own_argument_count, own_environment_count;
 };
 
-/* What the new image's first code finds at the bottom of its area, behind its thread_state's page. */
+/* What the new image's first code finds at the bottom of its area, behind its thread_state's page.
+ */
 struct exec_record {
     uint64_t magic;
     uint64_t entry, stack, heap, map_hint;

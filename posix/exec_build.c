@@ -1,5 +1,5 @@
-/* The new space of exec: image, interpreter, stack, runtime. Everything goes into it by Memories, since
- * a space of another process cannot be written otherwise. */
+/* The new space of exec: image, interpreter, stack, runtime. Everything goes into it by Memories,
+ * since a space of another process cannot be written otherwise. */
 #include "idl/filesystem.h"
 #include "lib/base/bytes.h"
 #include "posix/errors.h"
@@ -83,12 +83,11 @@ int64_t exec_measure(struct posix_thread *_Nonnull self, struct exec_work *_Nonn
         error = measure_own(self, vectors->arguments, vectors->own_argument_count,
                             &sizes->argument_count, &sizes->argument_bytes);
         return error != 0 ? error
-                          : measure_own(self, vectors->environment,
-                                        vectors->own_environment_count,
+                          : measure_own(self, vectors->environment, vectors->own_environment_count,
                                         &sizes->environment_count, &sizes->environment_bytes);
     }
-    error = measure_vector(self, vectors->arguments, &sizes->argument_count,
-                           &sizes->argument_bytes);
+    error =
+        measure_vector(self, vectors->arguments, &sizes->argument_count, &sizes->argument_bytes);
     return error != 0 ? error
                       : measure_vector(self, vectors->environment, &sizes->environment_count,
                                        &sizes->environment_bytes);
@@ -97,8 +96,7 @@ int64_t exec_measure(struct posix_thread *_Nonnull self, struct exec_work *_Nonn
 /* ---- Memories ---- */
 
 static int64_t memory_make(uint64_t size, handle_t *_Nonnull out) {
-    struct native_result made =
-        NATIVE(SYS_OBJECT_CREATE, OBJECT_MEMORY, 0, size, 0, 0, 0);
+    struct native_result made = NATIVE(SYS_OBJECT_CREATE, OBJECT_MEMORY, 0, size, 0, 0, 0);
     *out = made.status == STATUS_OK ? (handle_t)made.value : HANDLE_NONE;
     return error_of(made.status);
 }
@@ -196,8 +194,8 @@ static void choose_places(struct exec_work *_Nonnull work) {
         hint = loader->fixed ? hint : work->interpreter_bias + loader->end;
     }
     work->record.map_hint = (hint + PAGE_SIZE - 1) & PAGE_MASK;
-    work->record.heap = ((work->image_top + PAGE_SIZE - 1) & PAGE_MASK) +
-                        random_pages(work, 2, RANDOM_HEAP_PAGES);
+    work->record.heap =
+        ((work->image_top + PAGE_SIZE - 1) & PAGE_MASK) + random_pages(work, 2, RANDOM_HEAP_PAGES);
     work->record.entry = image->interpreter_size != 0
                              ? work->interpreter.entry + work->interpreter_bias
                              : image->entry + work->image_bias;
@@ -274,7 +272,8 @@ static int64_t put_own(struct posix_thread *_Nonnull self, struct exec_work *_No
     return 0;
 }
 
-/* With a script, its texts stand for the first argument; without any argument there is an empty one. */
+/* With a script, its texts stand for the first argument; without any argument there is an empty
+ * one. */
 static void adjust_sizes(struct posix_thread *_Nonnull self, struct exec_work *_Nonnull work,
                          const struct exec_vectors *_Nonnull vectors, size_t name_length) {
     struct stack_texts *sizes = &work->sizes;
@@ -346,8 +345,8 @@ static uint32_t make_auxiliary(struct posix_thread *_Nonnull self,
         {AUX_SEGMENTS, image->headers == 0 ? 0 : image->headers + work->image_bias},
         {AUX_SEGMENT_SIZE, ELF_SEGMENT_SIZE},
         {AUX_SEGMENT_COUNT, image->segment_count},
-        {AUX_BASE, interpreted ? work->interpreter_bias + (work->interpreter.first & PAGE_MASK)
-                               : 0},
+        {AUX_BASE,
+         interpreted ? work->interpreter_bias + (work->interpreter.first & PAGE_MASK) : 0},
         {AUX_FLAGS, 0},
         {AUX_ENTRY, image->entry + work->image_bias},
         {AUX_UID, who.uid},
@@ -381,11 +380,11 @@ static int64_t fill_stack(struct posix_thread *_Nonnull self, struct exec_work *
     error = error != 0 ? error : put_pointer(work, writer, 0);
     writer->text = plan->environment_texts;
     if (error == 0 && vectors->own) {
-        error = put_own(self, work, writer, vectors->environment,
-                        vectors->own_environment_count, false);
+        error = put_own(self, work, writer, vectors->environment, vectors->own_environment_count,
+                        false);
     } else if (error == 0) {
-        error = put_vector(self, work, writer, vectors->environment, 0,
-                           work->sizes.environment_count);
+        error =
+            put_vector(self, work, writer, vectors->environment, 0, work->sizes.environment_count);
     }
     error = error != 0 ? error : put_pointer(work, writer, 0);
     error = error != 0 ? error : flush_pointers(work, writer);
@@ -470,8 +469,7 @@ static int64_t map_runtime_image(const struct posix_thread *_Nonnull self,
     return error_of(status);
 }
 
-static int64_t build_runtime(struct posix_thread *_Nonnull self,
-                             struct exec_work *_Nonnull work) {
+static int64_t build_runtime(struct posix_thread *_Nonnull self, struct exec_work *_Nonnull work) {
     const struct posix_process *process = self->process;
     const struct fd_table *table = process->table;
     handle_t area = HANDLE_NONE;
@@ -484,8 +482,8 @@ static int64_t build_runtime(struct posix_thread *_Nonnull self,
                                    (uintptr_t)process, sizeof *process, nullptr);
     error = error != 0 ? error
                        : give_copy(work, RUNTIME_DESCRIPTORS, VFORK_SIZE - VFORK_DESCRIPTORS,
-                                   (uintptr_t)table,
-                                   offsetof(struct fd_table, entries) + entries, nullptr);
+                                   (uintptr_t)table, offsetof(struct fd_table, entries) + entries,
+                                   nullptr);
     error = error != 0 ? error
                        : give_copy(work, RUNTIME_AREAS, AREA_SIZE, (uintptr_t)self,
                                    offsetof(struct posix_thread, path), &area);

@@ -106,15 +106,13 @@ static int64_t get_at(struct posix_thread *_Nonnull self, uint64_t fd, uint8_t f
 LINUX(read) {
     struct fd_entry entry = {};
     int64_t error = get(self, frame->rdi, STREAM_FACTS_FLAGS_READABLE, &entry);
-    return error != 0 ? error
-                      : file_read(self, &entry, frame->rsi, frame->rdx, POSITION_CURRENT);
+    return error != 0 ? error : file_read(self, &entry, frame->rsi, frame->rdx, POSITION_CURRENT);
 }
 
 LINUX(write) {
     struct fd_entry entry = {};
     int64_t error = get(self, frame->rdi, STREAM_FACTS_FLAGS_WRITABLE, &entry);
-    return error != 0 ? error
-                      : file_write(self, &entry, frame->rsi, frame->rdx, POSITION_CURRENT);
+    return error != 0 ? error : file_write(self, &entry, frame->rsi, frame->rdx, POSITION_CURRENT);
 }
 
 LINUX(pread64) {
@@ -164,8 +162,8 @@ static int64_t vectors(struct posix_thread *_Nonnull self, const struct fd_entry
     return (int64_t)total;
 }
 
-/* Vectors of few bytes as one write: what a terminal, pipe or append must not see in pieces. -1: too
- * many bytes. */
+/* Vectors of few bytes as one write: what a terminal, pipe or append must not see in pieces. -1:
+ * too many bytes. */
 static int64_t write_gathered(struct posix_thread *_Nonnull self,
                               const struct fd_entry *_Nonnull entry,
                               const struct program_frame *_Nonnull frame) {
@@ -185,9 +183,9 @@ static int64_t write_gathered(struct posix_thread *_Nonnull self,
             return -1;
         }
     }
-    return total == 0 ? -1
-                      : file_write(self, entry, (uintptr_t)&self->scratch[0], total,
-                                   POSITION_CURRENT);
+    return total == 0
+               ? -1
+               : file_write(self, entry, (uintptr_t)&self->scratch[0], total, POSITION_CURRENT);
 }
 
 LINUX(readv) {

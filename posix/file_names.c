@@ -1,6 +1,6 @@
 /* Names and attributes: mkdir, unlink, rename, link, symlink, readlink, chmod, chown, utimensat,
- * truncate, chdir, getcwd, chroot and their like. Each is one call to one file system where no mount
- * lies in between. */
+ * truncate, chdir, getcwd, chroot and their like. Each is one call to one file system where no
+ * mount lies in between. */
 #include "lib/base/bytes.h"
 #include "posix/descriptors.h"
 #include "posix/errors.h"
@@ -102,8 +102,8 @@ LINUX(unlinkat) {
 
 /* ---- two paths ---- */
 
-/* The two texts of a call, one behind the other, in path and what follows it: the protocol wants them
- * as one. */
+/* The two texts of a call, one behind the other, in path and what follows it: the protocol wants
+ * them as one. */
 struct two_paths {
     struct place from, to;
     uint64_t size;
@@ -116,8 +116,7 @@ static int64_t begin_two(struct posix_thread *_Nonnull self, uint64_t from_fd, u
                          uint64_t to_fd, uint64_t to, bool empty_allowed,
                          struct two_paths *_Nonnull out) {
     int64_t error = path_begin(self, (int32_t)from_fd, from, self->path, empty_allowed, &out->from);
-    return error != 0 ? error
-                      : path_begin(self, (int32_t)to_fd, to, self->path2, false, &out->to);
+    return error != 0 ? error : path_begin(self, (int32_t)to_fd, to, self->path2, false, &out->to);
 }
 
 /* Both rests as one range in `scratch`. */
@@ -161,8 +160,8 @@ static status_t call_two(struct posix_thread *_Nonnull self, enum two_kind kind,
                            paths->to.directory, texts, second, ended, path_room(self), text);
 }
 
-/* One of the two walks stopped: goes on with that one. What is left is put into its own text, so that
- * scratch is free for the other. */
+/* One of the two walks stopped: goes on with that one. What is left is put into its own text, so
+ * that scratch is free for the other. */
 static bool step_two(struct posix_thread *_Nonnull self, struct two_paths *_Nonnull paths,
                      bool second, const struct filesystem_walk *_Nonnull ended, uint64_t text,
                      int64_t *_Nonnull error) {
@@ -172,7 +171,7 @@ static bool step_two(struct posix_thread *_Nonnull self, struct two_paths *_Nonn
     }
     size_t size = place->rest.size;
     if (size > 0) {
-        char(*own)[PATH_MAX] = second ? &self->path2 : &self->path;
+        char (*own)[PATH_MAX] = second ? &self->path2 : &self->path;
         bytes_copy(*own, SOME(place->rest.data), size);
         place->rest = (struct rt_bytes){.size = size, .data = (const uint8_t *)&(*own)[0]};
     }
@@ -237,8 +236,7 @@ static int64_t link_at(struct posix_thread *_Nonnull self, uint64_t from_fd, uin
         return -EINVAL;
     }
     uint32_t walk = (flags & AT_SYMLINK_FOLLOW) != 0 ? 0 : FILESYSTEM_WALK_FLAGS_NO_FOLLOW;
-    int64_t error =
-        begin_two(self, from_fd, from, to_fd, to, (flags & AT_EMPTY_PATH) != 0, &paths);
+    int64_t error = begin_two(self, from_fd, from, to_fd, to, (flags & AT_EMPTY_PATH) != 0, &paths);
     return error != 0 ? error : two(self, TWO_LINK, walk, &paths);
 }
 
@@ -268,9 +266,8 @@ static int64_t make_link(struct posix_thread *_Nonnull self, uint64_t target, ui
         if (error != 0) {
             break;
         }
-        status_t status =
-            filesystem_make_link(paths.to.directory, paths.to.links, (uint32_t)length, texts,
-                                 &ended, path_room(self), &text);
+        status_t status = filesystem_make_link(paths.to.directory, paths.to.links, (uint32_t)length,
+                                               texts, &ended, path_room(self), &text);
         error = error_of_filesystem(status);
         if (status != STATUS_OK || step_two(self, &paths, true, &ended, text, &error)) {
             break;
@@ -332,8 +329,7 @@ static int64_t set_at(struct posix_thread *_Nonnull self, uint64_t fd, uint64_t 
                       uint64_t flags, uint32_t which,
                       const struct filesystem_attributes *_Nonnull values) {
     struct place place = {};
-    uint32_t walk =
-        (flags & AT_SYMLINK_NOFOLLOW) != 0 ? FILESYSTEM_WALK_FLAGS_NO_FOLLOW : 0;
+    uint32_t walk = (flags & AT_SYMLINK_NOFOLLOW) != 0 ? FILESYSTEM_WALK_FLAGS_NO_FOLLOW : 0;
     int64_t error =
         path_begin(self, (int32_t)fd, path, self->path, (flags & AT_EMPTY_PATH) != 0, &place);
     WALK(self, place, walk, error,
@@ -351,8 +347,8 @@ static int64_t set_fd(struct posix_thread *_Nonnull self, uint64_t fd, bool open
     if (error != 0) {
         return error;
     }
-    status_t status = filesystem_set_attributes(entry.handle, 0, 0, which, values,
-                                                (struct rt_bytes){}, &ended, path_room(self), &text);
+    status_t status = filesystem_set_attributes(
+        entry.handle, 0, 0, which, values, (struct rt_bytes){}, &ended, path_room(self), &text);
     return status == STATUS_BAD_METHOD ? -EINVAL : error_of_filesystem(status);
 }
 
@@ -416,9 +412,9 @@ LINUX(ftruncate) {
     struct filesystem_attributes values = {.size = frame->rsi};
     struct fd_entry entry = {};
     int64_t error = fd_get_open(self, frame->rdi, &entry);
-    if (error == 0 && ((int64_t)frame->rsi < 0 ||
-                       (entry.facts & STREAM_FACTS_FLAGS_WRITABLE) == 0 ||
-                       entry.kind != STREAM_KIND_REGULAR)) {
+    if (error == 0 &&
+        ((int64_t)frame->rsi < 0 || (entry.facts & STREAM_FACTS_FLAGS_WRITABLE) == 0 ||
+         entry.kind != STREAM_KIND_REGULAR)) {
         error = -EINVAL;
     }
     return error != 0 ? error
@@ -457,10 +453,10 @@ static int64_t set_times(struct posix_thread *_Nonnull self, uint64_t fd, uint64
     } else {
         error = time_of(&(*times)[0], FILESYSTEM_ATTRIBUTE_MASK_ACCESS_TIME,
                         FILESYSTEM_ATTRIBUTE_MASK_ACCESS_NOW, &which, &values.access_ns);
-        error = error != 0 ? error
-                           : time_of(&(*times)[1], FILESYSTEM_ATTRIBUTE_MASK_MODIFY_TIME,
-                                     FILESYSTEM_ATTRIBUTE_MASK_MODIFY_NOW, &which,
-                                     &values.modify_ns);
+        error = error != 0
+                    ? error
+                    : time_of(&(*times)[1], FILESYSTEM_ATTRIBUTE_MASK_MODIFY_TIME,
+                              FILESYSTEM_ATTRIBUTE_MASK_MODIFY_NOW, &which, &values.modify_ns);
     }
     if (error != 0 || which == 0) {
         return error;
@@ -494,10 +490,10 @@ LINUX(utimes) {
         if (given[i].microseconds < 0 || given[i].microseconds >= 1000000) {
             error = -EINVAL;
         }
-        times[i] = (struct linux_timespec){given[i].seconds, given[i].microseconds % 1000000 * 1000};
+        times[i] =
+            (struct linux_timespec){given[i].seconds, given[i].microseconds % 1000000 * 1000};
     }
-    return error != 0 ? error
-                      : set_times(self, (uint32_t)AT_FDCWD, frame->rdi, 0, &times);
+    return error != 0 ? error : set_times(self, (uint32_t)AT_FDCWD, frame->rdi, 0, &times);
 }
 
 LINUX(utime) {
@@ -507,8 +503,7 @@ LINUX(utime) {
     }
     int64_t error = USER_READ(given, frame->rsi);
     struct linux_timespec times[2] = {{given[0], 0}, {given[1], 0}};
-    return error != 0 ? error
-                      : set_times(self, (uint32_t)AT_FDCWD, frame->rdi, 0, &times);
+    return error != 0 ? error : set_times(self, (uint32_t)AT_FDCWD, frame->rdi, 0, &times);
 }
 
 LINUX(umask) {
@@ -535,7 +530,8 @@ static status_t open_step(struct posix_thread *_Nonnull self, const struct place
 static int64_t open_directory(struct posix_thread *_Nonnull self, struct place *_Nonnull place,
                               handle_t *_Nonnull out) {
     int64_t error = 0;
-    WALK(self, *place, FILESYSTEM_WALK_FLAGS_DIRECTORY, error, open_step(self, place, out, &ended, &text));
+    WALK(self, *place, FILESYSTEM_WALK_FLAGS_DIRECTORY, error,
+         open_step(self, place, out, &ended, &text));
     return error == 0 && *out == HANDLE_NONE ? -EIO : error;
 }
 
@@ -543,8 +539,8 @@ static int64_t open_directory(struct posix_thread *_Nonnull self, struct place *
 static int64_t may_search(struct posix_thread *_Nonnull self, handle_t directory) {
     struct filesystem_walk ended = {};
     uint64_t text = 0;
-    return error_of_filesystem(filesystem_access(directory, 0, 0, 1, (struct rt_bytes){}, &ended,
-                                                 path_room(self), &text));
+    return error_of_filesystem(
+        filesystem_access(directory, 0, 0, 1, (struct rt_bytes){}, &ended, path_room(self), &text));
 }
 
 static void change(struct posix_thread *_Nonnull self, handle_t *_Nonnull place, handle_t to) {
@@ -556,8 +552,8 @@ static void change(struct posix_thread *_Nonnull self, handle_t *_Nonnull place,
     handle_close(old);
 }
 
-static int64_t change_to(struct posix_thread *_Nonnull self, uint64_t path,
-                         handle_t *_Nonnull what, bool floor) {
+static int64_t change_to(struct posix_thread *_Nonnull self, uint64_t path, handle_t *_Nonnull what,
+                         bool floor) {
     struct place place = {};
     handle_t directory = HANDLE_NONE;
     int64_t error = path_begin(self, AT_FDCWD, path, self->path, false, &place);
@@ -736,12 +732,14 @@ LINUX(flock) {
     bool wait = (frame->rsi & LOCK_NB) == 0;
     switch (frame->rsi & ~(uint64_t)LOCK_NB) {
     case LOCK_SH:
-        return error_of_filesystem(filesystem_lock(entry.handle, FILESYSTEM_LOCK_KIND_SHARED, wait));
+        return error_of_filesystem(
+            filesystem_lock(entry.handle, FILESYSTEM_LOCK_KIND_SHARED, wait));
     case LOCK_EX:
         return error_of_filesystem(
             filesystem_lock(entry.handle, FILESYSTEM_LOCK_KIND_EXCLUSIVE, wait));
     case LOCK_UN:
-        return error_of_filesystem(filesystem_lock(entry.handle, FILESYSTEM_LOCK_KIND_UNLOCK, wait));
+        return error_of_filesystem(
+            filesystem_lock(entry.handle, FILESYSTEM_LOCK_KIND_UNLOCK, wait));
     default:
         return -EINVAL;
     }

@@ -8,10 +8,9 @@
 #include "posix/syscalls.h"
 
 int64_t open_flags_of(uint64_t flags, uint32_t *_Nonnull out_how, uint32_t *_Nonnull out_walk) {
-    static const uint32_t by_access[4] = {
-        FILESYSTEM_OPEN_FLAGS_READ, FILESYSTEM_OPEN_FLAGS_WRITE,
-        FILESYSTEM_OPEN_FLAGS_READ | FILESYSTEM_OPEN_FLAGS_WRITE,
-        FILESYSTEM_OPEN_FLAGS_READ | FILESYSTEM_OPEN_FLAGS_WRITE};
+    static const uint32_t by_access[4] = {FILESYSTEM_OPEN_FLAGS_READ, FILESYSTEM_OPEN_FLAGS_WRITE,
+                                          FILESYSTEM_OPEN_FLAGS_READ | FILESYSTEM_OPEN_FLAGS_WRITE,
+                                          FILESYSTEM_OPEN_FLAGS_READ | FILESYSTEM_OPEN_FLAGS_WRITE};
     uint32_t how = by_access[flags & O_ACCMODE];
     uint32_t walk = (flags & O_NOFOLLOW) != 0 ? FILESYSTEM_WALK_FLAGS_NO_FOLLOW : 0;
     walk |= (flags & O_DIRECTORY) != 0 ? FILESYSTEM_WALK_FLAGS_DIRECTORY : 0;
@@ -51,9 +50,9 @@ int64_t file_open(struct posix_thread *_Nonnull self, struct place *_Nonnull pla
     for (;;) {
         struct filesystem_walk ended = {};
         uint64_t text = 0;
-        status_t status = filesystem_open(place->directory, walk_flags, place->links, how, mode,
-                                          place->rest, out_file, out_facts, &ended, out_info,
-                                          path_room(self), &text);
+        status_t status =
+            filesystem_open(place->directory, walk_flags, place->links, how, mode, place->rest,
+                            out_file, out_facts, &ended, out_info, path_room(self), &text);
         if (status == STATUS_BAD_METHOD && place->owned && place->rest.size == 0) {
             /* An object that is no file (/proc/self/fd/N of a pipe): another session of it. */
             *out_file = place->directory;
@@ -201,8 +200,7 @@ static int64_t open_at(struct posix_thread *_Nonnull self, int32_t directory, ui
         error = open_special(self, &file, &info, flags);
     }
     if (error == 0 && (flags & (O_NONBLOCK | O_APPEND)) != 0 && (flags & O_PATH) == 0) {
-        (void)NATIVE(SYS_OBJECT_SET, file, SET_SESSION_FLAGS, 0,
-                     flags & (O_NONBLOCK | O_APPEND));
+        (void)NATIVE(SYS_OBJECT_SET, file, SET_SESSION_FLAGS, 0, flags & (O_NONBLOCK | O_APPEND));
     }
     if (error != 0) {
         handle_close(file);

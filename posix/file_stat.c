@@ -1,7 +1,7 @@
 /* stat(2), statx(2), access(2), statfs(2), getdents64(2): what files are. */
+#include "posix/file_stat.h"
 #include "posix/descriptors.h"
 #include "posix/errors.h"
-#include "posix/file_stat.h"
 #include "posix/native.h"
 #include "posix/path.h"
 #include "posix/syscalls.h"
@@ -82,10 +82,9 @@ void statx_fill(struct linux_statx *_Nonnull out, const struct stream_stat *_Non
 static int64_t stat_path(struct posix_thread *_Nonnull self, int32_t directory, uint64_t path,
                          uint64_t flags, struct stream_stat *_Nonnull out) {
     struct place place = {};
-    uint32_t walk =
-        (flags & AT_SYMLINK_NOFOLLOW) != 0 ? FILESYSTEM_WALK_FLAGS_NO_FOLLOW : 0;
-    int64_t error = path_begin(self, directory, path, self->path,
-                               (flags & AT_EMPTY_PATH) != 0, &place);
+    uint32_t walk = (flags & AT_SYMLINK_NOFOLLOW) != 0 ? FILESYSTEM_WALK_FLAGS_NO_FOLLOW : 0;
+    int64_t error =
+        path_begin(self, directory, path, self->path, (flags & AT_EMPTY_PATH) != 0, &place);
     if (error != 0) {
         return error;
     }
@@ -188,23 +187,21 @@ LINUX(statx) {
 static int64_t access_at(struct posix_thread *_Nonnull self, int32_t directory, uint64_t path,
                          uint64_t mode, uint64_t flags) {
     struct place place = {};
-    uint32_t walk =
-        ((flags & AT_SYMLINK_NOFOLLOW) != 0 ? FILESYSTEM_WALK_FLAGS_NO_FOLLOW : 0) |
-        ((flags & AT_EACCESS) == 0 ? FILESYSTEM_WALK_FLAGS_REAL_IDS : 0);
+    uint32_t walk = ((flags & AT_SYMLINK_NOFOLLOW) != 0 ? FILESYSTEM_WALK_FLAGS_NO_FOLLOW : 0) |
+                    ((flags & AT_EACCESS) == 0 ? FILESYSTEM_WALK_FLAGS_REAL_IDS : 0);
     if ((mode & ~7ull & UINT32_MAX) != 0) {
         return -EINVAL;
     }
-    int64_t error = path_begin(self, directory, path, self->path,
-                               (flags & AT_EMPTY_PATH) != 0, &place);
+    int64_t error =
+        path_begin(self, directory, path, self->path, (flags & AT_EMPTY_PATH) != 0, &place);
     if (error != 0) {
         return error;
     }
     for (;;) {
         struct filesystem_walk ended = {};
         uint64_t text = 0;
-        status_t status =
-            filesystem_access(place.directory, walk, place.links, (uint32_t)mode & 7, place.rest,
-                              &ended, path_room(self), &text);
+        status_t status = filesystem_access(place.directory, walk, place.links, (uint32_t)mode & 7,
+                                            place.rest, &ended, path_room(self), &text);
         if (status != STATUS_OK) {
             error = error_of_filesystem(status);
             break;
@@ -281,8 +278,8 @@ LINUX(fstatfs) {
             enum {
                 PIPEFS_MAGIC = 0x50495045
             };
-            info = (struct filesystem_space){.type = PIPEFS_MAGIC, .block_size = 4096,
-                                             .name_max = 255};
+            info = (struct filesystem_space){
+                .type = PIPEFS_MAGIC, .block_size = 4096, .name_max = 255};
         } else {
             error = error_of_filesystem(status);
         }
@@ -337,9 +334,9 @@ static int64_t give_entries(struct posix_thread *_Nonnull self, size_t size, uin
             .kind = (uint8_t)(entry.kind & 15),
         };
         int64_t error = user_write(to + used, &head, NAME_OFFSET);
-        error = error != 0 ? error
-                           : user_write(to + used + NAME_OFFSET, &self->scratch[name],
-                                        entry.name_size);
+        error = error != 0
+                    ? error
+                    : user_write(to + used + NAME_OFFSET, &self->scratch[name], entry.name_size);
         error = error != 0 ? error
                            : user_zero(to + used + NAME_OFFSET + entry.name_size,
                                        (size_t)(length - NAME_OFFSET - entry.name_size));
@@ -374,8 +371,8 @@ LINUX(getdents64) {
         if (status != STATUS_OK) {
             return used > 0 ? (int64_t)used : error_of_filesystem(status);
         }
-        int64_t done = give_entries(self, (size_t)size, frame->rsi + used, room - used, &cookie,
-                                    &full);
+        int64_t done =
+            give_entries(self, (size_t)size, frame->rsi + used, room - used, &cookie, &full);
         if (done < 0) {
             return done;
         }

@@ -1,5 +1,5 @@
-/* fork, vfork, clone, exit. A child begins in child_begin (entry.S has moved it to its own stack), never
- * on the stack frames of its parent. */
+/* fork, vfork, clone, exit. A child begins in child_begin (entry.S has moved it to its own stack),
+ * never on the stack frames of its parent. */
 #include "posix/fork.h"
 #include "lib/base/bytes.h"
 #include "posix/descriptors.h"
@@ -250,8 +250,8 @@ static int64_t thread_launch(struct posix_thread *_Nonnull self, struct thread_s
     place->tid = tid;
     process->thread_count++;
     uint64_t page = RUNTIME_PAGES + slot * (uint64_t)PAGE_SIZE;
-    uint64_t arguments[6] = {thread, (uintptr_t)thread_entry,
-                                         place->area + AREA_SIZE, place->area, page, fs};
+    uint64_t arguments[6] = {
+        thread, (uintptr_t)thread_entry, place->area + AREA_SIZE, place->area, page, fs};
     status = native(SYS_THREAD_START, &arguments).status;
     if (status == STATUS_EXISTS) { /* a page that came with exec lies there */
         arguments[4] = 0;
@@ -273,8 +273,7 @@ static int64_t thread_clone(struct posix_thread *_Nonnull self,
     if (place == nullptr) {
         return -EAGAIN;
     }
-    struct native_result made =
-        NATIVE(SYS_OBJECT_CREATE, OBJECT_THREAD, 0, PRIORITY_FAIR, 0, 0, 0);
+    struct native_result made = NATIVE(SYS_OBJECT_CREATE, OBJECT_THREAD, 0, PRIORITY_FAIR, 0, 0, 0);
     if (made.status != STATUS_OK) {
         place->tid = 0;
         return -EAGAIN;

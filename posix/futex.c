@@ -36,11 +36,10 @@ static int64_t futex_wait(struct posix_thread *_Nonnull self,
         deadline = absolute ? ns : timeout_deadline(self, ns);
     }
     uint64_t flags = FUTEX_INTERRUPTIBLE | (absolute && realtime ? FUTEX_REALTIME : 0);
-    status_t status = NATIVE(SYS_FUTEX_WAIT, frame->rdi, (uint32_t)frame->rdx, deadline, bits,
-                             flags)
-                          .status;
-    /* With a relative timeout a call that is made again would be woken too late: Linux has it end with
-     * EINTR only where a handler ran. */
+    status_t status =
+        NATIVE(SYS_FUTEX_WAIT, frame->rdi, (uint32_t)frame->rdx, deadline, bits, flags).status;
+    /* With a relative timeout a call that is made again would be woken too late: Linux has it end
+     * with EINTR only where a handler ran. */
     return status == STATUS_CANCELLED ? -ERESTARTSYS : error_of(status);
 }
 
@@ -67,10 +66,9 @@ LINUX(futex) {
     case OPERATION_WAKE:
         return futex_wake(frame->rdi, (uint32_t)frame->rdx, 0, 0, UINT32_MAX, UINT64_MAX);
     case OPERATION_WAKE_BITSET:
-        return (uint32_t)frame->r9 == 0
-                   ? -EINVAL
-                   : futex_wake(frame->rdi, (uint32_t)frame->rdx, 0, 0, (uint32_t)frame->r9,
-                                UINT64_MAX);
+        return (uint32_t)frame->r9 == 0 ? -EINVAL
+                                        : futex_wake(frame->rdi, (uint32_t)frame->rdx, 0, 0,
+                                                     (uint32_t)frame->r9, UINT64_MAX);
     case OPERATION_REQUEUE:
     case OPERATION_CMP_REQUEUE: {
         if ((int32_t)frame->rdx < 0 || (int32_t)frame->r10 < 0 || (frame->r8 & 3) != 0) {

@@ -11,10 +11,10 @@ static uint64_t map_table(handle_t memory, uint64_t address, uint64_t limit, uin
     struct memory_info info = {};
     struct native_result got =
         NATIVE(SYS_OBJECT_INFO, memory, INFO_MEMORY, (uintptr_t)&info, sizeof info);
-    uint64_t size = got.status == STATUS_OK ? MIN(info.size, limit) & ~(uint64_t)(PAGE_SIZE - 1) : 0;
+    uint64_t size =
+        got.status == STATUS_OK ? MIN(info.size, limit) & ~(uint64_t)(PAGE_SIZE - 1) : 0;
     uint64_t at = address;
-    if (size == 0 ||
-        space_map(0, &at, size, memory, 0, protection | MAP_FIXED) != STATUS_OK) {
+    if (size == 0 || space_map(0, &at, size, memory, 0, protection | MAP_FIXED) != STATUS_OK) {
         return 0;
     }
     return size;
@@ -29,9 +29,9 @@ void facts_load(struct posix_thread *_Nonnull self) {
     if (process->facts_known != 0) {
         return;
     }
-    status_t status = process_tables(process->process, &processes, &principals, &signals,
-                                     &process->pid, &process->slot, &process->principal,
-                                     &first_thread);
+    status_t status =
+        process_tables(process->process, &processes, &principals, &signals, &process->pid,
+                       &process->slot, &process->principal, &first_thread);
     if (status != STATUS_OK) {
         return;
     }
@@ -236,9 +236,8 @@ LINUX(setgid) {
 
 static int64_t set_uids(struct posix_thread *_Nonnull self, uint64_t real, uint64_t effective,
                         uint64_t saved) {
-    struct process_ids ids = {.uid = (uint32_t)real,
-                              .effective_uid = (uint32_t)effective,
-                              .saved_uid = (uint32_t)saved};
+    struct process_ids ids = {
+        .uid = (uint32_t)real, .effective_uid = (uint32_t)effective, .saved_uid = (uint32_t)saved};
     uint32_t which = (ids.uid != UINT32_MAX ? PROCESS_ID_MASK_UID : 0) |
                      (ids.effective_uid != UINT32_MAX ? PROCESS_ID_MASK_EFFECTIVE_UID : 0) |
                      (ids.saved_uid != UINT32_MAX ? PROCESS_ID_MASK_SAVED_UID : 0);
@@ -247,9 +246,8 @@ static int64_t set_uids(struct posix_thread *_Nonnull self, uint64_t real, uint6
 
 static int64_t set_gids(struct posix_thread *_Nonnull self, uint64_t real, uint64_t effective,
                         uint64_t saved) {
-    struct process_ids ids = {.gid = (uint32_t)real,
-                              .effective_gid = (uint32_t)effective,
-                              .saved_gid = (uint32_t)saved};
+    struct process_ids ids = {
+        .gid = (uint32_t)real, .effective_gid = (uint32_t)effective, .saved_gid = (uint32_t)saved};
     uint32_t which = (ids.gid != UINT32_MAX ? PROCESS_ID_MASK_GID : 0) |
                      (ids.effective_gid != UINT32_MAX ? PROCESS_ID_MASK_EFFECTIVE_GID : 0) |
                      (ids.saved_gid != UINT32_MAX ? PROCESS_ID_MASK_SAVED_GID : 0);
@@ -299,8 +297,8 @@ LINUX(setpgid) {
     if ((int32_t)frame->rsi < 0) {
         return -EINVAL;
     }
-    return error_of_process(process_set_group(self->process->process, (uint32_t)frame->rdi,
-                                              (uint32_t)frame->rsi));
+    return error_of_process(
+        process_set_group(self->process->process, (uint32_t)frame->rdi, (uint32_t)frame->rsi));
 }
 
 LINUX(setsid) {

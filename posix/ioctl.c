@@ -156,8 +156,7 @@ static int64_t terminal(struct posix_thread *_Nonnull self, handle_t session, ui
     case TIOCNOTTY:
         return error_of_tty(tty_drop(session));
     case TCFLSH:
-        return argument > 2 ? -EINVAL
-                            : error_of_tty(tty_flush(session, (uint32_t)argument + 1));
+        return argument > 2 ? -EINVAL : error_of_tty(tty_flush(session, (uint32_t)argument + 1));
     case TCXONC:
         return argument > 3 ? -EINVAL
                             : error_of_tty(tty_flow_control(session, (enum tty_flow)argument));

@@ -1,5 +1,5 @@
-/* Record locks: OFD locks belong to the session; the classic ones to an owner session of the process,
- * which is not kept yet, so that they are refused with ENOLCK and counted. */
+/* Record locks: OFD locks belong to the session; the classic ones to an owner session of the
+ * process, which is not kept yet, so that they are refused with ENOLCK and counted. */
 #include "posix/locks.h"
 #include "idl/filesystem.h"
 #include "posix/errors.h"
@@ -58,11 +58,11 @@ int64_t fcntl_lock(struct posix_thread *_Nonnull self, const struct fd_entry *_N
         return -ENOLCK;
     }
     if (command != F_OFD_GETLK) {
-        return error_of_filesystem(filesystem_lock_record(entry->handle, HANDLE_NONE,
-                                                          command == F_OFD_SETLKW, &wanted));
+        return error_of_filesystem(
+            filesystem_lock_record(entry->handle, HANDLE_NONE, command == F_OFD_SETLKW, &wanted));
     }
-    error = error_of_filesystem(
-        filesystem_test_record(entry->handle, HANDLE_NONE, &wanted, &found));
+    error =
+        error_of_filesystem(filesystem_test_record(entry->handle, HANDLE_NONE, &wanted, &found));
     if (error != 0) {
         return error;
     }

@@ -2,8 +2,8 @@
 #include "lib/base/test.h"
 #include "posix/sim/rename.h"
 
-#include "posix/mapping.h"
 #include "abi/syscall.h"
+#include "posix/mapping.h"
 
 static int64_t request(uint64_t address, uint64_t length, uint64_t flags, uint64_t offset,
                        struct mapping_request *out) {

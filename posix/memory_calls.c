@@ -1,7 +1,7 @@
 /* mmap, munmap, mprotect, brk, mremap, madvise, msync.
  *
- * Not known here is what lies behind an address. So mremap moves by copying, as is right for private
- * anonymous memory only, and MADV_DONTNEED is refused. */
+ * Not known here is what lies behind an address. So mremap moves by copying, as is right for
+ * private anonymous memory only, and MADV_DONTNEED is refused. */
 #include "idl/filesystem.h"
 #include "posix/descriptors.h"
 #include "posix/errors.h"
@@ -12,8 +12,7 @@
 
 /* The Memory behind a descriptor, with the rights that the mapping wants and may get later. */
 static int64_t file_memory(struct posix_thread *_Nonnull self, uint64_t fd,
-                           const struct mapping_request *_Nonnull request,
-                           handle_t *_Nonnull out) {
+                           const struct mapping_request *_Nonnull request, handle_t *_Nonnull out) {
     struct fd_entry entry = {};
     int64_t error = fd_get_open(self, fd, &entry);
     if (error != 0) {
@@ -24,8 +23,7 @@ static int64_t file_memory(struct posix_thread *_Nonnull self, uint64_t fd,
     if ((entry.facts & STREAM_FACTS_FLAGS_READABLE) == 0 || (wants_write && !writable)) {
         return -EACCES;
     }
-    if ((entry.speaks & STREAM_PROTOCOLS_FILESYSTEM) == 0 ||
-        entry.kind == STREAM_KIND_DIRECTORY) {
+    if ((entry.speaks & STREAM_PROTOCOLS_FILESYSTEM) == 0 || entry.kind == STREAM_KIND_DIRECTORY) {
         return -ENODEV;
     }
     status_t status = filesystem_memory(entry.handle, request->shared && writable,
@@ -118,9 +116,9 @@ LINUX(brk) {
     if (wanted >= process->heap_first && wanted < PROGRAM_END) {
         status_t status = STATUS_OK;
         if (rounded > mapped) {
-            status = space_map(0, &mapped, rounded - mapped, 0, 0,
-                               PROTECT_READ | PROTECT_WRITE | MAP_PRIVATE | MAP_FIXED |
-                                   MAP_NO_REPLACE);
+            status =
+                space_map(0, &mapped, rounded - mapped, 0, 0,
+                          PROTECT_READ | PROTECT_WRITE | MAP_PRIVATE | MAP_FIXED | MAP_NO_REPLACE);
         } else if (rounded < mapped) {
             space_unmap(rounded, mapped - rounded);
         }
@@ -138,8 +136,8 @@ LINUX(brk) {
 static int64_t move_range(struct posix_thread *_Nonnull self, uint64_t from, uint64_t old_length,
                           uint64_t to, uint64_t new_length, uint32_t flags) {
     uint64_t at = to;
-    status_t status = space_map(0, &at, new_length, 0, 0,
-                                PROTECT_READ | PROTECT_WRITE | MAP_PRIVATE | flags);
+    status_t status =
+        space_map(0, &at, new_length, 0, 0, PROTECT_READ | PROTECT_WRITE | MAP_PRIVATE | flags);
     if (status != STATUS_OK) {
         return map_error(status);
     }
@@ -185,9 +183,9 @@ LINUX(mremap) {
         return (int64_t)from;
     }
     uint64_t behind = from + old_length;
-    status_t status = space_map(0, &behind, new_length - old_length, 0, 0,
-                                PROTECT_READ | PROTECT_WRITE | MAP_PRIVATE | MAP_FIXED |
-                                    MAP_NO_REPLACE);
+    status_t status =
+        space_map(0, &behind, new_length - old_length, 0, 0,
+                  PROTECT_READ | PROTECT_WRITE | MAP_PRIVATE | MAP_FIXED | MAP_NO_REPLACE);
     if (status == STATUS_OK) {
         return (int64_t)from;
     }

@@ -1,4 +1,5 @@
-/* What both backends share: small native calls with their results unpacked, calls to servers, locks. */
+/* What both backends share: small native calls with their results unpacked, calls to servers,
+ * locks. */
 #include "posix/native.h"
 #include "idl/process.h"
 #include "posix/state.h"
@@ -18,8 +19,7 @@ status_t handle_duplicate(handle_t handle, handle_t *_Nonnull out) {
 
 status_t space_map(handle_t space, uint64_t *_Nonnull address, uint64_t length, handle_t memory,
                    uint64_t offset, uint32_t flags) {
-    struct native_result made =
-        NATIVE(SYS_MAP, space, *address, length, memory, offset, flags);
+    struct native_result made = NATIVE(SYS_MAP, space, *address, length, memory, offset, flags);
     if (made.status == STATUS_OK) {
         *address = made.value;
     }
@@ -48,8 +48,10 @@ void rt_handle_close(handle_t handle) {
     handle_close(handle);
 }
 
-/* Puts the handles into the thread page; those that are lent as duplicates, which the call takes. */
-static status_t put_handles(struct thread_page *_Nonnull page, const struct rt_call *_Nonnull call) {
+/* Puts the handles into the thread page; those that are lent as duplicates, which the call takes.
+ */
+static status_t put_handles(struct thread_page *_Nonnull page,
+                            const struct rt_call *_Nonnull call) {
     uint32_t count = MIN(call->handle_count, (uint32_t)CALL_HANDLES);
     status_t status = STATUS_OK;
     uint32_t done = 0;

@@ -12,8 +12,7 @@ struct native_result {
 };
 struct native_result native(enum syscall_number number, const uint64_t (*_Nonnull arguments)[6]);
 
-#define NATIVE(number, ...)                                                                        \
-    native((number), &(const uint64_t[6]){__VA_OPT__(__VA_ARGS__)})
+#define NATIVE(number, ...) native((number), &(const uint64_t[6]){__VA_OPT__(__VA_ARGS__)})
 
 /* SYS_CALL. With `forks` the copy of this thread, which returns with word 0 = 0, does not return
  * here but begins at child_begin() on the stack that its state names.

@@ -46,7 +46,7 @@ int64_t path_begin(struct posix_thread *_Nonnull self, int32_t directory_fd, uin
     }
     struct rt_bytes bytes = {.size = (size_t)length, .data = (const uint8_t *)text};
     path_begin_text(self, bytes, out);
-    if (directory_fd == AT_FDCWD || (length > 0 && text[0] == '/')) {
+    if (directory_fd == AT_FDCWD || (bytes.size > 0 && bytes.data[0] == '/')) {
         return 0;
     }
     struct fd_entry entry = {};
@@ -104,8 +104,8 @@ static status_t cross(struct place *_Nonnull place, enum filesystem_outcome outc
 }
 
 bool path_step(struct posix_thread *_Nonnull self, struct place *_Nonnull place,
-               const struct filesystem_walk *_Nonnull ended, uint64_t text_size, uint32_t walk_flags,
-               int64_t *_Nonnull error) {
+               const struct filesystem_walk *_Nonnull ended, uint64_t text_size,
+               uint32_t walk_flags, int64_t *_Nonnull error) {
     *error = 0;
     if (ended->outcome == FILESYSTEM_OUTCOME_DONE) {
         return true;

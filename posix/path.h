@@ -1,6 +1,6 @@
 #pragma once
-/* Paths: one call to one file system walks all of it; where a walk stops at a mount, a link out or an
- * object, the runtime crosses and goes on. The runtime never decides what a path may reach. */
+/* Paths: one call to one file system walks all of it; where a walk stops at a mount, a link out or
+ * an object, the runtime crosses and goes on. The runtime never decides what a path may reach. */
 #include "idl/filesystem.h"
 #include "posix/state.h"
 
@@ -24,8 +24,8 @@ void path_end(struct place *_Nonnull place);
 /* After a call that answered OK with `ended`: true: it is done. False: *place is where to go on
  * (text: `text_size` bytes of self->walk) or *error says why not. */
 bool path_step(struct posix_thread *_Nonnull self, struct place *_Nonnull place,
-               const struct filesystem_walk *_Nonnull ended, uint64_t text_size, uint32_t walk_flags,
-               int64_t *_Nonnull error);
+               const struct filesystem_walk *_Nonnull ended, uint64_t text_size,
+               uint32_t walk_flags, int64_t *_Nonnull error);
 
 /* What is left for the text of an answer. */
 struct rt_buffer path_room(struct posix_thread *_Nonnull self);

@@ -1,7 +1,7 @@
 /* poll, ppoll, select, pselect6: one wait on many sessions. Files that never wait are always ready;
  * no server is asked. */
-#include "posix/descriptors.h"
 #include "idl/stream.h"
+#include "posix/descriptors.h"
 #include "posix/errors.h"
 #include "posix/native.h"
 #include "posix/signals.h"
@@ -89,7 +89,8 @@ static int64_t poll_with(struct posix_thread *_Nonnull self, uint64_t address, u
             return -EFAULT;
         }
         (*items)[i] = (struct wait_item){};
-        uint32_t now = entry.fd < 0 ? 0 : look(self, entry.fd, (uint16_t)entry.events, &(*items)[i]);
+        uint32_t now =
+            entry.fd < 0 ? 0 : look(self, entry.fd, (uint16_t)entry.events, &(*items)[i]);
         ready += now != 0 ? 1 : 0;
     }
     int64_t result = wait_items(self, count, deadline, ready > 0);
@@ -108,7 +109,7 @@ static int64_t poll_with(struct posix_thread *_Nonnull self, uint64_t address, u
         if (entry.fd >= 0 && (*items)[i].source == HANDLE_NONE) {
             level = look(self, entry.fd, asked, &unused);
         }
-        uint32_t events = entry.fd < 0       ? 0
+        uint32_t events = entry.fd < 0         ? 0
                           : level == POLL_NVAL ? POLL_NVAL
                                                : events_of(level, asked);
         entry.revents = (int16_t)(uint16_t)(events & 0xffff);
@@ -128,8 +129,8 @@ LINUX(poll) {
     return poll_with(self, frame->rdi, (uint32_t)frame->rsi, deadline);
 }
 
-/* The mask of ppoll and pselect6 holds until the call's signals are delivered; where none came it is
- * put back at once. */
+/* The mask of ppoll and pselect6 holds until the call's signals are delivered; where none came it
+ * is put back at once. */
 static int64_t with_mask(struct posix_thread *_Nonnull self, uint64_t address) {
     uint64_t mask = 0;
     int64_t error = USER_READ(mask, address);
@@ -223,8 +224,9 @@ static int64_t settle(struct posix_thread *_Nonnull self, struct select_sets *_N
         if (events == 0) {
             continue;
         }
-        uint32_t level = (*items)[at].source != HANDLE_NONE ? (*items)[at].ready
-                                                            : look(self, (int32_t)fd, events, &unused);
+        uint32_t level = (*items)[at].source != HANDLE_NONE
+                             ? (*items)[at].ready
+                             : look(self, (int32_t)fd, events, &unused);
         at++;
         for (int which = 0; which < 3; which++) {
             if (!in_set(sets, which, fd)) {

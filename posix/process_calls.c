@@ -83,7 +83,7 @@ LINUX(wait4) {
     if (pid == INT32_MIN) {
         return -ESRCH;
     }
-    enum process_wait_kind kind = pid == -1  ? PROCESS_WAIT_KIND_ANY
+    enum process_wait_kind kind = pid == -1 ? PROCESS_WAIT_KIND_ANY
                                   : pid > 0 ? PROCESS_WAIT_KIND_PID
                                             : PROCESS_WAIT_KIND_GROUP;
     uint32_t id = pid > 0 ? (uint32_t)pid : pid == 0 ? facts_self(self).group : (uint32_t)-pid;

@@ -65,8 +65,7 @@ LINUX(rt_sigreturn) {
     struct program_frame *registers = thread_frame(self);
     uint64_t at = frame->rsp - sizeof saved.restorer;
     if (USER_READ(saved, at) != 0 ||
-        (saved.ucontext.context.floating != 0 &&
-         !floating_load(saved.ucontext.context.floating))) {
+        (saved.ucontext.context.floating != 0 && !floating_load(saved.ucontext.context.floating))) {
         signal_force(self, SIGSEGV, SI_KERNEL, 0);
         return 0;
     }
@@ -102,9 +101,8 @@ LINUX(rt_sigpending) {
 static int64_t wait_for_signal(struct posix_thread *_Nonnull self, uint64_t deadline) {
     struct wait_item none = {};
     facts_load(self);
-    status_t status = NATIVE(SYS_WAIT, 0, (uintptr_t)&none, 1, deadline,
-                             WAIT_LIST | WAIT_INTERRUPTIBLE)
-                          .status;
+    status_t status =
+        NATIVE(SYS_WAIT, 0, (uintptr_t)&none, 1, deadline, WAIT_LIST | WAIT_INTERRUPTIBLE).status;
     return status == STATUS_TIMED_OUT ? -EAGAIN : -ERESTARTNOHAND;
 }
 

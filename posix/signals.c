@@ -128,9 +128,8 @@ static bool enter_handler(struct posix_thread *_Nonnull self,
                           const struct linux_action *_Nonnull action,
                           const struct linux_siginfo *_Nonnull info) {
     struct program_frame *registers = thread_frame(self);
-    struct signal_place place =
-        signal_place_find(registers->rsp, &self->alternate, (action->flags & SA_ONSTACK) != 0,
-                          floating_size());
+    struct signal_place place = signal_place_find(
+        registers->rsp, &self->alternate, (action->flags & SA_ONSTACK) != 0, floating_size());
     uint64_t mask = self->mask_saved != 0 ? self->saved_mask : self->mask;
     struct linux_stack stack = self->alternate;
     if ((stack.flags & SS_DISABLE) == 0) {

@@ -1,14 +1,14 @@
 #pragma once
-/* Signals as this process sees them: dispositions, masks, what is pending, which one is next, and what
- * becomes of an interrupted call. The order of delivery is Linux's: faults and other synchronous ones
- * first, then by number. */
+/* Signals as this process sees them: dispositions, masks, what is pending, which one is next, and
+ * what becomes of an interrupted call. The order of delivery is Linux's: faults and other
+ * synchronous ones first, then by number. */
 #include "posix/state.h"
 
 #define SIGNAL_BIT(number) (1ull << ((unsigned)(number) - 1))
 /* Cannot be caught, ignored or blocked. */
 #define SIGNALS_UNMASKABLE (SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP))
 #define SIGNALS_SYNCHRONOUS                                                                        \
-    (SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | SIGNAL_BIT(SIGTRAP) |          \
+    (SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | SIGNAL_BIT(SIGTRAP) |         \
      SIGNAL_BIT(SIGFPE) | SIGNAL_BIT(SIGSYS))
 
 enum signal_default : uint32_t {
@@ -29,7 +29,8 @@ uint32_t signal_next(uint64_t bits);
 bool signal_restarts(int64_t *_Nonnull result, const struct linux_action *_Nullable action);
 bool result_is_restart(int64_t result);
 
-/* Raises a signal on the calling thread, as the kernel would (value: fault address or sender's value).
+/* Raises a signal on the calling thread, as the kernel would (value: fault address or sender's
+ * value).
  */
 void signal_raise(struct posix_thread *_Nonnull self, uint32_t number, int32_t code,
                   uint64_t value);

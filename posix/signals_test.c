@@ -2,9 +2,9 @@
 #include "lib/base/test.h"
 #include "posix/sim/rename.h"
 
+#include "posix/signal_frame.h"
 #include "posix/signals.h"
 #include "posix/sim/sim.h"
-#include "posix/signal_frame.h"
 #include "posix/syscalls.h"
 
 static uint8_t stack_memory[65536] __attribute__((aligned(64)));

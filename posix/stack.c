@@ -23,8 +23,8 @@ bool stack_plan_make(uint64_t top, const struct stack_texts *_Nonnull texts,
     out->argument_texts = out->environment_texts - texts->argument_bytes;
     out->platform = (out->argument_texts - PLATFORM_BYTES) & ~15ull;
     out->random = out->platform - RANDOM_BYTES;
-    uint64_t words = 1 + (texts->argument_count + 1) + (texts->environment_count + 1) +
-                     2ull * auxiliary_count;
+    uint64_t words =
+        1 + (texts->argument_count + 1) + (texts->environment_count + 1) + 2ull * auxiliary_count;
     out->pointer = (out->random - words * POINTER) & ~15ull;
     out->arguments = out->pointer + POINTER;
     out->environment = out->arguments + (texts->argument_count + 1) * POINTER;

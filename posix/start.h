@@ -18,11 +18,11 @@
 struct runtime_header {
     uint32_t magic, version;
     uint64_t image_size;
-    uint64_t start;    /* entry of the first thread */
-    uint64_t upcall;   /* SET_UPCALL */
+    uint64_t start;                           /* entry of the first thread */
+    uint64_t upcall;                          /* SET_UPCALL */
     uint64_t runtime_first, runtime_length;   /* SET_RUNTIME */
     uint64_t sequence_first, sequence_length; /* SET_SEQUENCE; its check is its first address */
-    uint64_t vdso;     /* address of the vDSO's ELF header */
+    uint64_t vdso;                            /* address of the vDSO's ELF header */
     uint64_t reserved[7];
 };
 static_assert(sizeof(struct runtime_header) == 128);

@@ -1,12 +1,13 @@
 #pragma once
-/* What one POSIX process keeps in its own memory, and one thread. There are no globals: a thread finds
- * its state from its stack pointer, and the process's from there.
+/* What one POSIX process keeps in its own memory, and one thread. There are no globals: a thread
+ * finds its state from its stack pointer, and the process's from there.
  *
  * Invariants:
- *  1. Nothing here is believed by a server: a program can overwrite all of it, and then harms itself.
+ *  1. Nothing here is believed by a server: a program can overwrite all of it, and then harms
+ * itself.
  *  2. No lock is held across a blocking call. A fork copies memory while other threads run: in the
- *     child every lock is opened, and tables are changed so that each moment is a good one (an entry's
- *     handle last).
+ *     child every lock is opened, and tables are changed so that each moment is a good one (an
+ * entry's handle last).
  *  3. `threads[0]` is never moved while its thread lives; free places have tid 0. */
 #include "abi/call.h"
 #include "idl/process.h"
@@ -104,9 +105,9 @@ struct posix_thread {
     uint64_t pending;          /* directed to this thread */
     struct linux_stack alternate;
     uint64_t clear_tid, robust_list, robust_length;
-    uint64_t restart_deadline; /* of a sleep or wait that goes on after a signal without handler */
-    uint32_t mask_saved;       /* saved_mask is to be put back after the call */
-    uint32_t restart_pending;  /* restart_deadline counts for the next call, made again */
+    uint64_t restart_deadline;  /* of a sleep or wait that goes on after a signal without handler */
+    uint32_t mask_saved;        /* saved_mask is to be put back after the call */
+    uint32_t restart_pending;   /* restart_deadline counts for the next call, made again */
     struct program_frame start; /* of a new thread: what it resumes with */
     uint64_t fork_tls, fork_child_tid, fork_flags, fork_stack;
     uint32_t fault_depth;

@@ -43,15 +43,14 @@ LINUX(sethostname) {
         return -EINVAL;
     }
     return error_of_process(process_host_name(self->process->process, true,
-                                              user_bytes(frame->rdi, frame->rsi),
-                                              RT_BUFFER_OF(old), &size));
+                                              user_bytes(frame->rdi, frame->rsi), RT_BUFFER_OF(old),
+                                              &size));
 }
 
 LINUX(sysinfo) {
     struct system_info info = {};
     (void)self;
-    struct native_result got =
-        NATIVE(SYS_SYSTEM, SYSTEM_INFO, (uintptr_t)&info, sizeof info);
+    struct native_result got = NATIVE(SYS_SYSTEM, SYSTEM_INFO, (uintptr_t)&info, sizeof info);
     if (got.status != STATUS_OK) {
         return error_of(got.status);
     }
@@ -81,8 +80,7 @@ LINUX(getrandom) {
     }
     for (uint64_t done = 0; done < wanted; done += RANDOM_PIECE) {
         size_t piece = (size_t)MIN(wanted - done, (uint64_t)RANDOM_PIECE);
-        status_t status =
-            NATIVE(SYS_SYSTEM, SYSTEM_RANDOM, (uintptr_t)&bytes[0], piece).status;
+        status_t status = NATIVE(SYS_SYSTEM, SYSTEM_RANDOM, (uintptr_t)&bytes[0], piece).status;
         if (status != STATUS_OK) {
             return error_of(status);
         }

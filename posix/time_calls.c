@@ -62,11 +62,10 @@ static int64_t clock_value(struct posix_thread *_Nonnull self, uint64_t clock,
     case CLOCK_PROCESS:
     case CLOCK_THREAD: {
         struct process_usage used = {};
-        status_t status = process_usage_of(self->process->process,
-                                           (int32_t)clock == CLOCK_THREAD
-                                               ? PROCESS_USAGE_KIND_THREAD
-                                               : PROCESS_USAGE_KIND_SELF,
-                                           &used);
+        status_t status = process_usage_of(
+            self->process->process,
+            (int32_t)clock == CLOCK_THREAD ? PROCESS_USAGE_KIND_THREAD : PROCESS_USAGE_KIND_SELF,
+            &used);
         *out = used.user_ns + used.system_ns;
         return error_of_process(status);
     }
@@ -113,9 +112,8 @@ LINUX(time) {
 
 static int64_t sleep_until(uint64_t deadline) {
     struct wait_item none = {};
-    status_t status = NATIVE(SYS_WAIT, 0, (uintptr_t)&none, 1, deadline,
-                             WAIT_LIST | WAIT_INTERRUPTIBLE)
-                          .status;
+    status_t status =
+        NATIVE(SYS_WAIT, 0, (uintptr_t)&none, 1, deadline, WAIT_LIST | WAIT_INTERRUPTIBLE).status;
     return status == STATUS_TIMED_OUT   ? 0
            : status == STATUS_CANCELLED ? -ERESTARTNOHAND
                                         : error_of(status);

@@ -1,4 +1,5 @@
 /* The first code of a new image: after exec, and of the first process (start.h). */
+#include "posix/start.h"
 #include "lib/base/bytes.h"
 #include "posix/descriptors.h"
 #include "posix/exec.h"
@@ -7,10 +8,10 @@
 #include "posix/native.h"
 #include "posix/nucleus/entry.h"
 #include "posix/signals.h"
-#include "posix/start.h"
 
 /* Registers as Linux leaves them: all 0 but stack and program counter. */
-[[noreturn]] static void begin_program(struct posix_thread *_Nonnull self, uint64_t entry, uint64_t stack) {
+[[noreturn]] static void begin_program(struct posix_thread *_Nonnull self, uint64_t entry,
+                                       uint64_t stack) {
     struct thread_page *page = self->page;
     page->frame[0] = (struct program_frame){
         .rip = entry, .rsp = stack, .flags = 0x202, .original_rax = UINT64_MAX};
@@ -87,9 +88,8 @@ static void start_run(const void *_Nonnull argument) {
     self->process->table->first_free = 3;
     bytes_copy(self->path, block->text, length);
     self->path[length] = '\0';
-    path_begin_text(self,
-                    (struct rt_bytes){.size = length, .data = (const uint8_t *)&self->path[0]},
-                    &place);
+    path_begin_text(
+        self, (struct rt_bytes){.size = length, .data = (const uint8_t *)&self->path[0]}, &place);
     uint64_t arguments = (uintptr_t)&block->text[0] + length + 1;
     uint64_t environment = arguments;
     for (uint32_t i = 0; i < block->argument_count; i++) {

@@ -1,8 +1,8 @@
 /* From the program into the runtime and back: system calls, faults, kicks. Called by
  * nucleus/entry.S, on the thread's own stack. */
-#include "posix/nucleus/entry.h"
 #include "posix/identity.h"
 #include "posix/native.h"
+#include "posix/nucleus/entry.h"
 #include "posix/signal_frame.h"
 #include "posix/signals.h"
 #include "posix/syscalls.h"

@@ -1,5 +1,5 @@
-/* See user.h. The copies are in entry.S, where each instruction that may fault has its fix-up. On the
- * UNSAFE list: addresses of the program become pointers here. */
+/* See user.h. The copies are in entry.S, where each instruction that may fault has its fix-up. On
+ * the UNSAFE list: addresses of the program become pointers here. */
 #include "posix/user.h"
 #include "posix/nucleus/entry.h"
 

@@ -1,7 +1,7 @@
 #pragma once
-/* For unit tests only: the host's headers, which the test harness needs, have names of posix/linux.h as
- * well. Included behind lib/base/test.h and before anything of posix/, this gives ours other names in
- * that file. A list of the names in posix/linux.h. */
+/* For unit tests only: the host's headers, which the test harness needs, have names of
+ * posix/linux.h as well. Included behind lib/base/test.h and before anything of posix/, this gives
+ * ours other names in that file. A list of the names in posix/linux.h. */
 #undef EPERM
 #define EPERM POSIX_EPERM
 #undef ENOENT

@@ -1,7 +1,8 @@
-/* The vDSO: clock_gettime, gettimeofday, time and getcpu without a system call. A small shared object
- * that libcs find by AT_SYSINFO_EHDR; it reads the kernel's clock page at its fixed address and runs
- * with the program's registers and stack, so it is compiled apart from the runtime. */
+/* The vDSO: clock_gettime, gettimeofday, time and getcpu without a system call. A small shared
+ * object that libcs find by AT_SYSINFO_EHDR; it reads the kernel's clock page at its fixed address
+ * and runs with the program's registers and stack, so it is compiled apart from the runtime. */
 #include "abi/info.h"
+#include "lib/base/safe.h"
 #include "posix/layout.h"
 #include "posix/linux.h"
 #include <stdatomic.h>
@@ -33,7 +34,9 @@ static long fall_back(long number, long a, void *_Nullable b) {
 
 /* Two copies and an index: the writer fills the other copy, then changes the index. */
 static uint64_t now(bool realtime) {
+    UNSAFE_BEGIN
     const struct clock_page *page = (const struct clock_page *)RUNTIME_CLOCK;
+    UNSAFE_END
     for (;;) {
         uint32_t index = atomic_load_explicit(&page->index, memory_order_acquire);
         const struct clock_copy *copy = &page->copy[index & 1];
@@ -41,9 +44,9 @@ static uint64_t now(bool realtime) {
         uint32_t high = 0;
         __asm__ volatile("rdtsc" : "=a"(low), "=d"(high)::"memory");
         uint64_t passed = ((uint64_t)high << 32 | low) - copy->tsc_base;
-        uint64_t ns = copy->monotonic_base_ns +
-                      (uint64_t)(((unsigned __int128)passed * copy->multiplier) >>
-                                 (copy->shift & 63));
+        uint64_t ns =
+            copy->monotonic_base_ns +
+            (uint64_t)(((unsigned __int128)passed * copy->multiplier) >> (copy->shift & 63));
         ns += realtime ? copy->realtime_offset_ns : 0;
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
         if (atomic_load_explicit(&page->index, memory_order_relaxed) == index) {
@@ -97,8 +100,7 @@ int64_t __vdso_time(int64_t *_Nullable out) {
     return seconds;
 }
 
-int __vdso_getcpu(unsigned *_Nullable processor, unsigned *_Nullable node,
-                  void *_Nullable unused) {
+int __vdso_getcpu(unsigned *_Nullable processor, unsigned *_Nullable node, void *_Nullable unused) {
     (void)unused;
     return (int)fall_back(CALL_GETCPU, (long)processor, node);
 }

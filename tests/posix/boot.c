@@ -1,7 +1,8 @@
 /* A POSIX process on the nucleus, with nobody else: this program takes the supervisor's place and
- * answers as `process` and as a file system of one program, from the boot image, with a terminal that is
- * the log. So the runtime is seen to begin, to run another image, to fork, to signal and to end,
- * before there are servers. It knows one process and its children, and no identity but root. */
+ * answers as `process` and as a file system of one program, from the boot image, with a terminal
+ * that is the log. So the runtime is seen to begin, to run another image, to fork, to signal and to
+ * end, before there are servers. It knows one process and its children, and no identity but root.
+ */
 #include "idl/filesystem.h"
 #include "idl/process.h"
 #include "idl/stream.h"
@@ -81,9 +82,12 @@ static void answer(struct host *_Nonnull host, uint64_t token, const uint64_t (*
 static void publish(struct host *_Nonnull host, const struct child *_Nonnull child) {
     uint32_t slot = child->pid - FIRST_PID;
     if (slot < PAGE_SIZE / sizeof *host->table) {
-        host->table[slot] = (struct process_table_slot){
-            .copy0 = {.serial = child->serial, .pid = child->pid, .parent = child->parent,
-                      .group = FIRST_PID, .session = FIRST_PID, .principal = 1}};
+        host->table[slot] = (struct process_table_slot){.copy0 = {.serial = child->serial,
+                                                                  .pid = child->pid,
+                                                                  .parent = child->parent,
+                                                                  .group = FIRST_PID,
+                                                                  .session = FIRST_PID,
+                                                                  .principal = 1}};
     }
 }
 
@@ -136,8 +140,7 @@ static status_t on_fork(void *_Nonnull server, struct rt_request *_Nonnull reque
     struct syscall_registers r = {.number = SYS_PROCESS_CLONE,
                                   .a = parent->process,
                                   .b = request->token,
-                                  .words = {host->count + 1,
-                                            share ? CLONE_SHARE_SPACE : 0}};
+                                  .words = {host->count + 1, share ? CLONE_SHARE_SPACE : 0}};
     rt_invoke(&r);
     if (r.number != STATUS_OK) {
         return (status_t)(int32_t)(uint32_t)r.number;
@@ -281,10 +284,10 @@ static status_t on_facts(void *_Nonnull server, struct rt_request *_Nonnull requ
                          struct stream_facts_out *_Nonnull out) {
     (void)server;
     (void)request;
-    *out = (struct stream_facts_out){.kind = STREAM_KIND_CHARACTER,
-                                     .facts = STREAM_FACTS_FLAGS_READABLE |
-                                              STREAM_FACTS_FLAGS_WRITABLE |
-                                              STREAM_FACTS_FLAGS_WAITS};
+    *out =
+        (struct stream_facts_out){.kind = STREAM_KIND_CHARACTER,
+                                  .facts = STREAM_FACTS_FLAGS_READABLE |
+                                           STREAM_FACTS_FLAGS_WRITABLE | STREAM_FACTS_FLAGS_WAITS};
     return STATUS_OK;
 }
 
@@ -414,7 +417,8 @@ static handle_t boot_file(uint32_t index, uint64_t *_Nonnull out_size) {
     uint64_t pages = (entry->size + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
     uint64_t at = 0;
     must(rt_map(0, 0, pages, BOOT_HANDLE_IMAGE, entry->offset, PROTECT_READ, &at), "boot file");
-    must(rt_object_create(OBJECT_MEMORY, 0, entry->size, MEMORY_FILE, 0, 0, &memory), "file memory");
+    must(rt_object_create(OBJECT_MEMORY, 0, entry->size, MEMORY_FILE, 0, 0, &memory),
+         "file memory");
     uint64_t old = 0;
     (void)rt_memory_resize(memory, entry->size, &old);
     must(rt_memory_copy(memory, 0, at, entry->size, MEMORY_FROM_CALLER), "file copy");
@@ -469,8 +473,8 @@ static void start_first(struct host *_Nonnull host, handle_t runtime, uint64_t c
     handle_t process = HANDLE_NONE;
     uint64_t at = 0;
     must(rt_object_create(OBJECT_PROCESS, 0, 0, 0, 1000, 0, &process), "process");
-    must(rt_map(process, RUNTIME_BASE, code, runtime, 0,
-                PROTECT_READ | PROTECT_EXECUTE | MAP_FIXED, &at),
+    must(rt_map(process, RUNTIME_BASE, code, runtime, 0, PROTECT_READ | PROTECT_EXECUTE | MAP_FIXED,
+                &at),
          "runtime code");
     must(rt_map(process, RUNTIME_BASE + code, header->image_size - code, runtime, code,
                 PROTECT_READ | PROTECT_EXECUTE | MAP_FIXED, &at),
@@ -515,9 +519,8 @@ static void start_first(struct host *_Nonnull host, handle_t runtime, uint64_t c
 
 void server_main(uint64_t mode, uint64_t thread_page) {
     (void)mode;
-    struct host *host =
-        (struct host *)(uintptr_t)new_memory(0, (sizeof(struct host) + PAGE_SIZE - 1) &
-                                                    ~(uint64_t)(PAGE_SIZE - 1));
+    struct host *host = (struct host *)(uintptr_t)new_memory(
+        0, (sizeof(struct host) + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1));
     struct runtime_header header = {};
     uint64_t size = 0;
     uint64_t code = 0;

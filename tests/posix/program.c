@@ -1,5 +1,5 @@
-/* A static program that tests/posix/boot.c runs as the only one: each line is a check. It uses only what
- * needs no other server: its own memory, signals to itself, children, threads, time. */
+/* A static program that tests/posix/boot.c runs as the only one: each line is a check. It uses only
+ * what needs no other server: its own memory, signals to itself, children, threads, time. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -106,8 +106,8 @@ static void bad_memory(void) {
     action.sa_flags = 0;
     sigaction(SIGSEGV, &action, NULL);
     check("efault_read_side", write(1, (void *)0x1234, 5) == -1 && errno == EFAULT);
-    check("efault_write_side", syscall(SYS_clock_gettime, CLOCK_REALTIME, (void *)0x10) == -1 &&
-                                   errno == EFAULT);
+    check("efault_write_side",
+          syscall(SYS_clock_gettime, CLOCK_REALTIME, (void *)0x10) == -1 && errno == EFAULT);
     check("efault_path", syscall(SYS_open, (void *)8, 0) == -1 && errno == EFAULT);
     check("efault_kernel_half",
           syscall(SYS_open, (void *)0xffff800000000000, 0) == -1 && errno == EFAULT);
@@ -122,8 +122,8 @@ static void memory(void) {
     memset(page, 7, 65536);
     check("mprotect", mprotect(page, 4096, PROT_READ) == 0 && page[0] == 7);
     check("munmap", munmap(page, 65536) == 0);
-    check("einval", mmap(NULL, 0, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED &&
-                        errno == EINVAL);
+    check("einval",
+          mmap(NULL, 0, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED && errno == EINVAL);
     check("the_runtime_is_out_of_reach", munmap((void *)0x7e0000000000, 4096) == -1);
     char *block = malloc(1 << 20);
     check("malloc", block != NULL);
@@ -180,8 +180,8 @@ static void children(void) {
     }
     check("exec_wait", waitpid(child, &status, 0) == child);
     check("exec_status", WIFEXITED(status) && WEXITSTATUS(status) == 17);
-    check("exec_enoent", execve("/nowhere", (char *[]){"x", NULL}, (char *[]){NULL}) == -1 &&
-                             errno == ENOENT);
+    check("exec_enoent",
+          execve("/nowhere", (char *[]){"x", NULL}, (char *[]){NULL}) == -1 && errno == ENOENT);
 }
 
 static void *thread_main(void *argument) {
