@@ -74,12 +74,7 @@ struct process_info {
     uint64_t fault_address, fault_counter; /* of its end by a fault */
     uint32_t fault_kind, foreign_calls;
 };
-enum process_state : uint32_t {
-    PROCESS_NEW,
-    PROCESS_RUNNING,
-    PROCESS_DYING,
-    PROCESS_DEAD
-};
+enum process_state : uint32_t { PROCESS_NEW, PROCESS_RUNNING, PROCESS_DYING, PROCESS_DEAD };
 enum thread_state : uint32_t {
     THREAD_NEW,
     THREAD_READY,

@@ -19,10 +19,7 @@
 
 #pragma clang assume_nonnull begin
 
-enum {
-    WARM_BATCHES = 4,
-    BATCHES = 25
-};
+enum { WARM_BATCHES = 4, BATCHES = 25 };
 
 /* Instructions of a batch that failed; errno says why. */
 #define BATCH_FAILED UINT64_MAX

@@ -4,11 +4,7 @@
 
 #include <sys/mman.h>
 
-enum {
-    PAGE = 4096,
-    MAPPED_PAGES = 4,
-    FAULT_PAGES = 256
-};
+enum { PAGE = 4096, MAPPED_PAGES = 4, FAULT_PAGES = 256 };
 
 static volatile char *_Nullable map(size_t size) {
     void *address = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

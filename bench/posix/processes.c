@@ -8,9 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum {
-    DIRTY_BYTES = 16 << 20
-};
+enum { DIRTY_BYTES = 16 << 20 };
 
 char own_path[256];
 

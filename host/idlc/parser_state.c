@@ -16,9 +16,7 @@ static const char *const reserved_words[] = {
     "volatile",     "while",   "call",      "context",    "input",   "output",   "page",
     "session",      "status",  "step",      "timeout_ns", "valid",
 };
-enum {
-    C_WORDS = 44
-};
+enum { C_WORDS = 44 };
 
 void parser_fail(struct parser *_Nonnull parser, struct place place, const char *_Nonnull format,
                  ...) {

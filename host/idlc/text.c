@@ -5,9 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    COLUMN_MAX = 100
-};
+enum { COLUMN_MAX = 100 };
 
 struct text text_of(const char *_Nonnull string) {
     return (struct text){.size = strlen(string), .data = string};

@@ -19,9 +19,7 @@ struct thread;
 struct process;
 struct cpu;
 
-enum {
-    CPU_LIMIT = 4
-};
+enum { CPU_LIMIT = 4 };
 
 /* ---- memory ---- */
 void *_Nonnull arch_pointer(uint64_t physical);

@@ -104,9 +104,7 @@ void pager_died(struct memory *_Nonnull memory) {
     }
 }
 
-enum {
-    SUPPLY_PAGE_LIMIT = 64
-};
+enum { SUPPLY_PAGE_LIMIT = 64 };
 
 /* Moves the page at `from` of `source` (or a zero page) to the absent index `to`. A page that is
  * present stays as it is (restart.md, 13). */

@@ -215,9 +215,7 @@ struct listing {
     status_t status;
 };
 
-enum {
-    LIST_ENTRY_LIMIT = 256
-};
+enum { LIST_ENTRY_LIMIT = 256 };
 
 /* Stores an entry; false when the listing is over. */
 static bool list_put(struct listing *_Nonnull listing, const void *_Nonnull entry,

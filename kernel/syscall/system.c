@@ -181,11 +181,7 @@ status_t sys_object_set(struct thread *_Nonnull self, struct syscall_registers *
 
 /* ---- system ---- */
 
-enum {
-    LOG_CHUNK = 256,
-    RANDOM_LIMIT = 256,
-    ROOTS_LIMIT = 64
-};
+enum { LOG_CHUNK = 256, RANDOM_LIMIT = 256, ROOTS_LIMIT = 64 };
 
 static status_t log_write(struct thread *_Nonnull self,
                           struct syscall_registers *_Nonnull r) LOCKED {

@@ -15,19 +15,13 @@
 #include "lib/rt/native.h"
 #include "lib/rt/start.h"
 
-enum {
-    RT_EXIT_CORRUPT = 70,
-    RT_EXIT_START = 71
-};
+enum { RT_EXIT_CORRUPT = 70, RT_EXIT_START = 71 };
 
 /* A reply to a nested call, kept in the vault by the commit that did its effect: when the caller is
  * repeated, it asks again under the same identity and gets the same answer (restart.md, 3). Kept
  * until no call of its root is left. CANCELLED and other errors are never kept: they had no effect.
  */
-enum {
-    RT_KEPT_KIND = 0x4b50,
-    RT_KEPT_INLINE = 128
-};
+enum { RT_KEPT_KIND = 0x4b50, RT_KEPT_INLINE = 128 };
 struct rt_kept {
     struct rt_record_header header;
     struct call_identity identity;

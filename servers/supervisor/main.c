@@ -4,9 +4,7 @@
 #include "lib/base/bytes.h"
 #include "servers/supervisor/table.h"
 
-enum {
-    KEY_TIMER = 1000
-};
+enum { KEY_TIMER = 1000 };
 
 static void must(status_t status) {
     if (status != STATUS_OK) {

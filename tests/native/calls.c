@@ -2,9 +2,7 @@
  * counter counts instructions. */
 #include "tests/native/native.h"
 
-enum {
-    ROUNDS = 200
-};
+enum { ROUNDS = 200 };
 
 /* One call with its words in registers: the tightest stub. */
 static inline uint64_t call(uint64_t session, uint64_t label, uint64_t word) {

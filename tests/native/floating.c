@@ -1,9 +1,7 @@
 /* Floating-point registers belong to their thread, across switches, and are copied by a fork. */
 #include "tests/native/native.h"
 
-enum {
-    ROUNDS = 500
-};
+enum { ROUNDS = 500 };
 
 /* Holds `value` in XMM5 and in the control word while others run; 0: something changed it. */
 static bool keeps(uint64_t value, uint64_t session) {

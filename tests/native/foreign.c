@@ -2,13 +2,7 @@
  * afterwards. The "runtime" is what lies between runtime_start and runtime_end. */
 #include "tests/native/native.h"
 
-enum {
-    CALL_PLAIN = 39,
-    CALL_RESUME = 40,
-    CALL_FAULT_INSIDE = 41,
-    RESULT = 4242,
-    ROUNDS = 200
-};
+enum { CALL_PLAIN = 39, CALL_RESUME = 40, CALL_FAULT_INSIDE = 41, RESULT = 4242, ROUNDS = 200 };
 
 /* What the upcall saw; in memory, since a program has no writable globals. Its address is kept in
  * the thread page. */

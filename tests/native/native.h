@@ -11,9 +11,7 @@ void server_main(uint64_t mode, uint64_t thread_page);
 /* The first code of a thread: argument, thread page. Never returns. */
 typedef void (*thread_entry_t)(uint64_t argument, uint64_t page);
 
-enum {
-    STACK_SIZE = 65536
-};
+enum { STACK_SIZE = 65536 };
 
 static inline void say(const char *_Nonnull name, bool good, unsigned *_Nonnull failed) {
     char line[128];

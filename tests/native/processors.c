@@ -2,9 +2,7 @@
  * the end of what runs elsewhere. With one processor most of it is trivially true. */
 #include "tests/native/native.h"
 
-enum {
-    ROUNDS = 300
-};
+enum { ROUNDS = 300 };
 
 struct shared {
     uint32_t started, processors;
@@ -158,10 +156,8 @@ void server_main(uint64_t mode, uint64_t thread_page) {
     unsigned failed = 0;
     struct shared shared = {};
     struct system_info info = {};
-    struct syscall_registers r = {.number = SYS_SYSTEM,
-                                  .a = SYSTEM_INFO,
-                                  .b = rt_address(&info),
-                                  .words = {sizeof info}};
+    struct syscall_registers r = {
+        .number = SYS_SYSTEM, .a = SYSTEM_INFO, .b = rt_address(&info), .words = {sizeof info}};
     rt_invoke(&r);
     tell("processors", info.processors);
     (void)thread_control(0, THREAD_SET_AFFINITY, 1);
@@ -172,10 +168,8 @@ void server_main(uint64_t mode, uint64_t thread_page) {
     ping_pong(&shared, other, &failed);
     kills(info.processors, &failed);
     uint64_t free_before = info.free_pages;
-    rt_invoke(&(struct syscall_registers){.number = SYS_SYSTEM,
-                                          .a = SYSTEM_INFO,
-                                          .b = rt_address(&info),
-                                          .words = {sizeof info}});
+    rt_invoke(&(struct syscall_registers){
+        .number = SYS_SYSTEM, .a = SYSTEM_INFO, .b = rt_address(&info), .words = {sizeof info}});
     tell("pages that are in use now and were not", free_before - info.free_pages);
     rt_exit(failed);
 }

@@ -11,11 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    CLIENTS = 4,
-    CALLS_EACH = 3000,
-    METHOD_ADD = 7
-};
+enum { CLIENTS = 4, CALLS_EACH = 3000, METHOD_ADD = 7 };
 
 struct counter {
     struct rt_record_header header;

@@ -70,10 +70,7 @@ static struct process_info wait_for_end(handle_t process) {
 
 /* ---- the pager: supplies pages that hold their own offset ---- */
 
-enum {
-    PAGER_MEMORY = 0x10001,
-    PAGER_DIES_FIRST = 1
-};
+enum { PAGER_MEMORY = 0x10001, PAGER_DIES_FIRST = 1 };
 
 static void pager_main(uint64_t argument, uint64_t page) {
     handle_t waitset = HANDLE_NONE;
@@ -110,10 +107,7 @@ static void pager_main(uint64_t argument, uint64_t page) {
 
 /* ---- the lease server: writes a pattern to the output lease, sums the input lease ---- */
 
-enum {
-    METHOD_FILL = 1,
-    METHOD_SUM = 2
-};
+enum { METHOD_FILL = 1, METHOD_SUM = 2 };
 
 static void lease_call(struct rt_server *_Nonnull server, struct rt_request *_Nonnull request) {
     uint64_t buffer[64];
@@ -172,9 +166,7 @@ static handle_t connect_lease_server(void) {
 }
 
 static void test_leases(void) {
-    enum {
-        SIZE = 20 * PAGE_SIZE
-    };
+    enum { SIZE = 20 * PAGE_SIZE };
     handle_t session = connect_lease_server();
     handle_t paged = HANDLE_NONE;
     handle_t waitset = HANDLE_NONE;

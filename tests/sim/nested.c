@@ -11,13 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    CLIENTS = 3,
-    CALLS_EACH = 300,
-    METHOD_ADD = 7,
-    METHOD_READ = 8,
-    KEPT = 16
-};
+enum { CLIENTS = 3, CALLS_EACH = 300, METHOD_ADD = 7, METHOD_READ = 8, KEPT = 16 };
 
 void supervisor_main(uint64_t mode, uint64_t page);
 
@@ -136,9 +130,7 @@ static void client_main(uint64_t mode, uint64_t page) {
 
 /* ---- a boot image ---- */
 
-enum {
-    IMAGE_SIZE = 64 * 1024
-};
+enum { IMAGE_SIZE = 64 * 1024 };
 static struct {
     struct boot_header header;
     struct boot_entry entries[16];

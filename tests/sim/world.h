@@ -10,10 +10,7 @@
 
 void supervisor_main(uint64_t mode, uint64_t page);
 
-enum {
-    WORLD_ENTRIES = 16,
-    WORLD_FILE_SIZE = 4096
-};
+enum { WORLD_ENTRIES = 16, WORLD_FILE_SIZE = 4096 };
 
 static struct {
     struct boot_header header;

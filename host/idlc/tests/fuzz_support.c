@@ -3,10 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    ALLOCATION_MAX = 32,
-    LEASE_SIZE = 70000
-};
+enum { ALLOCATION_MAX = 32, LEASE_SIZE = 70000 };
 static struct {
     struct rt_bytes data;
     size_t at;

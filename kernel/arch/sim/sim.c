@@ -39,9 +39,7 @@ struct sim_thread {
     _Atomic bool dead;
 };
 
-enum {
-    WINDOW_COUNT = 64
-};
+enum { WINDOW_COUNT = 64 };
 #define WINDOW_SIZE (256ull << 20)
 #define WINDOW_PAGES (WINDOW_SIZE / PAGE_SIZE)
 

@@ -44,17 +44,8 @@ struct [[gnu::packed]] madt_entry {
     };
 };
 static_assert(sizeof(struct table_header) == 36 && sizeof(struct root_pointer) == 36);
-enum madt_type : uint8_t {
-    MADT_LOCAL = 0,
-    MADT_IO = 1,
-    MADT_OVERRIDE = 2,
-    MADT_ADDRESS = 5
-};
-enum {
-    TABLE_LIMIT = 65536,
-    ROOT_LIMIT = 64,
-    MADT_FIRST = 44
-};
+enum madt_type : uint8_t { MADT_LOCAL = 0, MADT_IO = 1, MADT_OVERRIDE = 2, MADT_ADDRESS = 5 };
+enum { TABLE_LIMIT = 65536, ROOT_LIMIT = 64, MADT_FIRST = 44 };
 
 struct table {
     const void *_Nullable start;

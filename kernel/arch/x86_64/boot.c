@@ -22,10 +22,7 @@ struct start_memory {
     uint64_t address, size;
     uint32_t type, reserved;
 };
-enum {
-    START_MAGIC = 0x336ec578,
-    MEMORY_RAM = 1
-};
+enum { START_MAGIC = 0x336ec578, MEMORY_RAM = 1 };
 #define BOOT_MAPPED (1ull << 30) /* boot.S maps this much */
 
 uint64_t boot_stack = (uint64_t)&processor_stacks[0][1 + STACK_PAGES];

@@ -18,13 +18,9 @@ enum {
     BACKTRACE_DEPTH = 24
 };
 #ifdef ISOTOPE_DEBUG
-enum {
-    UART = 0x2f8
-};
+enum { UART = 0x2f8 };
 #else
-enum {
-    UART = 0x3f8
-};
+enum { UART = 0x3f8 };
 #endif
 static uint32_t taken; /* atomic */
 

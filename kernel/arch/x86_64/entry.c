@@ -24,9 +24,7 @@ struct thread *_Nonnull entry_from_idle(struct cpu *_Nonnull cpu, uint64_t vecto
 void entry_exit(void);
 void entry_trap(void);
 
-enum {
-    STUB_SIZE = 32
-};
+enum { STUB_SIZE = 32 };
 
 #define FRAME(member) offsetof(struct frame, member)
 #define WORD(n) offsetof(struct frame, call.words) + (n) * sizeof(uint64_t)
@@ -330,10 +328,7 @@ static void interrupt(struct cpu *_Nonnull cpu, uint64_t vector) LOCKED {
     }
 }
 
-enum page_fault_error : uint64_t {
-    PAGE_FAULT_WRITE = 2,
-    PAGE_FAULT_FETCH = 16
-};
+enum page_fault_error : uint64_t { PAGE_FAULT_WRITE = 2, PAGE_FAULT_FETCH = 16 };
 
 static void page_fault(struct cpu *_Nonnull cpu, struct thread *_Nonnull thread) LOCKED {
     uint64_t error = thread->frame.error;
@@ -351,10 +346,7 @@ static void exception(struct cpu *_Nonnull cpu, struct thread *_Nonnull thread) 
     static const uint8_t kinds[VECTOR_EXCEPTIONS] = {
         [0] = FAULT_DIVIDE,    [1] = FAULT_STEP,       [3] = FAULT_BREAKPOINT, [6] = FAULT_ILLEGAL,
         [16] = FAULT_FLOATING, [17] = FAULT_ALIGNMENT, [19] = FAULT_FLOATING};
-    enum {
-        DEVICE_NOT_AVAILABLE = 7,
-        PAGE_FAULT = 14
-    };
+    enum { DEVICE_NOT_AVAILABLE = 7, PAGE_FAULT = 14 };
     const struct frame *frame = &thread->frame;
     uint64_t vector = frame->vector;
     if (vector == PAGE_FAULT) {

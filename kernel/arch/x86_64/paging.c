@@ -12,10 +12,7 @@
 
 extern const uint8_t kernel_start[], kernel_text_end[], kernel_constants_end[], kernel_end[];
 
-enum {
-    TABLE_ENTRIES = 512,
-    RANDOM_GIB = 16384
-};
+enum { TABLE_ENTRIES = 512, RANDOM_GIB = 16384 };
 #define LARGE_SIZE (1ull << 21)
 #define LOW_MEMORY 0x100000ull
 #define BOOT_MAPPED (1ull << 30)

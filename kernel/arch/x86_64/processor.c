@@ -17,18 +17,8 @@ struct [[gnu::packed]] table_pointer {
     uint16_t limit;
     uint64_t address;
 };
-enum {
-    GDT_ENTRIES = 8,
-    GATE_INTERRUPT = 0x8e,
-    GATE_USER = 0xee,
-    EXCEPTION_STACK = 1
-};
-enum {
-    CR0_MONITOR = 2,
-    CR0_EMULATE = 4,
-    CR0_TASK_SWITCHED = 8,
-    CR0_WRITE_PROTECT = 1 << 16
-};
+enum { GDT_ENTRIES = 8, GATE_INTERRUPT = 0x8e, GATE_USER = 0xee, EXCEPTION_STACK = 1 };
+enum { CR0_MONITOR = 2, CR0_EMULATE = 4, CR0_TASK_SWITCHED = 8, CR0_WRITE_PROTECT = 1 << 16 };
 enum {
     CR4_GLOBAL = 1 << 7,
     CR4_FXSAVE = 1 << 9,

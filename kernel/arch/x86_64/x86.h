@@ -53,10 +53,7 @@ enum page_entry : uint64_t {
 struct memory_range {
     uint64_t start, end;
 };
-enum {
-    RANGE_LIMIT = 32,
-    ARGUMENTS_SIZE = 1024
-};
+enum { RANGE_LIMIT = 32, ARGUMENTS_SIZE = 1024 };
 struct boot_facts {
     struct memory_range ram[RANGE_LIMIT];
     uint32_t ram_count;
@@ -130,9 +127,7 @@ uint64_t entry_stub(uint32_t vector);
 [[noreturn]] void entry_begin(struct cpu *_Nonnull cpu) LOCKED;
 
 /* acpi.c */
-enum {
-    OVERRIDE_LIMIT = 16
-};
+enum { OVERRIDE_LIMIT = 16 };
 struct machine_facts {
     uint32_t apics[CPU_LIMIT];
     uint32_t apic_count;
