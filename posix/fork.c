@@ -74,13 +74,22 @@ void process_begin_child(struct posix_thread *_Nonnull self, struct thread_page 
     struct posix_process *process = self->process;
     for (uint32_t i = 0; i < THREAD_LIMIT; i++) {
         struct thread_slot *slot = &process->threads[i];
-        handle_close(slot->handle);
-        *slot = (struct thread_slot){};
+        /* what is as it should be is not written: a page untouched is a page not copied */
+        if (i != self->slot && (slot->area | slot->tid | slot->handle) != 0) {
+            handle_close(slot->handle);
+            *slot = (struct thread_slot){};
+        }
     }
-    process->threads[self->slot] = (struct thread_slot){.area = (uintptr_t)self};
+    struct thread_slot *own = &process->threads[self->slot];
+    handle_close(own->handle);
+    if (own->area != (uintptr_t)self || (own->handle | own->tid) != 0) {
+        *own = (struct thread_slot){.area = (uintptr_t)self};
+    }
     process->thread_count = 1;
     process->lock = 0;
-    process->table->lock = 0;
+    if (process->table->lock != 0) {
+        process->table->lock = 0;
+    }
     process->facts_known = 0;
     process->pid = 0;
     process->signals = nullptr;

@@ -99,7 +99,7 @@ static status_t on_enter(void *_Nonnull server, struct rt_request *_Nonnull requ
                          struct filesystem_enter_out *_Nonnull out) {
     const struct fake *fake = server;
     (void)request;
-    if (fake->session != GATE || in->up == HANDLE_NONE) {
+    if (fake->session != GATE || in->up != OBJECT) {
         return STATUS_BAD_ARGUMENT;
     }
     *out = (struct filesystem_enter_out){.root = MOUNTED};

@@ -26,11 +26,22 @@ TEST(everything_lies_in_order_and_aligned) {
     EXPECT_EQUAL(plan.name + 9, top - 8);
 }
 
+TEST(the_stack_pointer_is_aligned_whatever_the_counts) {
+    for (uint64_t count = 0; count < 4; count++) {
+        struct stack_texts texts = {.argument_count = count, .argument_bytes = count};
+        struct stack_plan plan;
+        EXPECT(stack_plan_make(1ull << 40, &texts, 20, &plan));
+        EXPECT_EQUAL(plan.pointer % 16, 0u);
+    }
+}
+
 TEST(too_many_bytes_or_pointers_are_refused) {
     struct stack_plan plan;
     struct stack_texts texts = {.argument_count = 1, .argument_bytes = STACK_STRINGS_LIMIT};
     EXPECT(!stack_plan_make(1ull << 40, &texts, 20, &plan));
     texts = (struct stack_texts){.argument_count = UINT64_MAX, .argument_bytes = 1};
+    EXPECT(!stack_plan_make(1ull << 40, &texts, 20, &plan));
+    texts = (struct stack_texts){.argument_count = 1ull << 61, .argument_bytes = 1};
     EXPECT(!stack_plan_make(1ull << 40, &texts, 20, &plan));
     texts = (struct stack_texts){.argument_count = 300000, .argument_bytes = 300000};
     EXPECT(!stack_plan_make(1ull << 40, &texts, 20, &plan));
