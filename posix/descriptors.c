@@ -150,10 +150,7 @@ LINUX(close) {
 LINUX(close_range) {
     uint32_t first = (uint32_t)frame->rdi;
     uint32_t last = MIN((uint32_t)frame->rsi, (uint32_t)FD_LIMIT - 1);
-    enum {
-        CLOSE_RANGE_UNSHARE = 2,
-        CLOSE_RANGE_CLOEXEC = 4
-    };
+    enum { CLOSE_RANGE_UNSHARE = 2, CLOSE_RANGE_CLOEXEC = 4 };
     if ((frame->rdx & ~(uint64_t)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) != 0 ||
         (uint32_t)frame->rdi > (uint32_t)frame->rsi) {
         return -EINVAL;

@@ -9,9 +9,7 @@
 #include "posix/syscalls.h"
 #include "posix/user.h"
 
-enum {
-    VECTOR_LIMIT = 1024
-};
+enum { VECTOR_LIMIT = 1024 };
 
 static int64_t result_of(struct native_result result) {
     if (result.status == STATUS_OK) {

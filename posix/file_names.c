@@ -142,10 +142,7 @@ static int64_t join(struct posix_thread *_Nonnull self, const struct two_paths *
     return 0;
 }
 
-enum two_kind {
-    TWO_RENAME,
-    TWO_LINK
-};
+enum two_kind { TWO_RENAME, TWO_LINK };
 
 static status_t call_two(struct posix_thread *_Nonnull self, enum two_kind kind, uint32_t flags,
                          const struct two_paths *_Nonnull paths, struct rt_bytes texts,
@@ -719,12 +716,7 @@ LINUX(fadvise64) {
 
 LINUX(flock) {
     struct fd_entry entry = {};
-    enum {
-        LOCK_SH = 1,
-        LOCK_EX = 2,
-        LOCK_NB = 4,
-        LOCK_UN = 8
-    };
+    enum { LOCK_SH = 1, LOCK_EX = 2, LOCK_NB = 4, LOCK_UN = 8 };
     int64_t error = fd_get_open(self, frame->rdi, &entry);
     if (error != 0) {
         return error;

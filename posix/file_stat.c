@@ -168,9 +168,7 @@ LINUX(fstat) {
 LINUX(statx) {
     struct stream_stat info = {};
     struct linux_statx result = {};
-    enum {
-        STATX_SYNC = 0x6000
-    };
+    enum { STATX_SYNC = 0x6000 };
     uint64_t allowed = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | STATX_SYNC;
     if ((frame->rdx & ~allowed & UINT32_MAX) != 0 || (frame->r10 & 0x80000000) != 0 ||
         (frame->rdx & STATX_SYNC) == STATX_SYNC) {
@@ -275,9 +273,7 @@ LINUX(fstatfs) {
         status_t status = filesystem_space(entry.handle, 0, 0, (struct rt_bytes){}, &ended, &info,
                                            path_room(self), &text);
         if (status == STATUS_BAD_METHOD) {
-            enum {
-                PIPEFS_MAGIC = 0x50495045
-            };
+            enum { PIPEFS_MAGIC = 0x50495045 };
             info = (struct filesystem_space){
                 .type = PIPEFS_MAGIC, .block_size = 4096, .name_max = 255};
         } else {
@@ -319,9 +315,7 @@ static int64_t give_entries(struct posix_thread *_Nonnull self, size_t size, uin
     size_t name = 0;
     struct filesystem_entry entry = {};
     while (next_entry(self, size, &at, &entry, &name)) {
-        enum {
-            NAME_OFFSET = 19
-        };
+        enum { NAME_OFFSET = 19 };
         uint64_t length = (NAME_OFFSET + entry.name_size + 1 + 7) & ~7ull;
         if (length > room - used) {
             *full = true;

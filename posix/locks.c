@@ -6,11 +6,7 @@
 #include "posix/native.h"
 #include "posix/user.h"
 
-enum {
-    F_RDLCK = 0,
-    F_WRLCK = 1,
-    F_UNLCK = 2
-};
+enum { F_RDLCK = 0, F_WRLCK = 1, F_UNLCK = 2 };
 
 /* Linux's range as the protocol's. */
 static int64_t range_of(const struct fd_entry *_Nonnull entry,

@@ -6,9 +6,7 @@
 #include "posix/native.h"
 #include "posix/user.h"
 
-enum {
-    LINK_LIMIT = 40
-};
+enum { LINK_LIMIT = 40 };
 
 struct rt_buffer path_room(struct posix_thread *_Nonnull self) {
     return (struct rt_buffer){.size = sizeof self->walk, .data = (uint8_t *)&self->walk[0]};

@@ -141,9 +141,7 @@ static int64_t take_pending(struct posix_thread *_Nonnull self, uint64_t set,
 }
 
 LINUX(rt_sigtimedwait) {
-    enum {
-        NS_PER_SECOND = 1000000000
-    };
+    enum { NS_PER_SECOND = 1000000000 };
     uint64_t set = 0;
     struct linux_siginfo info = {};
     struct linux_timespec timeout = {};

@@ -3,9 +3,7 @@
 #include "lib/base/bytes.h"
 #include "posix/signals.h"
 
-enum {
-    RED_ZONE = 128
-};
+enum { RED_ZONE = 128 };
 
 bool stack_contains(const struct linux_stack *_Nonnull stack, uint64_t rsp) {
     return (stack->flags & SS_DISABLE) == 0 && rsp > stack->sp && rsp - stack->sp <= stack->size;

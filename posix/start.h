@@ -42,9 +42,7 @@ enum start_handle : uint32_t {
     START_HANDLE_COUNT = 16
 };
 
-enum {
-    START_TEXT_SIZE = 2048
-};
+enum { START_TEXT_SIZE = 2048 };
 struct start_block {
     uint32_t magic, version;
     handle_t handles[START_HANDLE_COUNT];

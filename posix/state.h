@@ -34,9 +34,7 @@ struct fd_entry {
     uint32_t reserved;
 };
 static_assert(sizeof(struct fd_entry) == 16);
-enum {
-    FD_EPOLL = 64
-};
+enum { FD_EPOLL = 64 };
 
 struct fd_table {
     uint32_t lock; /* a futex: 0 open, 1 taken, 2 taken and waited for */

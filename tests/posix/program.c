@@ -31,9 +31,7 @@ static uint64_t ticks(void) {
 }
 
 static void measure(const char *name, long (*what)(void)) {
-    enum {
-        ROUNDS = 100
-    };
+    enum { ROUNDS = 100 };
     char line[128];
     (void)what();
     uint64_t start = ticks();
