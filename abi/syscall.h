@@ -36,7 +36,8 @@ enum syscall_number : uint32_t {
     SYS_THREAD_START,    /* (thread, entry, stack, argument, thread page address, fs base) */
     SYS_THREAD_EXIT,     /* (clear address, flags): writes 0 to a u32 and wakes its futex; ends the
                             thread, or with THREAD_EXIT_PROCESS and code the process */
-    SYS_THREAD_CONTROL,  /* (thread or 0, operation, arg1, arg2) → value */
+    SYS_THREAD_CONTROL,  /* (thread or 0, operation, arg1, arg2) → value. With another process: SUSPEND,
+                            CONTINUE and KICK of all its threads */
     SYS_THREAD_RESUME,   /* (area): load all registers from thread page frame[area] */
     /* memory */
     SYS_MAP,     /* (space, address | 0, length, memory, offset, protection | flags) → address */

@@ -335,9 +335,14 @@ void arch_thread_destroy(struct thread *_Nonnull thread) {
 }
 
 status_t arch_thread_clone(struct thread *_Nonnull to, struct thread *_Nonnull from) {
-    (void)to;
-    (void)from;
-    return STATUS_NOT_SUPPORTED; /* a host thread cannot be copied */
+    /* A host thread cannot be copied. A program that knows so has said in its thread page where its
+     * child begins: runtime[0] is a sim_program_t, runtime[1] its first argument. */
+    const struct thread_page *page = SOME(from->page);
+    if (page->runtime[0] == 0) {
+        return STATUS_NOT_SUPPORTED;
+    }
+    arch_thread_enter(to, page->runtime[0], 0, page->runtime[1], to->page_address);
+    return STATUS_OK;
 }
 
 void arch_thread_restart(struct thread *_Nonnull thread) {
