@@ -401,24 +401,25 @@ static bool call_waits(const struct processes *_Nonnull ps, uint64_t tag) {
     return false;
 }
 
-/* A process of the domain, as it is listed. */
-static void reconcile_one(struct processes *_Nonnull ps, const struct child_entry *_Nonnull child) {
+/* A process of the domain, as it is listed. True: the list is shorter now. */
+static bool reconcile_one(struct processes *_Nonnull ps, const struct child_entry *_Nonnull child) {
     uint32_t slot = slot_by_serial(ps, child->serial);
     if (slot != NO_SLOT) {
-        if (child->state == PROCESS_DEAD) {
+        bool ended = child->state == PROCESS_DEAD && slot_at(ps, slot)->state != STATE_ZOMBIE;
+        if (ended) {
             family_ended(ps, slot, child->exit_code, child->exit_cause);
         }
-        return;
+        return ended;
     }
     handle_t process = HANDLE_NONE;
     if (call_waits(ps, child->tag) ||
         rt_object_create(OBJECT_PROCESS, ps->domain, 0, 0, child->tag, 0, &process) != STATUS_OK) {
-        return; /* its fork comes again */
+        return false; /* its fork comes again */
     }
     status_t status = rt_kill(process, SIGNAL_KILL, EXIT_SIGNAL);
     status = rt_object_set(process, SET_FORGET, 0, 0);
-    (void)status; /* still dying: its exit is told, and forgotten then */
     rt_handle_close(process);
+    return status == STATUS_OK; /* else it is dying: its exit is told, and forgotten then */
 }
 
 void family_reconcile(struct processes *_Nonnull ps) {
@@ -426,21 +427,18 @@ void family_reconcile(struct processes *_Nonnull ps) {
     uint64_t count = 0;
     struct child_entry children[8] = {};
     do {
-        /* Forgetting moves the list: begin again after each round that changed it. */
         status_t status = rt_object_list(ps->domain, LIST_CHILDREN, &children[0], sizeof children,
                                          &cursor, &count);
+        bool shorter = false;
         if (status != STATUS_OK) {
             return;
         }
-        uint64_t dead = 0;
         for (uint64_t i = 0; i < count && i < ARRAY_LENGTH(children); i++) {
-            if (children[i].type == OBJECT_PROCESS) {
-                bool known = slot_by_serial(ps, children[i].serial) != NO_SLOT;
-                dead += known && children[i].state == PROCESS_DEAD ? 1 : 0;
-                reconcile_one(ps, &children[i]);
+            if (children[i].type == OBJECT_PROCESS && reconcile_one(ps, &children[i])) {
+                shorter = true;
             }
         }
-        cursor -= MIN(cursor, dead);
+        cursor = shorter ? 0 : cursor; /* what follows has moved up */
     } while (count > 0);
 }
 

@@ -73,6 +73,22 @@ static void wait_for(handle_t session, uint32_t pid, enum process_end_kind ended
     }
 }
 
+/* A fork that waits returns when the child has ended, and not before. */
+static void must_have_ended(handle_t session, uint32_t pid) {
+    struct process_usage used = {};
+    enum process_end_kind how = PROCESS_END_KIND_NOTHING;
+    uint32_t got = 0;
+    uint32_t uid = 0;
+    uint32_t code = 0;
+    status_t status = process_wait(session, PROCESS_WAIT_KIND_PID, pid,
+                                   PROCESS_WAIT_FLAGS_EXITED | PROCESS_WAIT_FLAGS_NO_HANG |
+                                       PROCESS_WAIT_FLAGS_KEEP,
+                                   &got, &uid, &how, &code, &used);
+    if (status != STATUS_OK || got != pid) {
+        fail("a child of vfork still runs: status", status);
+    }
+}
+
 static void program_main(uint64_t seed, uint64_t page) {
     (void)page;
     handle_t session = RT_START_HANDLE;
@@ -83,7 +99,11 @@ static void program_main(uint64_t seed, uint64_t page) {
         for (uint32_t i = 0; i < FAMILY; i++) {
             wanted[i] = next_random(&random) & 0x3ff;
             wanted[i] |= next_random(&random) % 4 == 0 ? 0x400 : 0;
-            pids[i] = spawn(session, wanted[i], 0);
+            bool vfork = (wanted[i] & 0x400) == 0 && next_random(&random) % 3 == 0;
+            pids[i] = spawn(session, wanted[i], vfork ? PROCESS_FORK_FLAGS_WAIT : 0);
+            if (vfork) {
+                must_have_ended(session, pids[i]);
+            }
             for (uint32_t j = 0; j < i; j++) {
                 if (pids[j] == pids[i]) {
                     fail("one pid for two", pids[i]);
