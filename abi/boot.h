@@ -10,16 +10,8 @@ struct boot_header {
     uint32_t entry_count, reserved0;
     uint64_t total_size, reserved1;
 };
-enum boot_kind : uint32_t {
-    BOOT_PROGRAM = 1,
-    BOOT_MANIFEST,
-    BOOT_ROOT,
-    BOOT_RUNTIME,
-    BOOT_OTHER
-};
-enum {
-    BOOT_SUPERVISOR = 1
-};
+enum boot_kind : uint32_t { BOOT_PROGRAM = 1, BOOT_MANIFEST, BOOT_ROOT, BOOT_RUNTIME, BOOT_OTHER };
+enum { BOOT_SUPERVISOR = 1 };
 struct boot_entry {
     char name[64];
     uint64_t offset, size;
@@ -42,11 +34,7 @@ enum boot_handle : uint32_t {
 };
 
 /* The first argument register of a native program's first thread is its start mode. */
-enum start_mode : uint64_t {
-    START_FRESH = 0,
-    START_RESTARTED = 1,
-    START_UPDATED = 2
-};
+enum start_mode : uint64_t { START_FRESH = 0, START_RESTARTED = 1, START_UPDATED = 2 };
 
 /* Where every native process finds its first thread's page and stack. */
 #define NATIVE_IMAGE_BASE 0x0000000000400000ull

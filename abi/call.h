@@ -21,12 +21,7 @@
 #include "status.h"
 #include <stddef.h>
 
-enum {
-    CALL_WORDS = 7,
-    CALL_HANDLES = 4,
-    CALL_INLINE_SIZE = 256,
-    CALL_LEASE_PAGES = 16
-};
+enum { CALL_WORDS = 7, CALL_HANDLES = 4, CALL_INLINE_SIZE = 256, CALL_LEASE_PAGES = 16 };
 
 /* In the upper half of rdi of `call`. */
 enum call_flags : uint32_t {
@@ -109,11 +104,7 @@ struct keep_move {
     uint32_t slot;
     handle_t handle;
 };
-enum {
-    COMMIT_PATCHES = 8,
-    COMMIT_PATCH_BYTES = 4096,
-    COMMIT_KEEP_MOVES = 8
-};
+enum { COMMIT_PATCHES = 8, COMMIT_PATCH_BYTES = 4096, COMMIT_KEEP_MOVES = 8 };
 
 /* General registers of a program as signal handlers, fork and debuggers see them. */
 struct program_frame {

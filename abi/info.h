@@ -74,12 +74,7 @@ struct process_info {
     uint64_t fault_address, fault_counter; /* of its end by a fault */
     uint32_t fault_kind, foreign_calls;
 };
-enum process_state : uint32_t {
-    PROCESS_NEW,
-    PROCESS_RUNNING,
-    PROCESS_DYING,
-    PROCESS_DEAD
-};
+enum process_state : uint32_t { PROCESS_NEW, PROCESS_RUNNING, PROCESS_DYING, PROCESS_DEAD };
 enum thread_state : uint32_t {
     THREAD_NEW,
     THREAD_READY,
@@ -207,7 +202,8 @@ struct system_info {
 /* Two copies and an index, since the writer may stop at any instruction (restart.md, 14). */
 struct clock_copy {
     uint64_t tsc_base, monotonic_base_ns, realtime_offset_ns;
-    uint32_t multiplier, shift; /* ns = ((tsc - base) * multiplier) >> shift */
+    uint64_t multiplier; /* ns = base + (((tsc - tsc base) * multiplier) >> shift), 128 bits wide */
+    uint32_t shift, reserved;
 };
 struct clock_page {
     _Atomic uint32_t index; /* which copy is valid */

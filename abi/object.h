@@ -4,9 +4,7 @@
 #include <stdint.h>
 
 typedef uint32_t handle_t;
-enum {
-    HANDLE_NONE = 0
-};
+enum { HANDLE_NONE = 0 };
 
 enum object_type : uint32_t {
     OBJECT_NONE = 0,
@@ -26,9 +24,7 @@ enum object_type : uint32_t {
     OBJECT_TRACE = 14, /* the right to read trace rings and counters */
     OBJECT_SYSTEM = 15 /* the right to hand out hardware and to stop the machine */
 };
-enum {
-    OBJECT_TYPE_COUNT = 16
-};
+enum { OBJECT_TYPE_COUNT = 16 };
 
 enum rights : uint32_t {
     RIGHT_DUPLICATE = 1u << 0,

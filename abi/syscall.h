@@ -73,9 +73,7 @@ enum syscall_number : uint32_t {
     SYS_SYSTEM,     /* (operation, arg1 … arg5) ; system.h */
     SYSCALL_END
 };
-enum {
-    SYSCALL_COUNT = SYSCALL_END - SYSCALL_FIRST
-};
+enum { SYSCALL_COUNT = SYSCALL_END - SYSCALL_FIRST };
 static_assert(SYSCALL_COUNT == 40);
 
 /* Registers as the kernel's core sees them, in every port and in the simulator. */
@@ -88,25 +86,12 @@ struct syscall_registers {
 };
 
 #define HANDLE_MOVE_ANY UINT64_MAX
-enum {
-    HANDLE_MOVE_COPY = 1
-};
-enum lease_kind : uint32_t {
-    LEASE_IN = 0,
-    LEASE_OUT = 1
-};
-enum {
-    THREAD_EXIT_PROCESS = 1
-};
+enum { HANDLE_MOVE_COPY = 1 };
+enum lease_kind : uint32_t { LEASE_IN = 0, LEASE_OUT = 1 };
+enum { THREAD_EXIT_PROCESS = 1 };
 #define STREAM_POSITION UINT64_MAX
-enum {
-    STREAM_READ_NO_WAIT = 1
-};
-enum {
-    FUTEX_PRIVATE = 1,
-    FUTEX_REALTIME = 2,
-    FUTEX_INTERRUPTIBLE = 4
-};
+enum { STREAM_READ_NO_WAIT = 1 };
+enum { FUTEX_PRIVATE = 1, FUTEX_REALTIME = 2, FUTEX_INTERRUPTIBLE = 4 };
 
 enum thread_operation : uint32_t {
     THREAD_SUSPEND = 1,
@@ -142,11 +127,7 @@ enum clone_flags : uint32_t {
     CLONE_SUSPENDED = 2,
 };
 
-enum memory_direction : uint32_t {
-    MEMORY_TO_CALLER = 0,
-    MEMORY_FROM_CALLER = 1,
-    MEMORY_ZERO = 2
-};
+enum memory_direction : uint32_t { MEMORY_TO_CALLER = 0, MEMORY_FROM_CALLER = 1, MEMORY_ZERO = 2 };
 
 enum supply_operation : uint32_t {
     SUPPLY_MOVE = 1,  /* pages of the source move into absent pages */
@@ -187,11 +168,12 @@ enum fault_kind : uint32_t {
     FAULT_ALIGNMENT,
     FAULT_KICK, /* no fault: the upcall was asked for by thread_control(KICK) */
 };
-enum page_request : uint32_t { /* PAGE_WRITER is the kernel's own */
-    PAGE_ABSENT = 1,           /* supply offset … length */
-    PAGE_NEED_CREDIT = 2,      /* a writer waits for credit */
-    PAGE_PRESSURE = 3,         /* write dirty granules back */
-    PAGE_WRITER = 4,           /* waits for another writer; never told to a pager */
+enum page_request : uint32_t {                       /* PAGE_WRITER is the kernel's own */
+                               PAGE_ABSENT = 1,      /* supply offset … length */
+                               PAGE_NEED_CREDIT = 2, /* a writer waits for credit */
+                               PAGE_PRESSURE = 3,    /* write dirty granules back */
+                               PAGE_WRITER =
+                                   4, /* waits for another writer; never told to a pager */
 };
 enum {
     WAIT_EDGE = 1,
@@ -217,10 +199,10 @@ struct wait_item {
     uint32_t reserved;
 };
 enum readiness : uint32_t { /* the values of poll(2) */
-    READY_IN = 0x001,
-    READY_PRI = 0x002,
-    READY_OUT = 0x004,
-    READY_ERROR = 0x008,
-    READY_HANGUP = 0x010,
-    READY_READ_HANGUP = 0x2000,
+                            READY_IN = 0x001,
+                            READY_PRI = 0x002,
+                            READY_OUT = 0x004,
+                            READY_ERROR = 0x008,
+                            READY_HANGUP = 0x010,
+                            READY_READ_HANGUP = 0x2000,
 };

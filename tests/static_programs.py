@@ -38,3 +38,14 @@ def build(libc, source, headers, folder):
         if not os.path.exists(output) or os.path.getmtime(output) < newest:
             subprocess.run(command(libc, [source], output), check=True)
     return output
+
+
+def build_program(libc, sources, headers, output):
+    """Builds one program of several files where it is out of date; the binary's path."""
+    os.makedirs(os.path.dirname(output), exist_ok=True)
+    newest = max(os.path.getmtime(path) for path in [*sources, __file__, *headers])
+    with open(output + ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(output) or os.path.getmtime(output) < newest:
+            subprocess.run(command(libc, sources, output), check=True)
+    return output

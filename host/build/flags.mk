@@ -44,7 +44,8 @@ FLAGS_VARIANT_kernel := --target=x86_64-unknown-none-elf $(TARGET_COMMON) $(FRAM
 # The linux-gnu triple only because clang knows stack-clash protection for no bare one.
 FLAGS_VARIANT_server := --target=x86_64-unknown-linux-gnu $(TARGET_COMMON) $(FRAME) -fsanitize=$(SERVER_TRAPS) -fPIE \
     -fvisibility=hidden -fcf-protection=full -fstack-clash-protection \
-    -fstack-protector-strong -mstack-protector-guard=global
+    -fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs \
+    -mstack-protector-guard-offset=120
 FLAGS_VARIANT_posix := --target=x86_64-unknown-linux-gnu $(TARGET_COMMON) $(FRAME) -fsanitize=$(SERVER_TRAPS) -fPIE \
     -fvisibility=hidden -fcf-protection=full -fstack-clash-protection -mgeneral-regs-only \
     -fno-stack-protector

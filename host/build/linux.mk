@@ -46,7 +46,7 @@ $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
 
 # --- tests/programs
 TEST_PROGRAMS := $(patsubst tests/programs/%.c,%,$(filter-out $(TEST_PROGRAM_PARTS),$(wildcard tests/programs/*.c)))
-TEST_PROGRAM_FLAGS := -std=gnu23 -Wall -Wextra -Werror -Wno-nonnull -pthread $(LINUX_COMMON)
+TEST_PROGRAM_FLAGS := -std=gnu23 -Wall -Wextra -Werror -Wno-nonnull -Wno-infinite-recursion -pthread $(LINUX_COMMON)
 MUSL_PROGRAMS  := $(patsubst %,$(HOST)/programs/musl/%,$(TEST_PROGRAMS))
 GLIBC_PROGRAMS := $(patsubst %,$(HOST)/programs/glibc/%,$(TEST_PROGRAMS))
 $(MUSL_PROGRAMS): $(HOST)/programs/musl/%: tests/programs/%.c $(wildcard tests/programs/*.h) $(TEST_PROGRAM_PARTS) $(KERNEL_HEADERS)/.made

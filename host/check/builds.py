@@ -22,8 +22,9 @@ def formatted(tree):
 
 def _errors(output):
     """The compiler's and make's errors, or all of it if there are none to be seen."""
-    lines = [line for line in output.splitlines() if re.search(r": (fatal )?error: |^ld\.lld|: undefined |\*\*\* ", line)]
-    return lines or output.splitlines()[-20:]
+    lines = [line for line in output.splitlines() if re.search(r": (fatal )?error: |^ld\.lld|: undefined ", line)]
+    lines = lines or [line for line in output.splitlines() if "*** " in line]
+    return list(dict.fromkeys(lines)) or output.splitlines()[-20:]
 
 
 def _make(tree, *arguments):
@@ -126,21 +127,44 @@ def cycles(graph):
     return result
 
 
+def images(tree):
+    """The linked kernel and programs, with what could not be linked."""
+    complaints = _make(tree, "kernel", "programs", "posix")
+    folder = "build/x86_64-release"
+    paths = [f"{folder}/kernel.elf", f"{folder}/posix.elf"]
+    if os.path.isdir(os.path.join(tree.root, folder, "programs")):
+        paths += [f"{folder}/programs/{name}" for name in sorted(os.listdir(os.path.join(tree.root, folder, "programs")))]
+    return [path for path in paths if os.path.exists(os.path.join(tree.root, path))], complaints
+
+
+def bad_segments(headers):
+    """Loaded segments that are writable and executable, in the output of llvm-readelf --segments."""
+    for line in headers.splitlines():
+        found = re.match(r"\s*LOAD\s+0x\w+ (0x\w+) 0x\w+ 0x\w+ (0x\w+) (.{3}) ", line)
+        if found and "W" in found[3] and "E" in found[3] and int(found[2], 16) > 0:
+            yield found[1]
+
+
+def segments(tree):
+    """No part of an image is writable and executable at once."""
+    paths, complaints = images(tree)
+    for path in paths:
+        done = tree.run("llvm-readelf-22", "--segments", "--wide", path, check=True)
+        complaints += [f"{path}: the segment at {at} is writable and executable" for at in bad_segments(done.stdout)]
+    return complaints
+
+
 def recursion(tree):
     """No function of the kernel, of a server or of a driver can call itself. Jumps back to a function's own
     first instruction are loops of assembly, and calls through pointers are not seen."""
-    complaints = _make(tree, "kernel", "programs")
-    folder = os.path.join(tree.root, "build/x86_64-release")
-    images = [os.path.join(folder, "kernel.elf")]
-    if os.path.isdir(os.path.join(folder, "programs")):
-        images += [os.path.join(folder, "programs", name) for name in sorted(os.listdir(os.path.join(folder, "programs")))]
-    for image in filter(os.path.exists, images):
+    paths, complaints = images(tree)
+    for image in paths:
         text = tree.run("llvm-objdump-22", "-d", "--no-show-raw-insn", image, check=True).stdout
         graph = call_graph(text)
         for name, called in graph.items():
             if not re.search(rf"\tcallq?\s+0x[0-9a-f]+ <{re.escape(name)}>", text):
                 called.discard(name)
-        complaints += [f"{os.path.relpath(image, tree.root)}: recursion: {' -> '.join(group)}" for group in cycles(graph)]
+        complaints += [f"{image}: recursion: {' -> '.join(group)}" for group in cycles(graph)]
     return complaints
 
 

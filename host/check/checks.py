@@ -9,6 +9,7 @@ import builds
 import documents
 import layering
 import limits
+import size
 import words
 from tree import Tree
 
@@ -22,6 +23,8 @@ CHECKS = {
     "headers": builds.headers,
     "globals": builds.writable_globals,
     "recursion": builds.recursion,
+    "segments": builds.segments,
+    "size": size.size,
     "banned": banned.banned,
     "analyser": builds.analyser,
 }

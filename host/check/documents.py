@@ -12,7 +12,7 @@ LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 FIGURE = re.compile(r"<!-- figure ([a-z-]+) -->([^<]*)<!-- end -->")
 SOURCE_TOPS = ("abi", "boot", "idl", "kernel", "lib", "posix", "servers", "drivers", "fs", "tools", "host", "bench", "system", "tests")
 # Folders whose files are the data of the folder above, and need no README of their own.
-DATA_FOLDERS = re.compile(r"(^|/)(tests|corpus|golden|root|manifests)(/|$)|\.corpus(/|$)|^host/new/templates/")
+DATA_FOLDERS = re.compile(r"(^|/)(tests|corpus|golden|root|manifests|nucleus)(/|$)|\.corpus(/|$)|^(lib|servers|drivers|fs)/.*/sim$|^host/new/templates/")
 
 
 def system_calls(tree):

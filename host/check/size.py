@@ -81,3 +81,9 @@ def by_folder(counts):
 
 def total(tree):
     return sum(by_file(tree).values())
+
+
+def size(tree):
+    """The whole is not over the limit."""
+    lines = total(tree)
+    return [f"kernel: {lines:,} lines, at most {LIMIT:,} (./isotope size)"] if lines > LIMIT else []

@@ -6,6 +6,7 @@ import select
 import shlex
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -39,9 +40,15 @@ def gdb_line(kernel, program, address):
         line += ["-ex", f"add-symbol-file {program}"]
     line += ["-ex", f"target remote {address}"]
     if program:
-        # The base is the same for all programs, so the break is one of hardware, on the entry's address.
-        line += ["-ex", "hbreak _start"]
+        # All programs lie at the same addresses, so gdb stops at the entry of whichever comes there first.
+        line += ["-ex", f"hbreak *{entry_address(program):#x}"]
     return line
+
+
+def entry_address(program):
+    """Where an ELF64 file is entered."""
+    with open(program, "rb") as file:
+        return struct.unpack_from("<Q", file.read(64), 24)[0]
 
 
 def connect(path):
@@ -99,7 +106,7 @@ def main(arguments):
                                       console=f"socket,path={console},server=on,wait=off",
                                       debug_shell=common.path("build/debug-shell.sock"),
                                       gdb=f"unix:{gdb_socket},server=on,wait=off").line()
-            debugger = gdb_line(kernel, program, gdb_socket)
+            debugger = gdb_line(kernel, program if program and os.path.exists(program) else None, gdb_socket)
             if options.dry_run:
                 print(shlex.join(line))
                 print(shlex.join(debugger))

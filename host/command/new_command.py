@@ -4,6 +4,7 @@ that passes: change both."""
 import argparse
 import os
 import re
+import subprocess
 
 import common
 
@@ -22,19 +23,34 @@ def parse(arguments):
     return options
 
 
+def next_protocol(root):
+    """A number that no protocol in idl/ has."""
+    numbers = [0]
+    folder = os.path.join(root, "idl")
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            numbers += [int(n) for n in re.findall(r"^protocol \w+ number (\d+)", file.read(), re.MULTILINE)]
+    return str(max(numbers) + 1)
+
+
 def instantiate(kind, name, root):
     """Writes the files of the template; their paths. Refuses to touch what is there."""
     template = common.path("host/new/templates", kind)
     if not os.path.isdir(template):
         raise common.Failure(f"there is no template for a {kind}")
     group, _, base = name.rpartition("/")
+    number = next_protocol(root)
+
+    def fill(text):
+        return text.replace("CLASS", group).replace("NUMBER", number).replace("NAME", base)
+
     files = {}
     for folder, _, names in os.walk(template):
         for file_name in names:
             source = os.path.join(folder, file_name)
-            target = os.path.relpath(source, template).removesuffix(".in").replace("CLASS", group).replace("NAME", base)
+            target = os.path.relpath(source, template).removesuffix(".in")
             with open(source, encoding="utf-8") as file:
-                files[target] = (file.read().replace("CLASS", group).replace("NAME", base), os.stat(source).st_mode)
+                files[fill(target)] = (fill(file.read()), os.stat(source).st_mode)
     for target in files:
         if os.path.exists(os.path.join(root, target)):
             raise common.Failure(f"{target} is there already")
@@ -44,6 +60,9 @@ def instantiate(kind, name, root):
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
         os.chmod(path, mode)
+    # How long the name is decides how lines break.
+    sources = [os.path.join(root, target) for target in files if target.endswith((".c", ".h"))]
+    subprocess.run(["clang-format-22", "-i", *sources], check=True)
     return sorted(files)
 
 

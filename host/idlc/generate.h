@@ -34,10 +34,7 @@ bool type_is_local(const struct generator *_Nonnull generator,
                    const struct type_declaration *_Nonnull type);
 
 /* How a value is spelled: in arguments, or (bool as a byte) in structures that are sent. */
-enum spelling : uint32_t {
-    SPELL_VALUE,
-    SPELL_WIRE
-};
+enum spelling : uint32_t { SPELL_VALUE, SPELL_WIRE };
 /* Appends the C type of one element, as "uint32_t" or "struct stream_stat". */
 void emit_c_type(const struct generator *_Nonnull generator, struct output *_Nonnull out,
                  const struct type_use *_Nonnull type, enum spelling spelling);

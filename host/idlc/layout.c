@@ -5,10 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum {
-    STRUCT_SIZE_MAX = 1 << 20,
-    RECORD_HEADER_SIZE = 24
-};
+enum { STRUCT_SIZE_MAX = 1 << 20, RECORD_HEADER_SIZE = 24 };
 
 struct checker {
     struct protocol *_Nonnull protocol;

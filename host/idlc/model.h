@@ -71,13 +71,7 @@ struct member {
     uint64_t offset, size;
 };
 
-enum type_kind : uint32_t {
-    TYPE_ENUM,
-    TYPE_FLAGS,
-    TYPE_STRUCT,
-    TYPE_RECORD,
-    TYPE_RING
-};
+enum type_kind : uint32_t { TYPE_ENUM, TYPE_FLAGS, TYPE_STRUCT, TYPE_RECORD, TYPE_RING };
 struct type_declaration {
     enum type_kind kind;
     struct name name, owner; /* owner: the protocol that declares it */
@@ -123,12 +117,7 @@ struct layout {
     uint32_t tail, lease; /* parameter or NO_INDEX */
 };
 
-enum deadline : uint32_t {
-    DEADLINE_UNSTATED,
-    DEADLINE_NONE,
-    DEADLINE_DEFAULT,
-    DEADLINE_CALLER
-};
+enum deadline : uint32_t { DEADLINE_UNSTATED, DEADLINE_NONE, DEADLINE_DEFAULT, DEADLINE_CALLER };
 struct method {
     struct name name;
     struct place place;

@@ -16,9 +16,7 @@ static const char *const reserved_words[] = {
     "volatile",     "while",   "call",      "context",    "input",   "output",   "page",
     "session",      "status",  "step",      "timeout_ns", "valid",
 };
-enum {
-    C_WORDS = 44
-};
+enum { C_WORDS = 44 };
 
 void parser_fail(struct parser *_Nonnull parser, struct place place, const char *_Nonnull format,
                  ...) {
@@ -77,7 +75,7 @@ struct text name_text(const struct name *_Nonnull name) {
 }
 
 bool name_equal(const struct name *_Nonnull left, const struct name *_Nonnull right) {
-    return text_equal(name_text(left), name_text(right));
+    return text_same(name_text(left), name_text(right));
 }
 
 static bool is_reserved(const struct name *_Nonnull name, enum name_use use) {

@@ -5,15 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    COLUMN_MAX = 100
-};
+enum { COLUMN_MAX = 100 };
 
 struct text text_of(const char *_Nonnull string) {
     return (struct text){.size = strlen(string), .data = string};
 }
 
-bool text_equal(struct text left, struct text right) {
+bool text_same(struct text left, struct text right) {
     if (left.size != right.size) {
         return false;
     }
@@ -26,7 +24,7 @@ bool text_equal(struct text left, struct text right) {
 }
 
 bool text_is(struct text text, const char *_Nonnull string) {
-    return text_equal(text, text_of(string));
+    return text_same(text, text_of(string));
 }
 
 UNSAFE_BEGIN
@@ -68,7 +66,7 @@ struct text text_trim(struct text text) {
 
 bool text_starts(struct text text, const char *_Nonnull start) {
     struct text wanted = text_of(start);
-    return text_equal(text_part(text, 0, wanted.size), wanted);
+    return text_same(text_part(text, 0, wanted.size), wanted);
 }
 
 /* Makes room for `more` bytes and a terminator. */

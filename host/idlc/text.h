@@ -16,7 +16,7 @@ struct text {
 
 /* The text of a NUL-terminated string. */
 struct text text_of(const char *_Nonnull string);
-bool text_equal(struct text left, struct text right);
+bool text_same(struct text left, struct text right);
 bool text_is(struct text text, const char *_Nonnull string);
 /* Bytes [from, to) of `text`; both are cut to its size. */
 struct text text_part(struct text text, size_t from, size_t to);

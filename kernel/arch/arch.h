@@ -19,9 +19,7 @@ struct thread;
 struct process;
 struct cpu;
 
-enum {
-    CPU_LIMIT = 4
-};
+enum { CPU_LIMIT = 4 };
 
 /* ---- memory ---- */
 void *_Nonnull arch_pointer(uint64_t physical);
@@ -81,6 +79,9 @@ uint64_t arch_clock_ns(void); /* monotonic, since boot */
 /* Calls scheduler_tick() on this processor at or soon after `deadline_ns`; UINT64_MAX: never. */
 void arch_timer_arm(uint64_t deadline_ns) LOCKED;
 uint64_t arch_realtime_at_boot_ns(void);
+/* How programs compute monotonic time from the counter (the clock page). */
+struct clock_copy;
+void arch_clock_copy(struct clock_copy *_Nonnull out);
 
 /* While waiting for the kernel lock: answers what other processors need at once (shoot-downs). */
 void arch_lock_spin(void);

@@ -4,10 +4,7 @@
 #include "lib/base/format.h"
 #include <stdarg.h>
 
-enum {
-    LOG_SIZE = 16384,
-    LOG_READ_LIMIT = 4096
-};
+enum { LOG_SIZE = 16384, LOG_READ_LIMIT = 4096 };
 static char ring[LOG_SIZE] GUARDED;
 static uint64_t written GUARDED;
 
@@ -33,7 +30,8 @@ status_t log_read(struct thread *_Nonnull thread, uint64_t address, uint64_t len
                   uint64_t cursor, uint64_t *_Nonnull out_length, uint64_t *_Nonnull out_cursor) {
     uint64_t oldest = written > LOG_SIZE ? written - LOG_SIZE : 0;
     uint64_t from = MAX(cursor, oldest);
-    uint64_t count = MIN(from < written ? written - from : 0, MIN(length, (uint64_t)LOG_READ_LIMIT));
+    uint64_t count =
+        MIN(from < written ? written - from : 0, MIN(length, (uint64_t)LOG_READ_LIMIT));
     for (uint64_t i = 0; i < count; i++) {
         status_t status = user_write(thread, address + i, &ring[(from + i) % LOG_SIZE], 1);
         if (status != STATUS_OK) {

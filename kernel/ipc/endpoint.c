@@ -6,9 +6,7 @@
 #include "kernel/sched/scheduler.h"
 #include "lib/base/bytes.h"
 
-enum {
-    POISON_ATTEMPTS = 3
-};
+enum { POISON_ATTEMPTS = 3 };
 
 status_t endpoint_create(struct domain *_Nullable domain,
                          struct endpoint *_Nullable *_Nonnull out) {

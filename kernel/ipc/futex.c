@@ -4,10 +4,7 @@
 #include "kernel/sched/clock.h"
 #include "kernel/sched/scheduler.h"
 
-enum {
-    FUTEX_BUCKETS = 64,
-    FUTEX_WAKE_LIMIT = 256
-};
+enum { FUTEX_BUCKETS = 64, FUTEX_WAKE_LIMIT = 256 };
 static struct list buckets[FUTEX_BUCKETS] GUARDED;
 static bool buckets_ready GUARDED;
 

@@ -7,9 +7,7 @@
 #include "kernel/object/process.h"
 #include "lib/base/bytes.h"
 
-enum {
-    LEASE_COPY_PAGES = 16
-};
+enum { LEASE_COPY_PAGES = 16 };
 
 /* Checks a range of a lease. An orphan's leases are revoked: nothing is there. */
 static status_t lease_range(const struct request *_Nonnull request, uint64_t which, uint64_t offset,

@@ -6,9 +6,7 @@
 #include "kernel/object/process.h"
 #include "kernel/sched/thread.h"
 
-enum {
-    TOKEN_NUMBER_BITS = 24
-};
+enum { TOKEN_NUMBER_BITS = 24 };
 #define TOKEN_NUMBER_MASK 0xffffffull
 #define GENERATION_MASK 0x7fffffffffull /* 39 bits: bit 63 marks roots that a server drew */
 

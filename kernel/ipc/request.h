@@ -23,15 +23,8 @@ struct process;
 struct session;
 struct endpoint;
 
-enum request_state : uint8_t {
-    REQUEST_IDLE,
-    REQUEST_QUEUED,
-    REQUEST_IN_HAND
-};
-enum request_kind : uint8_t {
-    REQUEST_CALL,
-    REQUEST_CLOSE
-};
+enum request_state : uint8_t { REQUEST_IDLE, REQUEST_QUEUED, REQUEST_IN_HAND };
+enum request_kind : uint8_t { REQUEST_CALL, REQUEST_CLOSE };
 
 struct carried_handle {
     struct object *_Nullable object; /* counted as a handle */

@@ -9,10 +9,7 @@
 #include "kernel/object/process.h"
 #include "kernel/sched/scheduler.h"
 
-enum {
-    WAITSET_DEPTH_LIMIT = 5,
-    WAIT_PACKET_LIMIT = 64
-};
+enum { WAITSET_DEPTH_LIMIT = 5, WAIT_PACKET_LIMIT = 64 };
 
 status_t waitset_create(struct domain *_Nullable domain, struct waitset *_Nullable *_Nonnull out) {
     void *memory = nullptr;

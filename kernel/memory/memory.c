@@ -12,9 +12,7 @@ static uint64_t pages_of(uint64_t bytes) {
     return (bytes >> PAGE_SHIFT) + ((bytes & (PAGE_SIZE - 1)) != 0 ? 1 : 0);
 }
 
-enum {
-    WIRED_PAGE_LIMIT = 16384
-};
+enum { WIRED_PAGE_LIMIT = 16384 };
 
 static status_t fill_wired(struct memory *_Nonnull memory) LOCKED {
     struct page *run = nullptr;

@@ -24,21 +24,14 @@ struct space;
 struct thread;
 struct waitset;
 
-enum {
-    RADIX_BITS = 6,
-    RADIX_SLOTS = 64,
-    RADIX_LEVELS = 6
-};
+enum { RADIX_BITS = 6, RADIX_SLOTS = 64, RADIX_LEVELS = 6 };
 struct radix_node {
     uint64_t slots[RADIX_SLOTS];
 };
 static_assert(sizeof(struct radix_node) == 512);
 
 /* A leaf slot: page number << 8 | flags. */
-enum page_flags : uint64_t {
-    SLOT_DIRTY = 1,
-    SLOT_WRITING = 2
-};
+enum page_flags : uint64_t { SLOT_DIRTY = 1, SLOT_WRITING = 2 };
 
 struct memory {
     struct object object;

@@ -6,13 +6,7 @@
 #include "abi/object.h"
 #include "kernel/lock.h"
 
-enum page_kind : uint8_t {
-    PAGE_RESERVED,
-    PAGE_FREE,
-    PAGE_KERNEL,
-    PAGE_SLAB,
-    PAGE_USER
-};
+enum page_kind : uint8_t { PAGE_RESERVED, PAGE_FREE, PAGE_KERNEL, PAGE_SLAB, PAGE_USER };
 
 struct page {
     enum page_kind kind;

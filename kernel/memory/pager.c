@@ -19,20 +19,43 @@ status_t memory_wait_page(struct thread *_Nonnull self, const struct memory_page
     return STATUS_RESTART;
 }
 
+static bool waits_in(const struct thread *_Nonnull thread, uint64_t first, uint64_t count) {
+    return thread->wait_key[0] - first < count;
+}
+
+/* Faults that wait in the range end as FAULT_IO. That may end a process, and take others of its
+ * threads out of the list, so each search begins anew. */
+static void fail_faults(struct memory *_Nonnull memory, uint64_t first, uint64_t count) LOCKED {
+    struct thread *found = nullptr;
+    do {
+        found = nullptr;
+        LIST_FOR(thread, &memory->waiters, struct thread, wait_link) {
+            if (found == nullptr && thread->fault_wait && waits_in(thread, first, count)) {
+                found = thread;
+            }
+        }
+        if (found != nullptr) {
+            thread_unwait(SOME(found));
+            found->fault_wait = false;
+            user_exception(SOME(found), FAULT_IO, found->fault_address, 0);
+            if (found->state == THREAD_PAGE) { /* at its upcall */
+                scheduler_ready(SOME(found));
+            }
+        }
+    } while (found != nullptr);
+}
+
 void memory_wake_waiters(struct memory *_Nonnull memory, uint64_t first, uint64_t count,
                          status_t status) {
+    if (status != STATUS_OK) {
+        fail_faults(memory, first, count);
+    }
     LIST_FOR(thread, &memory->waiters, struct thread, wait_link) {
-        if (thread->wait_key[0] - first >= count) {
+        if (!waits_in(thread, first, count)) {
             continue;
         }
         if (status == STATUS_OK) {
             thread_restart(thread);
-        } else if (thread->fault_wait) {
-            thread_unwait(thread);
-            user_exception(thread, FAULT_IO, thread->fault_address, 0);
-            if (thread->state == THREAD_WAITING) {
-                scheduler_ready(thread);
-            }
         } else {
             thread_wake(thread, status);
         }
@@ -81,9 +104,7 @@ void pager_died(struct memory *_Nonnull memory) {
     }
 }
 
-enum {
-    SUPPLY_PAGE_LIMIT = 64
-};
+enum { SUPPLY_PAGE_LIMIT = 64 };
 
 /* Moves the page at `from` of `source` (or a zero page) to the absent index `to`. A page that is
  * present stays as it is (restart.md, 13). */

@@ -1,12 +1,8 @@
 #include "kernel/memory/space.h"
 #include "kernel/object/domain.h"
 
-enum {
-    ACCESS_BITS = PROTECT_READ | PROTECT_WRITE | PROTECT_EXECUTE
-};
-enum {
-    MAPPING_LIMIT = 65536
-};
+enum { ACCESS_BITS = PROTECT_READ | PROTECT_WRITE | PROTECT_EXECUTE };
+enum { MAPPING_LIMIT = 65536 };
 
 status_t space_create(struct domain *_Nullable domain, struct space *_Nullable *_Nonnull out) {
     void *memory = nullptr;

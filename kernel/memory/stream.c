@@ -9,9 +9,7 @@
 #include "kernel/sched/thread.h"
 #include "lib/base/bytes.h"
 
-enum {
-    STREAM_PAGES_PER_ENTRY = 16
-};
+enum { STREAM_PAGES_PER_ENTRY = 16 };
 
 /* Begins, or finds the progress of, a call. */
 static void stream_begin(struct thread *_Nonnull self) LOCKED {

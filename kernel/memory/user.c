@@ -129,6 +129,8 @@ void user_fault(struct thread *_Nonnull thread, uint64_t address, uint32_t acces
     if (status == STATUS_WOULD_BLOCK) {
         /* The faulting instruction itself is executed again: nothing to restart. */
         thread->state = THREAD_PAGE;
+        thread->fault_wait = true;
+        thread->fault_address = address;
         (void)memory_wait_page(thread, &fault.wait, fault.index);
         return;
     }

@@ -4,16 +4,8 @@
 #include "kernel/object/domain.h"
 #include "lib/base/bytes.h"
 
-enum {
-    ENTRY_LIMIT = 256,
-    SEGMENT_LIMIT = 16,
-    ELF_LOAD = 1
-};
-enum {
-    ELF_EXECUTE = 1,
-    ELF_WRITE = 2,
-    ELF_READ = 4
-};
+enum { ENTRY_LIMIT = 256, SEGMENT_LIMIT = 16, ELF_LOAD = 1 };
+enum { ELF_EXECUTE = 1, ELF_WRITE = 2, ELF_READ = 4 };
 
 /* ELF-64, System V ABI, chapter 4 and 5. */
 struct elf_header {

@@ -2,9 +2,7 @@
 #include "kernel/arch/arch.h"
 #include "kernel/object/domain.h"
 
-enum {
-    IRQ_LINES = 256
-};
+enum { IRQ_LINES = 256 };
 static struct device *_Nullable irq_owner[IRQ_LINES] GUARDED;
 
 status_t device_create(enum object_type type, struct domain *_Nullable domain, uint64_t arg1,

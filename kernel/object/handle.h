@@ -7,11 +7,7 @@
  * reserved its slots cannot fail for want of one (restart.md, 11). */
 #include "kernel/object/object.h"
 
-enum {
-    HANDLES_PER_CHUNK = 64,
-    CHUNKS_PER_DIRECTORY = 64,
-    DIRECTORY_COUNT = 16
-};
+enum { HANDLES_PER_CHUNK = 64, CHUNKS_PER_DIRECTORY = 64, DIRECTORY_COUNT = 16 };
 
 struct handle_entry_slot {
     struct object *_Nullable object;

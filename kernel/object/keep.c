@@ -1,9 +1,7 @@
 #include "kernel/object/keep.h"
 #include "kernel/object/domain.h"
 
-enum {
-    KEEP_SLOT_LIMIT = 32768
-};
+enum { KEEP_SLOT_LIMIT = 32768 };
 
 status_t keep_create(struct domain *_Nullable domain, uint64_t slots,
                      struct keep *_Nullable *_Nonnull out) {

@@ -82,12 +82,7 @@ void process_thread_gone(struct process *_Nonnull process) {
     }
 }
 
-enum {
-    END_HELD,
-    END_HANDLES,
-    END_SPACE,
-    END_ANNOUNCE
-};
+enum { END_HELD, END_HANDLES, END_SPACE, END_ANNOUNCE };
 
 bool process_end_step(struct process *_Nonnull process) {
     switch (process->end_stage) {

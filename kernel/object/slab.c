@@ -6,8 +6,8 @@
 #include "kernel/ipc/endpoint.h"
 #include "kernel/ipc/event.h"
 #include "kernel/ipc/waitset.h"
-#include "kernel/memory/space.h"
 #include "kernel/memory/page.h"
+#include "kernel/memory/space.h"
 #include "kernel/object/device.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/keep.h"
@@ -145,9 +145,7 @@ void slab_free(enum slab_type type, struct domain *_Nonnull domain, void *_Nonnu
     }
 }
 
-enum {
-    REQUESTS_PER_PAGE = PAGE_SIZE / SLAB_REQUEST_SIZE
-};
+enum { REQUESTS_PER_PAGE = PAGE_SIZE / SLAB_REQUEST_SIZE };
 
 uint32_t slab_request_number(const struct request *_Nonnull request) {
     return (uint32_t)(arch_physical(request) / SLAB_REQUEST_SIZE);

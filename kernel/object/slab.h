@@ -38,6 +38,4 @@ void slab_free(enum slab_type type, struct domain *_Nonnull domain, void *_Nonnu
 struct request;
 uint32_t slab_request_number(const struct request *_Nonnull request) LOCKED;
 struct request *_Nullable slab_request_at(uint32_t number) LOCKED;
-enum {
-    SLAB_REQUEST_SIZE = 512
-};
+enum { SLAB_REQUEST_SIZE = 512 };

@@ -10,11 +10,7 @@
 #include "kernel/sched/scheduler.h"
 #include "lib/base/bytes.h"
 
-enum {
-    VAULT_PAGES = 64,
-    KEEP_SLOTS = 1024,
-    DEATH_LIMIT = 5
-};
+enum { VAULT_PAGES = 64, KEEP_SLOTS = 1024, DEATH_LIMIT = 5 };
 #define PROGRESS_NS 2000000000ull /* it lived this long: its death is no death in a row */
 
 static struct {

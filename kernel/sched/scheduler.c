@@ -4,11 +4,7 @@
 #include "kernel/object/process.h"
 #include "kernel/sched/clock.h"
 
-enum {
-    REAP_BUDGET = 4,
-    TIMER_BUDGET = 16,
-    FAIR_WEIGHT = 1024
-};
+enum { REAP_BUDGET = 4, TIMER_BUDGET = 16, FAIR_WEIGHT = 1024 };
 #define SLICE_NS 10000000ull
 #define SWEEP_NS 50000000ull /* how late a call's deadline may be noticed */
 #define REAP_NS 200000ull    /* deferred work goes on this soon */

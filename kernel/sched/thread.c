@@ -10,9 +10,7 @@
 #include "kernel/sched/scheduler.h"
 #include "lib/base/bytes.h"
 
-enum {
-    DEFAULT_WEIGHT = 1024
-};
+enum { DEFAULT_WEIGHT = 1024 };
 
 /* The thread page and, for servers, the staging page behind it. */
 static status_t make_page(struct thread *_Nonnull thread, bool staging) LOCKED {

@@ -3,10 +3,7 @@
 #include "kernel/lock.h"
 #include "lib/base/tree.h"
 
-enum timer_kind : uint32_t {
-    TIMER_EVENT,
-    TIMER_THREAD
-};
+enum timer_kind : uint32_t { TIMER_EVENT, TIMER_THREAD };
 struct timer {
     struct tree_node node;
     enum timer_kind kind;

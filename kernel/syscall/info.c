@@ -50,6 +50,7 @@ static status_t info_process(struct thread *_Nonnull self, struct syscall_regist
         .fault_address = process->fault_address,
         .fault_counter = process->fault_counter,
         .fault_kind = process->fault_kind,
+        .foreign_calls = (uint32_t)MIN(process->foreign_calls, (uint64_t)UINT32_MAX),
     };
     if (process->space != nullptr) {
         info.space_serial = process->space->object.serial;
@@ -214,9 +215,7 @@ struct listing {
     status_t status;
 };
 
-enum {
-    LIST_ENTRY_LIMIT = 256
-};
+enum { LIST_ENTRY_LIMIT = 256 };
 
 /* Stores an entry; false when the listing is over. */
 static bool list_put(struct listing *_Nonnull listing, const void *_Nonnull entry,

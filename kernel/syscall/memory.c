@@ -171,9 +171,7 @@ status_t sys_memory_resize(struct thread *_Nonnull self, struct syscall_register
     return status;
 }
 
-enum {
-    COPY_PAGES_PER_ENTRY = 16
-};
+enum { COPY_PAGES_PER_ENTRY = 16 };
 
 /* Registers: a memory, b offset, words: address, length, direction. Progress is kept in the
  * registers: the call is executed again with what is left. */

@@ -24,17 +24,24 @@ static status_t set_process(struct thread *_Nonnull self, struct syscall_registe
         return status;
     }
     case SET_UPCALL:
+        if (r->words[0] >= USER_SPACE_LIMIT) {
+            return STATUS_BAD_ARGUMENT;
+        }
         process->upcall = r->words[0];
-        return r->words[0] < USER_SPACE_LIMIT ? STATUS_OK : STATUS_BAD_ARGUMENT;
+        return STATUS_OK;
     case SET_RUNTIME:
         process->runtime_start = r->words[0];
         process->runtime_length = r->words[1];
         return STATUS_OK;
     case SET_SEQUENCE:
+        if (r->words[0] >= USER_SPACE_LIMIT ||
+            r->words[0] + (r->words[1] >> 32) >= USER_SPACE_LIMIT) {
+            return STATUS_BAD_ARGUMENT;
+        }
         process->sequence_start = r->words[0];
         process->sequence_length = (uint32_t)r->words[1];
         process->sequence_check = r->words[0] + (r->words[1] >> 32);
-        return process->sequence_check < USER_SPACE_LIMIT ? STATUS_OK : STATUS_BAD_ARGUMENT;
+        return STATUS_OK;
     case SET_PRINCIPAL:
         if ((handle_rights(&self->process->table, (handle_t)r->a) & RIGHT_PRINCIPAL) == 0) {
             return STATUS_BAD_RIGHTS;
@@ -174,11 +181,7 @@ status_t sys_object_set(struct thread *_Nonnull self, struct syscall_registers *
 
 /* ---- system ---- */
 
-enum {
-    LOG_CHUNK = 256,
-    RANDOM_LIMIT = 256,
-    ROOTS_LIMIT = 64
-};
+enum { LOG_CHUNK = 256, RANDOM_LIMIT = 256, ROOTS_LIMIT = 64 };
 
 static status_t log_write(struct thread *_Nonnull self,
                           struct syscall_registers *_Nonnull r) LOCKED {
@@ -243,6 +246,20 @@ static status_t roots_live(struct thread *_Nonnull self,
     return STATUS_OK;
 }
 
+static status_t give_clock_page(struct thread *_Nonnull self,
+                                struct syscall_registers *_Nonnull r) LOCKED {
+    struct memory *page = nullptr;
+    handle_t handle = HANDLE_NONE;
+    status_t status = clock_page(&page);
+    if (status == STATUS_OK) {
+        status =
+            handle_insert(&self->process->table, &SOME(page)->object,
+                          RIGHT_READ | RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_INSPECT, &handle);
+    }
+    r->words[0] = handle;
+    return status;
+}
+
 /* Operations that need the right to the machine: b is the handle. */
 static status_t machine_operation(struct thread *_Nonnull self,
                                   struct syscall_registers *_Nonnull r) LOCKED {
@@ -277,7 +294,7 @@ status_t sys_system(struct thread *_Nonnull self, struct syscall_registers *_Non
     case SYSTEM_ROOTS_LIVE:
         return roots_live(self, r);
     case SYSTEM_CLOCK_PAGE:
-        return STATUS_NOT_SUPPORTED;
+        return give_clock_page(self, r);
     default:
         return machine_operation(self, r);
     }

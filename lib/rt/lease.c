@@ -20,7 +20,6 @@ static status_t note_absent(struct rt_reply *_Nonnull reply, status_t status, en
     return status;
 }
 
-UNSAFE_BEGIN
 status_t rt_input_read(struct rt_request *_Nonnull request, const struct rt_input *_Nonnull input,
                        uint64_t offset, struct rt_buffer to) {
     if (!in_range(input->size, offset, to.size)) {
@@ -33,13 +32,14 @@ status_t rt_input_read(struct rt_request *_Nonnull request, const struct rt_inpu
     size_t from_head = 0;
     if (offset < input->head.size) {
         from_head = MIN(to.size, input->head.size - (size_t)offset);
-        rt_copy(target, SOME(input->head.data) + offset, from_head);
+        bytes_copy(target, bytes_at_const(SOME(input->head.data), (size_t)offset), from_head);
     }
     if (from_head == to.size) {
         return STATUS_OK;
     }
     uint64_t at = offset + from_head;
-    status_t status = rt_lease_read(request->token, at, target + from_head, to.size - from_head);
+    status_t status =
+        rt_lease_read(request->token, at, bytes_at(target, from_head), to.size - from_head);
     return note_absent(request->reply, status, LEASE_IN, at, to.size - from_head);
 }
 
@@ -56,13 +56,13 @@ status_t rt_output_write(struct rt_request *_Nonnull request,
     size_t to_head = 0;
     if (offset < output->head.size) {
         to_head = MIN(from.size, output->head.size - (size_t)offset);
-        rt_copy(SOME(output->head.data) + offset, source, to_head);
+        bytes_copy(bytes_at(SOME(output->head.data), (size_t)offset), source, to_head);
     }
     if (to_head == from.size) {
         return STATUS_OK;
     }
     uint64_t at = offset + to_head;
-    status_t status = rt_lease_write(request->token, at, source + to_head, from.size - to_head);
+    status_t status =
+        rt_lease_write(request->token, at, bytes_at_const(source, to_head), from.size - to_head);
     return note_absent(request->reply, status, LEASE_OUT, at, from.size - to_head);
 }
-UNSAFE_END

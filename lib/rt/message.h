@@ -21,6 +21,7 @@
  *      STATUS_BAD_MESSAGE, and every handle that came is closed.
  *  M3. Nothing beyond the declared bytes is sent: areas are written field by field. */
 #include "abi/call.h"
+#include "lib/base/bytes.h"
 #include "lib/base/safe.h"
 
 /* 12 bits of protocol number (1 …), 8 of protocol version, 12 of method number. */
@@ -271,5 +272,5 @@ static inline bool rt_any_value(const void *_Nonnull value) {
 }
 
 static inline void rt_copy(void *_Nonnull to, const void *_Nonnull from, size_t size) {
-    __builtin_memcpy(to, from, size);
+    bytes_copy(to, from, size);
 }

@@ -2,6 +2,7 @@
 #include "lib/rt/server.h"
 #include "lib/base/bytes.h"
 #include "lib/base/format.h"
+#include "lib/rt/kept.h"
 #include <stdarg.h>
 
 void rt_log(const struct rt_server *_Nonnull server, const char *_Nonnull text, ...) {
@@ -225,7 +226,15 @@ static void serve_call(struct rt_server *_Nonnull server, const struct rt_servic
     for (size_t i = 0; i < CALL_WORDS; i++) {
         request.words[i] = r->words[i];
     }
+    bool nested = server->page->received.identity.path != 0;
+    if (nested && server->kept_count > 0 && rt_kept_find(server, &request)) {
+        return;
+    }
     service->on_call(server, &request);
+    if (nested && server->kept_count > 0 && staged(server) && reply->outcome == RT_REPLY &&
+        reply->status == STATUS_OK) {
+        reply->status = rt_kept_stage(server, &request);
+    }
     bool keeps =
         reply->outcome == RT_PARK || (reply->outcome == RT_REPLY && reply->status == STATUS_OK);
     if (!keeps) {

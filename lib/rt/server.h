@@ -15,9 +15,21 @@
 #include "lib/rt/native.h"
 #include "lib/rt/start.h"
 
-enum {
-    RT_EXIT_CORRUPT = 70,
-    RT_EXIT_START = 71
+enum { RT_EXIT_CORRUPT = 70, RT_EXIT_START = 71 };
+
+/* A reply to a nested call, kept in the vault by the commit that did its effect: when the caller is
+ * repeated, it asks again under the same identity and gets the same answer (restart.md, 3). Kept
+ * until no call of its root is left. CANCELLED and other errors are never kept: they had no effect.
+ */
+enum { RT_KEPT_KIND = 0x4b50, RT_KEPT_INLINE = 128 };
+struct rt_kept {
+    struct rt_record_header header;
+    struct call_identity identity;
+    uint64_t cookie;
+    uint64_t request_hash; /* of label and words: another request under this identity is an error */
+    uint64_t words[CALL_WORDS];
+    uint32_t inline_size, reserved;
+    uint8_t inline_bytes[RT_KEPT_INLINE];
 };
 
 struct rt_server {
@@ -32,6 +44,8 @@ struct rt_server {
     /* What is staged for the next reply or commit. */
     uint32_t patch_count, staged_bytes, keep_count;
     struct rt_context context;
+    uint32_t kept_count;
+    const struct rt_kept *_Nullable COUNTED_BY(kept_count) kept; /* in the vault */
 };
 
 /* The entry of every server's program; the loader passes enum start_mode and the thread page. */
@@ -61,6 +75,11 @@ void rt_server_begin(struct rt_server *_Nonnull server, uint64_t mode, uint64_t 
 /* Serves for ever. */
 [[noreturn]] void rt_server_run(struct rt_server *_Nonnull server,
                                 const struct rt_service *_Nonnull service);
+
+/* Servers that other servers call with effect give a table in their vault for the replies. A nested
+ * call that stages something while the table is full is answered BUSY. */
+void rt_server_keep_replies(struct rt_server *_Nonnull server, const struct rt_kept *_Nonnull table,
+                            uint32_t count);
 
 /* A handle from the start page by its name; HANDLE_NONE where there is none. */
 handle_t rt_start_handle(const struct rt_server *_Nonnull server, const char *_Nonnull name);

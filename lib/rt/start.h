@@ -4,11 +4,7 @@
 #include "abi/object.h"
 #include "lib/base/safe.h"
 
-enum {
-    RT_START_HANDLE = 0x10001,
-    RT_START_NAMES = 48,
-    RT_START_VERSION = 1
-};
+enum { RT_START_HANDLE = 0x10001, RT_START_NAMES = 48, RT_START_VERSION = 1 };
 
 /* Cookies of sessions that the supervisor made for a service: this bit and the service's index. */
 #define RT_COOKIE_SERVICE (1ull << 63)

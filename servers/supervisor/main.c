@@ -4,9 +4,7 @@
 #include "lib/base/bytes.h"
 #include "servers/supervisor/table.h"
 
-enum {
-    KEY_TIMER = 1000
-};
+enum { KEY_TIMER = 1000 };
 
 static void must(status_t status) {
     if (status != STATUS_OK) {
@@ -15,14 +13,13 @@ static void must(status_t status) {
 }
 
 /* Image, vault and keep as an ordinary server has them. */
-static void begin(struct supervisor *_Nonnull self, struct rt_start *_Nonnull start, uint64_t mode,
-                  uint64_t page) {
+static void begin(struct supervisor *_Nonnull self, uint64_t mode, uint64_t page) {
     uint64_t address = 0;
     struct memory_info info = {};
-    *start = (struct rt_start){.version = RT_START_VERSION, .service = "supervisor"};
+    self->start = (struct rt_start){.version = RT_START_VERSION, .service = "supervisor"};
     self->server = (struct rt_server){
         .mode = mode,
-        .start = start,
+        .start = &self->start,
         .page = (struct thread_page *)(uintptr_t)page,
         .state = self,
         .vault = BOOT_HANDLE_VAULT,
@@ -130,12 +127,11 @@ static void start_all(struct supervisor *_Nonnull self) {
 }
 
 void server_main(uint64_t mode, uint64_t thread_page) {
-    struct rt_start start;
     uint64_t address = 0;
     must(rt_map(0, 0, (sizeof(struct supervisor) + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1), 0,
                 0, PROTECT_READ | PROTECT_WRITE | MAP_PRIVATE, &address));
     struct supervisor *self = (struct supervisor *)(uintptr_t)address;
-    begin(self, &start, mode, thread_page);
+    begin(self, mode, thread_page);
     read_manifests(self);
     check_records(self);
     for (uint32_t i = 0; i < self->count; i++) {

@@ -1,10 +1,7 @@
 #include "servers/supervisor/manifest.h"
 #include "lib/base/bytes.h"
 
-enum {
-    WORD_LIMIT = 8,
-    WORD_SIZE = 64
-};
+enum { WORD_LIMIT = 8, WORD_SIZE = 64 };
 
 struct word {
     char text[WORD_SIZE];

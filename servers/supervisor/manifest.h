@@ -13,11 +13,7 @@
  * Numbers are decimal, or hexadecimal with 0x. # begins a comment. */
 #include "lib/base/safe.h"
 
-enum {
-    MANIFEST_NAME = 24,
-    MANIFEST_NEEDS = 8,
-    MANIFEST_GIFTS = 10
-};
+enum { MANIFEST_NAME = 24, MANIFEST_NEEDS = 8, MANIFEST_GIFTS = 10 };
 
 enum gift_kind : uint32_t {
     GIFT_NONE,

@@ -14,11 +14,7 @@
 #include "servers/supervisor/image.h"
 #include "servers/supervisor/manifest.h"
 
-enum {
-    SERVICE_LIMIT = 32,
-    DOMAIN_LIMIT = 4,
-    REPORT_LIMIT = 8
-};
+enum { SERVICE_LIMIT = 32, DOMAIN_LIMIT = 4, REPORT_LIMIT = 8 };
 
 enum supervised_state : uint32_t {
     SUPERVISED_ABSENT,
@@ -30,23 +26,10 @@ enum supervised_state : uint32_t {
 };
 
 /* Slots of the supervisor's keep. */
-enum {
-    SLOT_ENDPOINT = 1,
-    SLOT_DOMAINS = 2,
-    SLOT_SERVICES = SLOT_DOMAINS + DOMAIN_LIMIT
-};
-enum {
-    SLOT_DOMAIN,
-    SLOT_SERVICE_ENDPOINT,
-    SLOT_VAULT,
-    SLOT_KEEP,
-    SLOTS_PER_SERVICE
-};
+enum { SLOT_ENDPOINT = 1, SLOT_DOMAINS = 2, SLOT_SERVICES = SLOT_DOMAINS + DOMAIN_LIMIT };
+enum { SLOT_DOMAIN, SLOT_SERVICE_ENDPOINT, SLOT_VAULT, SLOT_KEEP, SLOTS_PER_SERVICE };
 
-enum {
-    RECORD_SERVICE = 0x5352,
-    RECORD_VERSION = 1
-};
+enum { RECORD_SERVICE = 0x5352, RECORD_VERSION = 1 };
 struct service_record {
     struct rt_record_header header;
     char name[MANIFEST_NAME];
@@ -61,9 +44,7 @@ struct service_record {
 };
 
 /* A crash, for `service report`. */
-enum {
-    RECORD_REPORT = 0x5250
-};
+enum { RECORD_REPORT = 0x5250 };
 struct report_record {
     struct rt_record_header header;
     char name[MANIFEST_NAME];
@@ -95,6 +76,7 @@ struct supervisor {
     } domains[DOMAIN_LIMIT];
     uint32_t domain_count;
     handle_t timer;
+    struct rt_start start;  /* its own, made up */
     struct rt_start giving; /* start page of the instance that is being made */
 };
 

@@ -8,9 +8,7 @@
 
 #define BACK_OFF_NS 10000000ull
 #define BACK_OFF_LIMIT_NS 2000000000ull
-enum {
-    FREE_FAILURES = 3
-};
+enum { FREE_FAILURES = 3 };
 
 static void write_report(struct supervisor *_Nonnull self,
                          const struct service_record *_Nonnull record,

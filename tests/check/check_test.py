@@ -270,6 +270,14 @@ class Builds(Seeded):
                    "[[gnu::noinline]] int f(int n) {\n    return n ? g(n - 1) + 1 : 1;\n}\n")
         self.complains("recursion", "recursion: f -> g")
 
+    def test_segments(self):
+        script = "PHDRS { all PT_LOAD FLAGS(%d); }\nENTRY(f)\nSECTIONS { .text : { KEEP(*(.text .text.*)) } :all /DISCARD/ : { *(.comment .note* .debug* .kcfi*) } }\n"
+        self.write("kernel/a.c", "int f(void);\nint f(void) {\n    return 1;\n}\n")
+        self.write("kernel/arch/x86_64/kernel.ld", script % 5)
+        self.silent("segments")
+        self.write("kernel/arch/x86_64/kernel.ld", script % 7)
+        self.complains("segments", "kernel.elf: the segment at", "writable and executable")
+
     def test_analyser(self):
         self.write("kernel/a.c", "int f(int *_Nullable p, int n);\nint f(int *_Nullable p, int n) {\n    return p ? *p : n;\n}\n")
         self.silent("analyser")
@@ -299,6 +307,12 @@ class Size(Seeded):
         self.write(".clang-format", Tree(ROOT).read(".clang-format"))
         self.write("kernel/a.c", "int f(void) { int a = 1; int b = 2; return a + b; }\n")
         self.assertEqual(size.total(Tree(self.root)), 5)
+
+    def test_too_much_is_a_complaint(self):
+        self.write("kernel/a.c", "int a;\n" * size.LIMIT)
+        self.silent("size")
+        self.write("kernel/a.c", "int a;\n" * (size.LIMIT + 1))
+        self.complains("size", "10,001 lines")
 
     def test_only_the_linked_part_of_the_library_counts_after_a_build(self):
         self.write("kernel/a.c", "int a;\n")

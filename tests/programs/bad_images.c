@@ -20,9 +20,7 @@ typedef struct image {
     char interpreter[64];
 } image_t;
 
-enum {
-    BASE = 0x400000
-};
+enum { BASE = 0x400000 };
 
 static image_t good(void) {
     image_t image = {

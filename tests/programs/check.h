@@ -249,6 +249,16 @@ static void check_run_case(const check_case_t *one) {
     (void)close(home);
 }
 
+/* A background job of a shell starts with signals ignored; the cases start with none. */
+static void check_default_signals(void) {
+    for (int i = 1; i < 65; i++) {
+        (void)signal(i, SIG_DFL);
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
 /* Runs the cases that the arguments name (all, without arguments); the exit status. */
 [[maybe_unused]] static int check_main(int argc, char *_Nullable *_Nonnull argv,
                                        const check_case_t *cases, size_t case_count) {
@@ -259,6 +269,7 @@ static void check_run_case(const check_case_t *one) {
         return 0;
     }
     (void)umask(022);
+    check_default_signals();
     const char *base = getenv("TMPDIR");
     char folder[256];
     (void)snprintf(folder, sizeof folder, "%s/check-XXXXXX", base != nullptr ? base : "/tmp");

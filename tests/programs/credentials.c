@@ -3,11 +3,7 @@
 #include <grp.h>
 #include <sys/auxv.h>
 
-enum {
-    USER = 12345,
-    OTHER = 12346,
-    GROUP = 23456
-};
+enum { USER = 12345, OTHER = 12346, GROUP = 23456 };
 
 static int as_user(int (*body)(void)) {
     pid_t child = fork();

@@ -5,10 +5,7 @@
 #include <time.h>
 
 /* The kernel's struct statx as far as it is looked at; older musl has none. */
-enum {
-    STATX_BASIC = 0x7ff,
-    STATX_SYNC_BOTH = 0x6000
-};
+enum { STATX_BASIC = 0x7ff, STATX_SYNC_BOTH = 0x6000 };
 typedef struct statx_answer {
     uint32_t mask, block_size;
     uint64_t attributes;

@@ -139,9 +139,7 @@ static void test_working_folder(void) {
 }
 
 static void test_list(void) {
-    enum {
-        FILES = 500
-    };
+    enum { FILES = 500 };
     char name[32];
     mkdir("d", 0755);
     for (int i = 0; i < FILES; i++) {

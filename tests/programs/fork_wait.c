@@ -65,9 +65,7 @@ static void test_copies(void) {
 }
 
 static void test_many(void) {
-    enum {
-        CHILDREN = 50
-    };
+    enum { CHILDREN = 50 };
     pid_t children[CHILDREN];
     for (int i = 0; i < CHILDREN; i++) {
         children[i] = fork();

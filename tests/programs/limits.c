@@ -198,7 +198,7 @@ static void test_fork_bomb(void) {
 static void test_priorities(void) {
     pid_t child = fork();
     if (child == 0) {
-        int bad = 0;
+        int bad = setpriority(PRIO_PROCESS, 0, 0) == 0 ? 0 : 64;
         errno = 0;
         bad |= getpriority(PRIO_PROCESS, 0) == 0 ? 0 : 1;
         bad |= setpriority(PRIO_PROCESS, 0, 5) == 0 && getpriority(PRIO_PROCESS, 0) == 5 ? 0 : 2;

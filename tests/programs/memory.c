@@ -2,9 +2,7 @@
 #include "check.h"
 #include <sys/mman.h>
 
-enum {
-    PAGE = 4096
-};
+enum { PAGE = 4096 };
 
 static void test_anonymous(void) {
     char *page =

@@ -108,9 +108,7 @@ static void test_nonblocking(void) {
 
 /* More than a pipe holds goes through whole and in order, whoever is faster. */
 static void test_flow(void) {
-    enum {
-        TOTAL = 400000
-    };
+    enum { TOTAL = 400000 };
     int ends[2];
     pipe(ends);
     pid_t child = fork();

@@ -239,9 +239,7 @@ static void test_sockets(void) {
 
 /* A stream interrupted many times loses and doubles nothing. */
 static void test_no_byte_lost(void) {
-    enum {
-        TOTAL = 100000
-    };
+    enum { TOTAL = 100000 };
     int ends[2];
     pipe(ends);
     pid_t child = fork();

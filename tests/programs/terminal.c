@@ -168,6 +168,8 @@ static void test_echo(void) {
     write(master, "x\n", 2);
     write(slave, "out\n", 4);
     check_output("output_newline_and_no_echo", "out\r\n");
+    char line[8];
+    check_equal("the_unechoed_line", read(slave, line, sizeof line), 2);
     change(0, 0, ECHONL, true);
     write(master, "x\n", 2);
     check_output("echonl", "\r\n");

@@ -223,6 +223,9 @@ static void test_signals(void) {
     check_equal("then_delivered_to_self", handled_by, getpid());
     spinner_stop = true;
     pthread_join(thread, nullptr);
+    while (syscall(SYS_tgkill, getpid(), spinner_tid, 0) == 0) {
+        sched_yield();
+    }
     check_errno("tgkill_ended", syscall(SYS_tgkill, getpid(), spinner_tid, 0), ESRCH);
 }
 

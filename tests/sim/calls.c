@@ -1,10 +1,10 @@
-/* The promise that everything else rests on: a stateful server is killed at any system call, and its
- * clients see each of their calls done exactly once.
+/* The promise that everything else rests on: a stateful server is killed at any system call, and
+ * its clients see each of their calls done exactly once.
  *
- * A small supervisor of its own (the real one has a test of its own) runs one counting server with a
- * vault, and clients that each add numbers and check the sums that come back. The server adds in two
- * steps: it reads its vault, stages the new sum, and replies; a doubled or lost call shows as a wrong
- * sum. Kills come from the seed, a thousand of them in a run. */
+ * A small supervisor of its own (the real one has a test of its own) runs one counting server with
+ * a vault, and clients that each add numbers and check the sums that come back. The server adds in
+ * two steps: it reads its vault, stages the new sum, and replies; a doubled or lost call shows as a
+ * wrong sum. Kills come from the seed, a thousand of them in a run. */
 #include "kernel/arch/sim/sim.h"
 #include "lib/base/bytes.h"
 #include "lib/rt/server.h"
@@ -74,8 +74,8 @@ static void client_main(uint64_t mode, uint64_t page) {
         expected += call.words[0];
         status_t status = rt_call(session, &call);
         if (status != STATUS_OK || call.words[0] != expected) {
-            (void)fprintf(stderr, "client %lu call %lu: status %d, sum %lu, expected %lu\n", mode, i,
-                          (int)status, call.words[0], expected);
+            (void)fprintf(stderr, "client %lu call %lu: status %d, sum %lu, expected %lu\n", mode,
+                          i, (int)status, call.words[0], expected);
             rt_exit(1);
         }
     }
@@ -140,7 +140,8 @@ static void supervisor_main(uint64_t mode, uint64_t page) {
     struct world world = {};
     CHECK(mode == START_FRESH);
     expect(rt_object_create(OBJECT_ENDPOINT, 0, 0, 0, 0, 0, &world.endpoint), "endpoint");
-    expect(rt_object_create(OBJECT_MEMORY, 0, PAGE_SIZE, MEMORY_WIRED, 0, 0, &world.vault), "vault");
+    expect(rt_object_create(OBJECT_MEMORY, 0, PAGE_SIZE, MEMORY_WIRED, 0, 0, &world.vault),
+           "vault");
     expect(rt_object_create(OBJECT_KEEP, 0, 16, 0, 0, 0, &world.keep), "keep");
     expect(rt_object_create(OBJECT_WAITSET, 0, 0, 0, 0, 0, &world.waitset), "waitset");
     expect(rt_bind(world.waitset, BOOT_HANDLE_DOMAIN, UINT32_MAX, 1, 0), "bind");
@@ -163,8 +164,9 @@ static void supervisor_main(uint64_t mode, uint64_t page) {
         rt_invoke(&r);
         expect((status_t)(int32_t)r.number, "wait");
         struct process_info info = {};
-        bool is_server = rt_object_info(world.server, INFO_PROCESS, &info, sizeof info) == STATUS_OK &&
-                         info.serial == packet.words[3];
+        bool is_server =
+            rt_object_info(world.server, INFO_PROCESS, &info, sizeof info) == STATUS_OK &&
+            info.serial == packet.words[3];
         if (is_server) {
             (void)rt_object_set(world.server, SET_FORGET, 0, 0);
             rt_handle_close(world.server);
@@ -192,9 +194,10 @@ int main(int argc, char **argv) {
     UNSAFE_BEGIN
     uint64_t seed = argc > 1 ? strtoull(argv[1], nullptr, 10) : 1;
     kills_wanted = argc > 2 ? strtoull(argv[2], nullptr, 10) : 1000;
+    uint32_t cpus = argc > 3 ? (uint32_t)strtoull(argv[3], nullptr, 10) : 1;
     UNSAFE_END
     struct sim_options options = {
-        .memory_pages = 4096, .cpu_count = 1, .seed = seed, .before_call = before_call};
+        .memory_pages = 4096, .cpu_count = cpus, .seed = seed, .before_call = before_call};
     int code = sim_run(&options, supervisor_main);
     printf("seed %lu: exit %d, %lu kills, %lu calls repeated, %lu system calls\n", seed, code,
            kills_done, repeated_seen, sim_calls());

@@ -9,11 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    CLIENTS = 3,
-    CALLS_EACH = 400,
-    METHOD_ADD = 7
-};
+enum { CLIENTS = 3, CALLS_EACH = 400, METHOD_ADD = 7 };
 
 void supervisor_main(uint64_t mode, uint64_t page);
 
@@ -80,9 +76,7 @@ static void client_main(uint64_t mode, uint64_t page) {
 
 /* ---- a boot image ---- */
 
-enum {
-    IMAGE_SIZE = 64 * 1024
-};
+enum { IMAGE_SIZE = 64 * 1024 };
 static struct {
     struct boot_header header;
     struct boot_entry entries[16];

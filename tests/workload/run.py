@@ -111,8 +111,7 @@ def prove(rounds, files, path):
     """Runs each script again and again under load and in other surroundings; (passed, failed)."""
     passed = failed = 0
     chance = random.Random(1)
-    load = [subprocess.Popen(["timeout", "300", BUSYBOX, "sh", "-c", "while :; do :; done"])
-            for _ in range(3)]
+    load = [subprocess.Popen([BUSYBOX, "sh", "-c", "while :; do :; done"]) for _ in range(3)]
     try:
         for name in SCRIPTS:
             want = on_host(name, files, path)

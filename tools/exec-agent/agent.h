@@ -6,15 +6,8 @@
 #include "tools/exec-agent/link.h"
 #include <sys/types.h>
 
-enum {
-    AGENT_ARGUMENTS = 256,
-    AGENT_GETS = 64
-};
-enum agent_phase {
-    COLLECTING,
-    RUNNING,
-    ENDED
-};
+enum { AGENT_ARGUMENTS = 256, AGENT_GETS = 64 };
+enum agent_phase { COLLECTING, RUNNING, ENDED };
 
 struct agent {
     struct link link;

@@ -7,11 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum ending {
-    ENDED_EXIT = 0,
-    ENDED_SIGNAL = 1,
-    ENDED_UNSTARTED = 2
-};
+enum ending { ENDED_EXIT = 0, ENDED_SIGNAL = 1, ENDED_UNSTARTED = 2 };
 
 static bool report(struct agent *_Nonnull agent, enum ending how, int value) {
     struct message message = {.length = 0};

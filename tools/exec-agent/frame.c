@@ -2,13 +2,7 @@
 #include "lib/base/safe.h"
 #include <string.h>
 
-enum {
-    FLAG = 0x7E,
-    ESCAPE = 0x7D,
-    FLIP = 0x20,
-    XON = 0x11,
-    XOFF = 0x13
-};
+enum { FLAG = 0x7E, ESCAPE = 0x7D, FLIP = 0x20, XON = 0x11, XOFF = 0x13 };
 
 static uint32_t checksum(const uint8_t *_Nonnull data, size_t length) {
     uint32_t crc = UINT32_MAX;

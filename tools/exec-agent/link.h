@@ -5,9 +5,7 @@
  *   3. Nothing is done by time: answers are given to what comes, and a poll sends all again. */
 #include "tools/exec-agent/frame.h"
 
-enum {
-    LINK_WINDOW = 64
-};
+enum { LINK_WINDOW = 64 };
 
 struct link {
     int line; /* file descriptor */

@@ -19,9 +19,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum {
-    VERSION = 1
-};
+enum { VERSION = 1 };
 
 /* Written by the handler of SIGCHLD, so that poll sees the end of a child. */
 static int child_pipe[2];

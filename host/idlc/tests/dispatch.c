@@ -67,8 +67,12 @@ BAD(refuses_an_enum_with_upper_bits, call_scan(RT_BUFFER_OF(room), &room_size),
 BAD(refuses_inline_bytes_where_there_are_none, sample_nothing(9), request->inline_size = 1)
 BAD(refuses_a_short_area, call_many(), request->inline_size--)
 BAD(refuses_a_long_area, call_many(), request->inline_size++)
-BAD(refuses_an_area_without_its_fixed_part, call_describe(), request->inline_size = 67)
+/* A reader that took the tail's size from such an area would find no NUL before the page ends. */
+BAD(refuses_an_area_without_its_fixed_part, call_describe(),
+    (request->inline_size = 67,
+     memset(page->reply_output, 1, sizeof(*page) - offsetof(struct thread_page, reply_output))))
 BAD(refuses_a_tail_that_is_too_long, call_describe(), request->inline_size = 68 + 33)
+BAD(refuses_a_head_that_is_too_long, call_open(RT_STRING("a")), request->inline_size = 257)
 BAD(refuses_a_bytes_tail_that_is_too_long, call_write(RT_STRING("data")), request->inline_size = 17)
 BAD(refuses_a_string_with_nul, call_describe(), INPUT(describe)->name[2] = 0)
 BAD(refuses_an_inline_enum, call_many(), INPUT(many)->i = (enum sample_material)4)
@@ -120,6 +124,26 @@ REFUSES(refuses_a_session_of_another_server, call_open(RT_STRING("a")),
 REFUSES(refuses_a_handle_that_is_none, call_open(RT_STRING("a")), page->received.handles[0] = 5,
         STATUS_BAD_HANDLE)
 
+/* ---- what every method refuses ---- */
+#define STRICT(method, call)                                                                       \
+    BAD(method##_refuses_a_handle_more, call, request->handle_count++)                             \
+    BAD(method##_refuses_too_large_an_area, call, request->inline_size = 257)                      \
+    BAD(method##_refuses_an_endless_input_lease, call,                                             \
+        page->received.lease_in_length = UINT64_MAX)                                               \
+    BAD(method##_refuses_an_endless_output_lease, call,                                            \
+        page->received.lease_out_length = UINT64_MAX)
+#define STRICT_WORDS(method, call)                                                                 \
+    STRICT(method, call)                                                                           \
+    BAD(method##_refuses_a_word_more, call, request->words[6] = 1)
+STRICT_WORDS(nothing, sample_nothing(9))
+STRICT(numbers, call_numbers())
+STRICT(many, call_many())
+STRICT_WORDS(open, call_open(long_bytes()))
+STRICT_WORDS(describe, call_describe())
+STRICT_WORDS(read, call_read(RT_BUFFER_OF(room), &room_size))
+STRICT_WORDS(write, call_write(RT_STRING("data")))
+STRICT_WORDS(scan, call_scan(RT_BUFFER_OF(room), &room_size))
+
 /* ---- what a handler may give ---- */
 
 /* A case: the handler's answer, spoiled by the statement, is a defect of its server and traps. */
@@ -142,6 +166,8 @@ TRAPS(traps_on_an_array_that_is_bad, call_describe(),
 TRAPS(traps_on_too_long_a_tail, call_describe(), sample_server.answer.describe.label_size = 41)
 TRAPS(traps_on_more_bytes_than_there_was_room, call_read(RT_BUFFER_OF(room), &room_size),
       sample_server.answer.read.data_size = sizeof(room) + 1)
+TRAPS(traps_on_more_bytes_than_leased, call_scan(RT_BUFFER_OF(room), &room_size),
+      sample_server.answer.scan.found_size = sizeof(room) + 1)
 TRAPS(traps_on_parking_what_may_not_be_parked, sample_nothing(9),
       sample_server.status = RT_STATUS_PARKED)
 TRAPS(traps_on_an_absence_without_a_place, sample_nothing(9), sample_server.status = STATUS_ABSENT)
@@ -176,6 +202,17 @@ TEST(parks_and_answers_later) {
     EXPECT_EQUAL(later.words[1], 1u);
     EXPECT_EQUAL(later.inline_size, 4u);
     EXPECT(memcmp(loopback_server_page()->reply_output, "late", 4) == 0);
+}
+
+/* A later answer knows the client's room no more, but the method's limit. */
+TEST(traps_on_a_later_answer_beyond_the_limit) {
+    sample_start();
+    struct rt_reply later = {.output = loopback_server_page()->reply_output};
+    struct sample_read_out out = {.data_size = 65537};
+    EXPECT_DEATH(sample_read_reply(&later, &out));
+    out.data_size = 65536;
+    sample_read_reply(&later, &out);
+    EXPECT_EQUAL(later.inline_size, 256u);
 }
 
 TEST(tells_what_its_methods_are) {

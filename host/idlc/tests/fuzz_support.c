@@ -3,10 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    ALLOCATION_MAX = 32,
-    LEASE_SIZE = 70000
-};
+enum { ALLOCATION_MAX = 32, LEASE_SIZE = 70000 };
 static struct {
     struct rt_bytes data;
     size_t at;
@@ -89,18 +86,14 @@ static size_t length_near(size_t max) {
                       : (size_t)(number % (limit + 1));
 }
 
-UNSAFE_BEGIN
 void fuzz_fill(void *_Nonnull to, size_t size) {
     uint8_t seed = next_byte();
     memset(to, seed, size);
-    uint8_t *bytes = to;
     size_t some = seed % 2 == 0 ? size : MIN(size, (size_t)8);
     for (size_t i = 0; i < some && fuzz.at < fuzz.data.size; i++) {
-        bytes[i] = next_byte();
+        *(uint8_t *)bytes_at(to, i) = next_byte();
     }
 }
-
-UNSAFE_END
 
 struct rt_bytes fuzz_bytes(size_t max) {
     size_t size = length_near(max);

@@ -1,10 +1,12 @@
 /* See loopback.h. A call whose reply says FAULT_IN is delivered again, as the kernel would. */
 #include "host/idlc/tests/loopback.h"
+#include <stdlib.h>
 #include <string.h>
 
 struct loopback loopback;
-static alignas(4096) struct thread_page client_page;
-static alignas(4096) struct thread_page server_page;
+/* On the heap, since the address sanitizer does not watch globals of that alignment. */
+static struct thread_page *_Nullable client_page;
+static struct thread_page *_Nullable server_page;
 
 struct rt_context {
     uint32_t unused;
@@ -13,12 +15,16 @@ static struct rt_context the_context;
 
 void loopback_start(void (*_Nullable serve)(struct rt_request *_Nonnull request)) {
     loopback = (struct loopback){.serve = serve};
-    memset(&client_page, 0xa5, sizeof(client_page));
-    memset(&server_page, 0x5a, sizeof(server_page));
+    if (!client_page) {
+        client_page = aligned_alloc(64, sizeof(struct thread_page));
+        server_page = aligned_alloc(64, sizeof(struct thread_page));
+    }
+    memset(SOME(client_page), 0xa5, sizeof(struct thread_page));
+    memset(SOME(server_page), 0x5a, sizeof(struct thread_page));
 }
 
 struct thread_page *_Nonnull loopback_server_page(void) {
-    return &server_page;
+    return SOME(server_page);
 }
 
 struct rt_context *_Nonnull loopback_context(void) {
@@ -26,7 +32,7 @@ struct rt_context *_Nonnull loopback_context(void) {
 }
 
 struct thread_page *_Nonnull rt_thread_page(void) {
-    return &client_page;
+    return SOME(client_page);
 }
 
 void rt_handle_close(handle_t handle) {
@@ -131,19 +137,20 @@ status_t rt_handle_own_cookie(const struct rt_request *_Nonnull request, handle_
 /* One attempt: a request as the kernel would deliver it, answered. */
 static void attempt(handle_t session, const struct rt_call *_Nonnull call,
                     struct rt_reply *_Nonnull reply) {
-    struct rt_request request = {.page = &server_page,
+    struct thread_page *page = loopback_server_page();
+    struct rt_request request = {.page = page,
                                  .reply = reply,
                                  .token = LOOPBACK_TOKEN,
                                  .cookie = session,
                                  .label = call->label,
                                  .inline_size = call->inline_size,
                                  .handle_count = call->handle_count};
-    *reply = (struct rt_reply){.output = server_page.reply_output, .token = LOOPBACK_TOKEN};
+    *reply = (struct rt_reply){.output = page->reply_output, .token = LOOPBACK_TOKEN};
     rt_copy(request.words, call->words, sizeof(request.words));
-    rt_copy(server_page.received.handles, call->handles, sizeof(call->handles));
-    rt_copy(server_page.received_input, client_page.call_input, call->inline_size);
-    server_page.received.lease_in_length = call->lease_in.length;
-    server_page.received.lease_out_length = call->lease_out.length;
+    rt_copy(page->received.handles, call->handles, sizeof(call->handles));
+    rt_copy(page->received_input, rt_thread_page()->call_input, call->inline_size);
+    page->received.lease_in_length = call->lease_in.length;
+    page->received.lease_out_length = call->lease_out.length;
     if (loopback.forge) {
         loopback.forge(&request);
     }
@@ -168,11 +175,12 @@ status_t rt_call(handle_t session, struct rt_call *_Nonnull call) {
     CHECK(reply->inline_size <= CALL_INLINE_SIZE && reply->handle_count <= CALL_HANDLES);
     rt_copy(call->words, reply->words, sizeof(call->words));
     rt_copy(call->handles, reply->handles, sizeof(call->handles));
-    rt_copy(client_page.call_output, server_page.reply_output, reply->inline_size);
+    rt_copy(rt_thread_page()->call_output, loopback_server_page()->reply_output,
+            reply->inline_size);
     call->handle_count = reply->handle_count;
     call->inline_size = reply->inline_size;
     if (loopback.spoil) {
-        loopback.spoil(call, &client_page);
+        loopback.spoil(call, rt_thread_page());
     }
     loopback.brought = 0;
     for (uint32_t i = 0; i < call->handle_count; i++) {

@@ -7,10 +7,7 @@
  *  2. What a test counts (handles closed, attempts) is reset by loopback_start. */
 #include "lib/rt/message.h"
 
-enum {
-    LOOPBACK_TOKEN = 77,
-    LOOPBACK_OWN_COOKIE = 0x1234
-};
+enum { LOOPBACK_TOKEN = 77, LOOPBACK_OWN_COOKIE = 0x1234 };
 
 /* Handles of tests: their number says what they are. */
 enum loopback_handle : uint32_t {

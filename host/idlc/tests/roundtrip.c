@@ -3,7 +3,7 @@
 #include "host/idlc/tests/calls.h"
 #include "lib/base/test.h"
 
-static uint8_t big[65536];
+static uint8_t big[65537];
 
 static void fill_big(void) {
     for (size_t i = 0; i < sizeof(big); i++) {
@@ -155,6 +155,11 @@ TEST(a_stub_refuses_what_cannot_be_sent) {
                  STATUS_BAD_ARGUMENT);
     EXPECT_EQUAL(sample_describe(9, RT_STRING("a"), &info, &pair, RT_BUFFER_OF(small), &size,
                                  &out.first, &out.codes, &out.kinds),
+                 STATUS_BAD_ARGUMENT);
+    uint64_t written = 0;
+    struct rt_bytes long_data = {.size = 65537, .data = big};
+    EXPECT_EQUAL(sample_write(9, 0, long_data, RT_STRING("tag"), &written, 1), STATUS_BAD_ARGUMENT);
+    EXPECT_EQUAL(sample_write(9, 0, RT_STRING("d"), RT_STRING("0123456789abcdef+"), &written, 1),
                  STATUS_BAD_ARGUMENT);
     EXPECT_EQUAL(loopback.attempts, 0u);
 }

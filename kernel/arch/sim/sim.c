@@ -4,6 +4,7 @@
  *
  * This file is host code: it may use the host's library, and it is on the UNSAFE list. */
 #include "kernel/arch/sim/sim.h"
+#include "abi/info.h"
 #include "kernel/arch/arch.h"
 #include "kernel/debug/log.h"
 #include "kernel/memory/page.h"
@@ -38,9 +39,7 @@ struct sim_thread {
     _Atomic bool dead;
 };
 
-enum {
-    WINDOW_COUNT = 64
-};
+enum { WINDOW_COUNT = 64 };
 #define WINDOW_SIZE (256ull << 20)
 #define WINDOW_PAGES (WINDOW_SIZE / PAGE_SIZE)
 
@@ -58,7 +57,7 @@ static struct {
     _Atomic bool stopped;
     sem_t done;
     sem_t idle[CPU_LIMIT];
-    pthread_t idle_threads[CPU_LIMIT];
+    pthread_t idle_threads[CPU_LIMIT], main;
 } sim;
 
 static _Thread_local struct cpu *sim_cpu;
@@ -108,6 +107,10 @@ uint64_t arch_realtime_at_boot_ns(void) {
     return 1700000000ull * 1000000000u;
 }
 
+void arch_clock_copy(struct clock_copy *_Nonnull out) {
+    *out = (struct clock_copy){}; /* the counter of the host says nothing of simulated time */
+}
+
 void arch_timer_arm(uint64_t deadline_ns) {
     cpu_current()->arch.timer_ns = deadline_ns;
 }
@@ -119,6 +122,9 @@ void arch_log_put(char c) {
 }
 
 void arch_lock_spin(void) {
+    if (sim.stopped) {
+        pthread_exit(nullptr); /* whoever stopped the machine keeps the lock */
+    }
     (void)sched_yield();
 }
 
@@ -129,10 +135,11 @@ static void finish(int code) {
 }
 
 [[noreturn]] void arch_stop(uint32_t code) {
-    finish((int)code);
-    for (;;) {
-        (void)pause();
+    if (pthread_equal(pthread_self(), sim.main)) {
+        exit((int)code); /* nothing runs yet */
     }
+    finish((int)code);
+    pthread_exit(nullptr);
 }
 
 [[noreturn]] void arch_reboot(void) {
@@ -540,6 +547,7 @@ static void *run_idle(void *argument) NO_TSA {
 
 static void set_up_host(const struct sim_options *_Nonnull options) {
     sim.options = *options;
+    sim.main = pthread_self();
     sim.random = options->seed * 2654435761u + 88172645463325252ull;
     sim.arena_size = (size_t)options->memory_pages * PAGE_SIZE;
     sim.arena_fd = memfd_create("isotope", MFD_CLOEXEC);

@@ -32,9 +32,7 @@ struct sim_options {
 
 /* Boots with `supervisor` as the first program, runs until the machine stops or nothing can ever
  * run again, and returns the exit code, or SIM_DEADLOCK. Once per host process. */
-enum {
-    SIM_DEADLOCK = -1
-};
+enum { SIM_DEADLOCK = -1 };
 int sim_run(const struct sim_options *_Nonnull options, sim_program_t _Nonnull supervisor);
 
 /* A system call of the calling simulated thread. */

@@ -4,15 +4,8 @@
 #include "lib/base/bytes.h"
 #include "servers/supervisor/table.h"
 
-enum {
-    SEGMENT_LIMIT = 16,
-    ELF_LOAD = 1
-};
-enum {
-    ELF_EXECUTE = 1,
-    ELF_WRITE = 2,
-    ELF_READ = 4
-};
+enum { SEGMENT_LIMIT = 16, ELF_LOAD = 1 };
+enum { ELF_EXECUTE = 1, ELF_WRITE = 2, ELF_READ = 4 };
 
 struct elf_header {
     uint8_t ident[16];

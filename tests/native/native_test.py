@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+# needs: kernel native-tests
+"""The kernel on the machine: each program of this folder boots in the supervisor's place, says every check in a
+line, and ends the machine with its verdict. A guest that hangs, stops early or says nothing has failed."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
+sys.path.insert(0, os.path.join(ROOT, "host/qemu"))
+import machine  # noqa: E402
+import slots  # noqa: E402
+
+FOLDER = os.path.join(ROOT, "build/x86_64-release")
+HANG_S = int(os.environ.get("H", "300"))  # a bound on a hang, not a measure
+
+
+def boot(image, **options):
+    """(exit code, the log's lines)"""
+    with tempfile.TemporaryDirectory() as folder, slots.slot():
+        log = os.path.join(folder, "log")
+        guest = machine.Machine(kernel=os.path.join(FOLDER, "kernel.elf"), image=image, console="null", log=log, **options)
+        try:
+            status = subprocess.run(guest.line(), stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT,
+                                    stdout=subprocess.PIPE, timeout=HANG_S, check=False).returncode
+        except subprocess.TimeoutExpired:
+            status = "hang"
+        with open(log, encoding="utf-8", errors="replace") as file:
+            return status, file.read().splitlines()
+
+
+class Native(unittest.TestCase):
+    def check(self, program, checks, **options):
+        status, lines = boot(os.path.join(FOLDER, "native", program + ".img"), **options)
+        text = "\n".join(lines)
+        self.assertEqual(status, machine.EXIT_PASSED, text)
+        self.assertEqual([line for line in lines if line.startswith("FAILED")], [], text)
+        self.assertEqual(len([line for line in lines if line.startswith("ok ")]), checks, text)
+        return lines
+
+    def test_basics(self):
+        self.check("basics", 21)
+
+    def test_basics_in_little_memory(self):
+        self.check("basics", 21, memory="16M")
+
+    def test_basics_in_memory_beyond_4_gib(self):
+        self.check("basics", 21, memory="5G")
+
+    def test_calls(self):
+        self.check("calls", 4)
+
+    def test_foreign_calls_and_upcalls(self):
+        self.check("foreign", 11)
+
+    def test_foreign_calls_and_upcalls_on_four_processors(self):
+        self.check("foreign", 11, processors=4)
+
+    def test_floating_point_and_fork(self):
+        self.check("floating", 3)
+
+    def test_floating_point_on_four_processors(self):
+        self.check("floating", 3, processors=4)
+
+    def test_four_processors(self):
+        lines = self.check("processors", 4, processors=4)
+        self.assertIn("measured processors 4", lines)
+
+    def test_instruction_counts_are_the_same_in_every_run(self):
+        first = [line for line in self.check("calls", 4, icount=True) if line.startswith("measured")]
+        second = [line for line in self.check("calls", 4, icount=True) if line.startswith("measured")]
+        self.assertEqual(first, second)
+
+    def test_without_a_boot_image_the_machine_stops_as_failed(self):
+        with tempfile.NamedTemporaryFile() as empty:
+            empty.write(bytes(8192))
+            empty.flush()
+            status, lines = boot(empty.name)
+        self.assertEqual(status, machine.EXIT_FAILED, "\n".join(lines))
+        self.assertTrue(any("cannot start the supervisor" in line for line in lines), "\n".join(lines))
+
+
+if __name__ == "__main__":
+    unittest.main()

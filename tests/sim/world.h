@@ -1,0 +1,88 @@
+#pragma once
+/* A small world on the simulator, for tests of one service: a boot image with its manifest and
+ * those of its clients, the real supervisor, and kills by the seed. A simulation is one program;
+ * its arguments are [SEED [KILLS]]. */
+#include "abi/boot.h"
+#include "kernel/arch/sim/sim.h"
+#include "lib/base/bytes.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+void supervisor_main(uint64_t mode, uint64_t page);
+
+enum { WORLD_ENTRIES = 16, WORLD_FILE_SIZE = 4096 };
+
+static struct {
+    struct boot_header header;
+    struct boot_entry entries[WORLD_ENTRIES];
+    char head_rest[4096 - sizeof(struct boot_header) - WORLD_ENTRIES * sizeof(struct boot_entry)];
+    struct {
+        char bytes[WORLD_FILE_SIZE];
+    } files[WORLD_ENTRIES];
+} world_image;
+
+static struct {
+    uint64_t kills_wanted, kills_done;
+    const char *_Nullable victim;
+} world;
+
+static inline void world_add(enum boot_kind kind, const char *_Nonnull name,
+                             const char *_Nonnull content) {
+    uint32_t index = world_image.header.entry_count++;
+    CHECK(index < WORLD_ENTRIES && text_length(content, WORLD_FILE_SIZE) < WORLD_FILE_SIZE);
+    struct boot_entry *entry = &world_image.entries[index];
+    bytes_copy(entry->name, name, text_length(name, sizeof entry->name - 1));
+    bytes_copy(world_image.files[index].bytes, content, text_length(content, WORLD_FILE_SIZE));
+    entry->kind = kind;
+    entry->offset = 4096 + (uint64_t)index * WORLD_FILE_SIZE;
+    entry->size = text_length(content, WORLD_FILE_SIZE);
+}
+
+/* The manifest as it is shipped: system/manifests/NAME.manifest. Simulations run in the tree's
+ * root. */
+static inline void world_add_manifest(const char *_Nonnull name) {
+    char path[128];
+    static char text[WORLD_FILE_SIZE];
+    (void)snprintf(path, sizeof path, "system/manifests/%s.manifest", name);
+    FILE *file = fopen(path, "r");
+    if (!file) {
+        perror(path);
+        exit(1);
+    }
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    (void)fclose(file);
+    world_add(BOOT_MANIFEST, name, text);
+}
+
+static inline void world_kill(uint64_t serial, uint64_t number) {
+    (void)serial;
+    (void)number;
+    if (world.victim && world.kills_done < world.kills_wanted && sim_calls() > 300 &&
+        sim_random() % 40 == 0) {
+        world.kills_done += sim_kill(SOME(world.victim), EXIT_KILLED);
+    }
+}
+
+/* Runs the world, killing `victim` at random system calls; the status of the program. */
+static inline int world_run(int argc, char *_Nonnull *_Nonnull argv,
+                            const struct sim_program_entry *_Nonnull programs, uint32_t count,
+                            const char *_Nonnull victim) {
+    UNSAFE_BEGIN
+    uint64_t seed = argc > 1 ? strtoull(argv[1], nullptr, 10) : 1;
+    world.kills_wanted = argc > 2 ? strtoull(argv[2], nullptr, 10) : 20;
+    UNSAFE_END
+    world.victim = victim;
+    bytes_copy(world_image.header.magic, "ISOBOOT1", 8);
+    world_image.header.total_size = sizeof world_image;
+    struct sim_options options = {.memory_pages = 4096,
+                                  .cpu_count = 1,
+                                  .seed = seed,
+                                  .before_call = world_kill,
+                                  .programs = programs,
+                                  .program_count = count,
+                                  .image = &world_image,
+                                  .image_size = sizeof world_image};
+    int code = sim_run(&options, supervisor_main);
+    printf("seed %lu: exit %d, %lu kills of %s\n", seed, code, world.kills_done, victim);
+    return code == 0 && world.kills_done >= world.kills_wanted ? 0 : 1;
+}
