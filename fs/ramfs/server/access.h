@@ -2,11 +2,7 @@
 /* Who calls, and what that one may do with an inode. */
 #include "fs/ramfs/server/store.h"
 
-enum {
-    MAY_RUN = 1,
-    MAY_WRITE = 2,
-    MAY_READ = 4
-};
+enum { MAY_RUN = 1, MAY_WRITE = 2, MAY_READ = 4 };
 /* Bits of principal_entry.capabilities, as Linux numbers them. */
 enum : uint64_t {
     CAPABILITY_CHOWN = 1u << 0,

@@ -9,9 +9,7 @@
 #include "fs/ramfs/server/index.h"
 #include "lib/base/bytes.h"
 
-enum {
-    TAR_BLOCK = 512
-};
+enum { TAR_BLOCK = 512 };
 struct tar_header {
     char name[100];
     char mode[8], uid[8], gid[8];

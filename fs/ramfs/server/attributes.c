@@ -2,10 +2,7 @@
 #include "fs/ramfs/server/handlers.h"
 #include "lib/base/bytes.h"
 
-enum {
-    BLOCK_SIZE = 4096,
-    RAMFS_MAGIC = 0x858458f6
-};
+enum { BLOCK_SIZE = 4096, RAMFS_MAGIC = 0x858458f6 };
 
 /* The younger of an explicit time and the Memory's own stamp, which counts only after the explicit
  * one was set (memory.md, 13). */

@@ -166,9 +166,7 @@ HANDLER_IN(sync) {
 }
 
 HANDLER_IN(allocate) {
-    enum {
-        KEEP_SIZE = 1
-    };
+    enum { KEEP_SIZE = 1 };
     struct ramfs *fs = server;
     uint32_t slot = 0;
     uint64_t end = 0;

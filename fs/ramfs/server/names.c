@@ -2,9 +2,7 @@
 #include "fs/ramfs/server/handlers.h"
 #include "lib/base/bytes.h"
 
-enum {
-    LINKS_MAX = 65000
-};
+enum { LINKS_MAX = 65000 };
 
 /* Where a new name may be made: nothing is there, and the directory allows it. */
 static status_t new_name(const struct ramfs *_Nonnull fs, const struct walk *_Nonnull walk,

@@ -72,9 +72,7 @@ void ramfs_packet(struct rt_server *_Nonnull server, const struct rt_packet *_No
 }
 
 void sessions_reconcile(struct ramfs *_Nonnull fs) {
-    enum {
-        BATCH = 8
-    };
+    enum { BATCH = 8 };
     struct session_info listed[BATCH] = {};
     uint64_t cursor = 0;
     uint64_t count = 0;

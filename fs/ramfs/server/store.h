@@ -25,12 +25,7 @@ enum store_table : uint32_t {
     TABLE_MARK,
     TABLE_LOCK
 };
-enum {
-    STORE_EDITS = 8,
-    BUCKET_COUNT = 16384,
-    PATH_ROOM = 8192,
-    PARKED_LIMIT = 256
-};
+enum { STORE_EDITS = 8, BUCKET_COUNT = 16384, PATH_ROOM = 8192, PARKED_LIMIT = 256 };
 
 struct store_edit {
     enum store_table table;
@@ -48,11 +43,7 @@ struct store_edit {
 };
 
 /* Where a slot is: in use (indexed), in a free list, or taken from it by the call in hand. */
-enum slot_place : uint8_t {
-    SLOT_TAKEN = 0,
-    SLOT_FREE,
-    SLOT_USED
-};
+enum slot_place : uint8_t { SLOT_TAKEN = 0, SLOT_FREE, SLOT_USED };
 
 struct entry_index {
     uint32_t bucket_next, bucket_previous; /* slot + 1 */

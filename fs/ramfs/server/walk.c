@@ -2,10 +2,7 @@
 #include "fs/ramfs/server/walk.h"
 #include "lib/base/bytes.h"
 
-enum {
-    LINKS_LIMIT = 40,
-    PATH_LIMIT = 4096
-};
+enum { LINKS_LIMIT = 40, PATH_LIMIT = 4096 };
 
 uint64_t walk_mark(const struct ramfs *_Nonnull fs, uint32_t inode) {
     for (uint32_t i = 0; i < MARK_COUNT; i++) {
