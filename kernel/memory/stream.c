@@ -185,7 +185,8 @@ status_t stream_write(struct thread *_Nonnull self, struct session *_Nonnull ses
 
 status_t stream_seek(struct session *_Nonnull session, uint64_t offset, uint64_t whence,
                      uint64_t *_Nonnull out) {
-    if (session->memory == nullptr || whence > 2) {
+    /* Without a Memory it is a directory's description: its position is a cookie, and has no end. */
+    if (whence > 2 || (session->memory == nullptr && whence == 2)) {
         return STATUS_BAD_ARGUMENT;
     }
     uint64_t base = whence == 0   ? 0
