@@ -3,9 +3,7 @@
 #include "lib/base/bytes.h"
 #include "servers/process/family.h"
 
-enum {
-    SHARED_RIGHTS = RIGHT_READ | RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_INSPECT
-};
+enum { SHARED_RIGHTS = RIGHT_READ | RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_INSPECT };
 
 HANDLER_OUT(tables) {
     struct processes *ps = server;

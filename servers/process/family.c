@@ -112,9 +112,7 @@ HANDLER(fork) {
     }
     const struct slot_record *parent = slot_at(ps, self);
     uint32_t uid = principal_at(ps, parent->principal)->uid;
-    enum {
-        LIMIT_PROCESSES = 6
-    };
+    enum { LIMIT_PROCESSES = 6 };
     uint32_t slot = slot_free(ps);
     if (slot == NO_SLOT || in->exit_signal > SIGNAL_LIMIT ||
         (uid != 0 && count_of_user(ps, uid) >= parent->limits[LIMIT_PROCESSES][0])) {

@@ -51,11 +51,7 @@ enum slot_state : uint32_t {
     STATE_STOPPED = 2,
     STATE_ZOMBIE = 3
 };
-enum slot_report : uint32_t {
-    REPORT_NONE = 0,
-    REPORT_STOPPED = 1,
-    REPORT_CONTINUED = 2
-};
+enum slot_report : uint32_t { REPORT_NONE = 0, REPORT_STOPPED = 1, REPORT_CONTINUED = 2 };
 
 struct slot_record {
     uint64_t checksum;

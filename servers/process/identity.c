@@ -107,10 +107,7 @@ status_t principal_apply(struct processes *_Nonnull ps, uint32_t slot, uint32_t 
     return status == STATUS_OK ? rt_object_set(process, SET_PRINCIPAL, principal, 0) : status;
 }
 
-enum : uint64_t {
-    MAY_SET_GID = 1u << 6,
-    MAY_SET_UID = 1u << 7
-};
+enum : uint64_t { MAY_SET_GID = 1u << 6, MAY_SET_UID = 1u << 7 };
 
 /* The four ids of one kind, as numbers in a row. */
 struct four {

@@ -6,14 +6,10 @@
  * one. */
 #include "servers/process/family.h"
 
-enum {
-    SIGNAL_STOPS = 1u << (19 - 1) | 1u << (20 - 1) | 1u << (21 - 1) | 1u << (22 - 1)
-};
+enum { SIGNAL_STOPS = 1u << (19 - 1) | 1u << (20 - 1) | 1u << (21 - 1) | 1u << (22 - 1) };
 
 bool is_privileged(const struct processes *_Nonnull ps, uint32_t slot) {
-    enum : uint64_t {
-        CAPABILITY_KILL = 1u << 5
-    };
+    enum : uint64_t { CAPABILITY_KILL = 1u << 5 };
     return (principal_at(ps, slot_at(ps, slot)->principal)->capabilities & CAPABILITY_KILL) != 0;
 }
 

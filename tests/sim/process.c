@@ -7,10 +7,7 @@
 
 void process_main(uint64_t mode, uint64_t page);
 
-enum {
-    ROUNDS = 60,
-    FAMILY = 5
-};
+enum { ROUNDS = 60, FAMILY = 5 };
 
 static void fail(const char *_Nonnull what, int64_t value) {
     (void)fprintf(stderr, "program %lu: %s: %ld\n", (unsigned long)0, what, value);
