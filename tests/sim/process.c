@@ -86,6 +86,50 @@ static void must_have_ended(handle_t session, uint32_t pid) {
     }
 }
 
+static void wait_report(handle_t session, uint32_t pid, enum process_end_kind wanted,
+                        uint32_t flags) {
+    struct process_usage used = {};
+    enum process_end_kind how = PROCESS_END_KIND_NOTHING;
+    uint32_t got = 0;
+    uint32_t uid = 0;
+    uint32_t code = 0;
+    status_t status =
+        process_wait(session, PROCESS_WAIT_KIND_PID, pid, flags, &got, &uid, &how, &code, &used);
+    if (status != STATUS_OK || got != pid || how != wanted) {
+        fail("stop or continue is not told: status", status);
+    }
+}
+
+static void must_be_silent(handle_t session, uint32_t pid, uint32_t flags) {
+    struct process_usage used = {};
+    enum process_end_kind how = PROCESS_END_KIND_NOTHING;
+    uint32_t got = 0;
+    uint32_t uid = 0;
+    uint32_t code = 0;
+    status_t status =
+        process_wait(session, PROCESS_WAIT_KIND_PID, pid, flags | PROCESS_WAIT_FLAGS_NO_HANG, &got,
+                     &uid, &how, &code, &used);
+    if (status != STATUS_OK || got != 0) {
+        fail("told twice", got);
+    }
+}
+
+/* Stops a child that runs, sees it told once, and lets it go on. */
+static void stop_and_continue(handle_t session, uint32_t pid) {
+    const uint32_t signals[] = {19, 18};
+    const uint32_t flags[] = {PROCESS_WAIT_FLAGS_STOPPED, PROCESS_WAIT_FLAGS_CONTINUED};
+    const enum process_end_kind kinds[] = {PROCESS_END_KIND_STOPPED, PROCESS_END_KIND_CONTINUED};
+    for (size_t i = 0; i < 2; i++) {
+        struct process_signal_info info = {.number = signals[i]};
+        status_t status = process_kill(session, PROCESS_TARGET_KIND_PROCESS, pid, 0, &info);
+        if (status != STATUS_OK) {
+            fail("stop or continue", status);
+        }
+        wait_report(session, pid, kinds[i], flags[i]);
+        must_be_silent(session, pid, flags[i]);
+    }
+}
+
 static void program_main(uint64_t seed, uint64_t page) {
     (void)page;
     handle_t session = RT_START_HANDLE;
@@ -110,6 +154,9 @@ static void program_main(uint64_t seed, uint64_t page) {
         for (uint32_t i = 0; i < FAMILY; i++) {
             bool killed = (wanted[i] & 0x400) != 0;
             struct process_signal_info info = {.number = 9};
+            if (killed && (wanted[i] & 1) != 0) {
+                stop_and_continue(session, pids[i]);
+            }
             if (killed) {
                 status_t status =
                     process_kill(session, PROCESS_TARGET_KIND_PROCESS, pids[i], 0, &info);
