@@ -139,6 +139,16 @@ HANDLER(fork) {
         rt_handle_close(child);
         return status;
     }
+    struct process_info info = {};
+    status = rt_object_info(child, INFO_PROCESS, &info, sizeof info);
+    if (status == STATUS_OK && info.state == PROCESS_DEAD) {
+        /* It was made by an instance that died, ran, and ended: its exit was announced when the
+         * table did not know it, and will not be again. */
+        table_commit(ps);
+        family_ended(ps, slot, info.exit_code, info.exit_cause);
+        out->pid = pid;
+        return STATUS_OK;
+    }
     return forked(ps, request, slot, waits, out);
 }
 
