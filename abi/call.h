@@ -172,8 +172,11 @@ struct thread_page {
     uint8_t received_input[CALL_INLINE_SIZE]; /* of the call received */
     uint8_t reply_output[CALL_INLINE_SIZE];   /* of the answer to it */
 
-    /* 0x700: the two save areas of upcalls: [0] program to runtime, [1] a fault inside the runtime
-     */
+    /* 0x700: the two save areas of upcalls: [0] program to runtime, [1] a fault inside the runtime.
+     * At the upcall RCX is this page's address, RSP upcall_stack ([1]: below the runtime's own),
+     * the trap flag is clear; after a foreign call all other registers are still the program's.
+     * frame[0].fault_kind is FAULT_NONE for a foreign call. frame[1] is in use while its fault_kind
+     * is not FAULT_NONE: the runtime clears it when it is done; a fault before that is the end. */
     struct program_frame frame[2];
     uint8_t reserved[4096 - 0x700 - 2 * sizeof(struct program_frame)];
 };

@@ -38,3 +38,21 @@ typedef enum [[nodiscard]] status : int32_t {
     STATUS_IO = -66,           /* a device or medium failed */
     STATUS_NOT_ALLOWED = -67,  /* the principal may not do this */
 } status_t;
+
+/* Returns from the function with the call's status unless that is OK. Only where nothing has to be
+ * given back first. */
+#define TRY(call)                                                                                  \
+    do {                                                                                           \
+        status_t try_ = (call);                                                                    \
+        if (try_ != STATUS_OK) {                                                                   \
+            return try_;                                                                           \
+        }                                                                                          \
+    } while (0)
+
+/* Returns `status` where the condition holds: what a function does not accept, or cannot do now. */
+#define REFUSE(condition, status)                                                                  \
+    do {                                                                                           \
+        if (condition) {                                                                           \
+            return (status);                                                                       \
+        }                                                                                          \
+    } while (0)

@@ -21,9 +21,13 @@ $(eval $(call idl_rule,trace,_trace.c))
 $(eval $(call idl_rule,fuzz,_fuzz.c))
 $(eval $(call idl_rule,manual,.7))
 
-IDL_SOURCES := $(foreach n,$(IDL_NAMES),idl/$(n)_client.c idl/$(n)_server.c)
+IDL_SOURCES := $(foreach n,$(IDL_NAMES),idl/$(n)_client.c idl/$(n)_server.c idl/$(n)_trace.c)
 IDL_MANUALS := $(addsuffix .7,$(IDL_BASE))
-HOST_OUTPUTS += $(IDL_MANUALS)
+$(GEN)/syscalls.2: abi/syscall.h $(IDLC)
+	$(call say,IDLC,$@)
+	@mkdir -p $(@D)
+	$(quiet)$(IDLC) --kind syscalls -o $@ $<
+HOST_OUTPUTS += $(IDL_MANUALS) $(GEN)/syscalls.2
 .PRECIOUS: $(GEN)/idl/%.h $(GEN)/idl/%_client.c $(GEN)/idl/%_server.c $(GEN)/idl/%_trace.c $(GEN)/idl/%_fuzz.c
 
 # Stubs and dispatchers as one library per variant.

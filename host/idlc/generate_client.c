@@ -4,6 +4,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* Ends a call that failed. Even an error may have brought handles, from a server that lies. */
+static void emit_drop(struct output *_Nonnull out) {
+    emit(out,
+         "    if (status != STATUS_OK) {\n        return rt_call_drop(&call, status);\n    }\n");
+}
+
 static void emit_size_checks(struct generator *_Nonnull generator,
                              const struct method *_Nonnull method) {
     for (uint32_t i = 0; i < method->parameter_count; i++) {
@@ -13,11 +19,6 @@ static void emit_size_checks(struct generator *_Nonnull generator,
             emit(generator->out,
                  "    if (%s.size %s %" PRIu64 ") {\n        return STATUS_BAD_ARGUMENT;\n    }\n",
                  parameter->name.text, parameter->out ? "<" : ">", parameter->type.length);
-        }
-        if (!parameter->out && parameter->type.form == FORM_STRING) {
-            emit(generator->out,
-                 "    if (!rt_is_text(%s)) {\n        return STATUS_BAD_ARGUMENT;\n    }\n",
-                 parameter->name.text);
         }
     }
 }
@@ -58,8 +59,18 @@ static void emit_tail_and_leases(struct generator *_Nonnull generator,
         emit(out, "    status_t status = rt_copy_from_client(input->%s, %s.data, %s_size);\n", name,
              name, name);
         emit(out, "    if (status != STATUS_OK) {\n        return status;\n    }\n");
-        emit(out, "    call.inline_size = %" PRIu32 " + (uint32_t)%s_size;\n", in->fixed_size,
-             name);
+        if (method->parameters[in->tail].type.form == FORM_STRING) {
+            emit(out, "    struct rt_bytes %s_sent = {.size = %s_size, .data = input->%s};\n", name,
+                 name, name);
+            emit(out, "    if (!rt_is_text(%s_sent)) {\n", name);
+            emit(out, "        return STATUS_BAD_ARGUMENT;\n    }\n");
+        }
+        if (in->fixed_size > 0) {
+            emit(out, "    call.inline_size = %" PRIu32 " + (uint32_t)%s_size;\n", in->fixed_size,
+                 name);
+        } else {
+            emit(out, "    call.inline_size = (uint32_t)%s_size;\n", name);
+        }
     } else if (in->fixed_size > 0) {
         emit(out, "    call.inline_size = %" PRIu32 ";\n", in->fixed_size);
     }
@@ -183,7 +194,8 @@ static void emit_reply_checks(struct generator *_Nonnull generator,
         }
     }
     emit_area_checks(generator, method);
-    emit(out, "    if (!valid) {\n        return rt_call_reject(&call);\n    }\n");
+    emit(out,
+         "    if (!valid) {\n        return rt_call_drop(&call, STATUS_BAD_MESSAGE);\n    }\n");
 }
 
 static void emit_result(struct generator *_Nonnull generator, const struct method *_Nonnull method,
@@ -220,8 +232,7 @@ static void emit_results(struct generator *_Nonnull generator,
              "    status = rt_copy_to_client(%s.data, output->%s, call.inline_size - %" PRIu32 ");",
              name, name, method->out.fixed_size);
         end_line(generator);
-        emit(out, "    if (status != STATUS_OK) {\n        (void)rt_call_reject(&call);\n"
-                  "        return status;\n    }\n");
+        emit_drop(out);
     }
     for (uint32_t i = 0; i < method->parameter_count; i++) {
         if (method->parameters[i].out) {
@@ -251,7 +262,7 @@ static void emit_stub(struct generator *_Nonnull generator, const struct method 
     emit(out, "    %sstatus = %s;\n", declare,
          method->bounded ? "rt_call_any(context, step, session, &call)"
                          : "rt_call(session, &call)");
-    emit(out, "    if (status != STATUS_OK) {\n        return status;\n    }\n");
+    emit_drop(out);
     emit_reply_checks(generator, method);
     emit_results(generator, method);
 }

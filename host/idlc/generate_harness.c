@@ -1,8 +1,9 @@
 /* --kind fuzz: a libFuzzer harness. Half of its runs give the dispatcher arbitrary requests, half
- * make arbitrary calls through stubs, whose replies are then honest or arbitrary; handlers return
- * arbitrary results that the protocol allows (others are defects of a server, and trap). Both sides
- * check that nothing reached them which the protocol forbids. */
+ * make calls through stubs, of which then one thing may change on the way there or back; handlers
+ * return arbitrary results that the protocol allows (others are defects of a server, and trap).
+ * Both sides check that nothing reached them which the protocol forbids. */
 #include "host/idlc/generate.h"
+#include "host/idlc/objects.h"
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -177,8 +178,12 @@ static void emit_variable(struct generator *_Nonnull generator,
         return;
     }
     if (parameter->type.form == FORM_HANDLE) {
-        emit(out, "    handle_t %s%s = %s;\n", prefix, name,
-             parameter->out ? "HANDLE_NONE" : "fuzz_handle()");
+        if (parameter->out) {
+            emit(out, "    handle_t %s%s = HANDLE_NONE;\n", prefix, name);
+        } else {
+            emit(out, "    handle_t %s = fuzz_handle_of(%s);\n", name,
+                 object_constant(parameter->type.object_index));
+        }
         return;
     }
     bool number = is_number(generator, &parameter->type);

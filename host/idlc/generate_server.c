@@ -83,7 +83,7 @@ static void emit_value_checks(struct generator *_Nonnull generator,
         }
     }
     if (method->in.word_count < WORD_MAX) {
-        emit(out, "    valid = valid && rt_words_are_zero(&request->words, %" PRIu32 ");\n",
+        emit(out, "    valid = valid && rt_words_are_zero(request, %" PRIu32 ");\n",
              method->in.word_count);
     }
 }

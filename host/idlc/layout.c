@@ -60,6 +60,7 @@ static bool is_reserved(const struct member *_Nonnull member) {
 static void place_member(struct checker *_Nonnull checker, struct type_declaration *_Nonnull type,
                          struct member *_Nonnull member) {
     struct extent extent = element_extent(checker->protocol, &member->type);
+    CHECK(extent.alignment > 0); /* members are numbers and structures */
     uint64_t hole = (extent.alignment - type->size % extent.alignment) % extent.alignment;
     if (hole != 0) {
         complain(checker, member->place,

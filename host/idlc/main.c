@@ -38,9 +38,10 @@ static bool read_file(const char *_Nonnull path, struct output *_Nonnull out) {
     }
     char piece[4096];
     size_t size = 0;
-    while ((size = fread(piece, 1, sizeof(piece), file)) > 0) {
+    do {
+        size = fread(piece, 1, sizeof(piece), file);
         emit_text(out, (struct text){.size = size, .data = piece});
-    }
+    } while (size == sizeof(piece));
     bool good = !ferror(file) && !out->failed;
     (void)fclose(file);
     return good;

@@ -12,9 +12,10 @@ struct text text_of(const char *_Nonnull string) {
 }
 
 bool text_same(struct text left, struct text right) {
-    if (left.size != right.size) {
-        return false;
+    if (left.size != right.size || left.size == 0) {
+        return left.size == right.size;
     }
+    CHECK(left.data && right.data);
     for (size_t i = 0; i < left.size; i++) {
         if (left.data[i] != right.data[i]) {
             return false;

@@ -15,9 +15,7 @@ static status_t set_identity(struct thread *_Nonnull self, struct request *_Nonn
                              uint32_t flags) LOCKED {
     const struct thread_page *page = SOME(self->page);
     uint32_t step = page->call.step;
-    if (step == 0 || step > UINT16_MAX) {
-        return STATUS_BAD_ARGUMENT;
-    }
+    REFUSE(step == 0 || step > UINT16_MAX, STATUS_BAD_ARGUMENT);
     if ((flags & CALL_BACKGROUND) != 0) {
         uint64_t service = self->process->service;
         request->identity.root =
@@ -31,9 +29,8 @@ static status_t set_identity(struct thread *_Nonnull self, struct request *_Nonn
     if (status != STATUS_OK) {
         return status;
     }
-    if (SOME(parent)->identity.path >> 48 != 0) {
-        return STATUS_OUT_OF_RANGE; /* deeper than four levels */
-    }
+    /* deeper than four levels */
+    REFUSE(SOME(parent)->identity.path >> 48 != 0, STATUS_OUT_OF_RANGE);
     request->identity.root = SOME(parent)->identity.root;
     request->identity.path = SOME(parent)->identity.path << 16 | step;
     request->repeated = SOME(parent)->repeated;
@@ -48,9 +45,7 @@ static status_t take_handles(struct thread *_Nonnull self,
                              struct request *_Nonnull request) LOCKED {
     struct thread_page *page = SOME(self->page);
     uint32_t count = page->call.handle_count;
-    if (count > CALL_HANDLES) {
-        return STATUS_BAD_ARGUMENT;
-    }
+    REFUSE(count > CALL_HANDLES, STATUS_BAD_ARGUMENT);
     handle_t handles[CALL_HANDLES] = {};
     for (uint32_t i = 0; i < count; i++) {
         handles[i] = page->call.handles[i];
@@ -87,9 +82,7 @@ static status_t prepare_extras(struct thread *_Nonnull self, struct request *_No
                                uint32_t flags) LOCKED {
     const struct thread_page *page = SOME(self->page);
     status_t status = STATUS_OK;
-    if ((flags & CALL_INTERRUPTIBLE) != 0 && page->kick_pending != 0) {
-        return STATUS_CANCELLED;
-    }
+    REFUSE((flags & CALL_INTERRUPTIBLE) != 0 && page->kick_pending != 0, STATUS_CANCELLED);
     if ((flags & (CALL_NESTED | CALL_BACKGROUND)) != 0) {
         status = set_identity(self, request, flags);
     }
@@ -131,32 +124,22 @@ enum {
 
 status_t call_begin(struct thread *_Nonnull self, struct syscall_registers *_Nonnull registers) {
     struct object *object = nullptr;
-    status_t status = handle_find(&self->process->table, (uint32_t)registers->a, OBJECT_SESSION,
-                                  RIGHT_CALL, &object);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(handle_find(&self->process->table, (uint32_t)registers->a, OBJECT_SESSION, RIGHT_CALL,
+                    &object));
     struct session *session = (struct session *)SOME(object);
     struct endpoint *endpoint = session->endpoint;
     struct request *request = self->request;
     uint32_t flags = (uint32_t)(registers->a >> 32);
     uint32_t inline_length = (uint32_t)(registers->b >> 32) & 0xffff;
-    if (endpoint->closed) {
-        return STATUS_CLOSED;
-    }
-    if (inline_length > CALL_INLINE_SIZE || self->page == nullptr) {
-        return STATUS_BAD_ARGUMENT;
-    }
+    REFUSE(endpoint->closed, STATUS_CLOSED);
+    REFUSE(inline_length > CALL_INLINE_SIZE || self->page == nullptr, STATUS_BAD_ARGUMENT);
     request->identity = (struct call_identity){request_token(request), 0};
     request->principal = self->process->principal;
     request->lease_in.length = 0;
     request->lease_out.length = 0;
     self->interruptible = false;
     if ((flags & CALL_SLOW_FLAGS) != 0) {
-        status = prepare_extras(self, request, flags);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(prepare_extras(self, request, flags));
     }
     request->client = self;
     request->client_serial = self->process->object.serial;
@@ -289,9 +272,7 @@ status_t call_reply_receive(struct thread *_Nonnull self,
                             struct syscall_registers *_Nonnull registers) {
     uint32_t flags = (uint32_t)(registers->a >> 32);
     status_t status = STATUS_OK;
-    if (self->page == nullptr) {
-        return STATUS_BAD_ARGUMENT;
-    }
+    REFUSE(self->page == nullptr, STATUS_BAD_ARGUMENT);
     if ((flags & (RECEIVE_REPLY | RECEIVE_PARK)) != 0) {
         status = reply(self, registers, flags);
         if (status != STATUS_OK || (flags & RECEIVE_ONLY_REPLY) != 0) {
@@ -301,26 +282,17 @@ status_t call_reply_receive(struct thread *_Nonnull self,
         registers->a &= ~((uint64_t)(RECEIVE_REPLY | RECEIVE_PARK) << 32);
     }
     struct object *object = nullptr;
-    status = handle_find(&self->process->table, (uint32_t)registers->a, OBJECT_WAITSET, RIGHT_WAIT,
-                         &object);
-    if (status == STATUS_OK) {
-        status = reserve_for_receive(self);
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(handle_find(&self->process->table, (uint32_t)registers->a, OBJECT_WAITSET, RIGHT_WAIT,
+                    &object));
+    TRY(reserve_for_receive(self));
     struct waitset *waitset = (struct waitset *)SOME(object);
     if (waitset_deliver(waitset, self)) {
         return STATUS_OK;
     }
-    if ((flags & RECEIVE_NO_WAIT) != 0) {
-        return STATUS_WOULD_BLOCK;
-    }
+    REFUSE((flags & RECEIVE_NO_WAIT) != 0, STATUS_WOULD_BLOCK);
     if ((flags & RECEIVE_HAS_DEADLINE) != 0) {
         uint64_t deadline = SOME(self->page)->reply.receive_deadline;
-        if (deadline <= arch_clock_ns()) {
-            return STATUS_TIMED_OUT;
-        }
+        REFUSE(deadline <= arch_clock_ns(), STATUS_TIMED_OUT);
         if (deadline != DEADLINE_NEVER) {
             timer_start(&self->timer, deadline);
         }

@@ -23,20 +23,16 @@ static status_t check_patches(const struct thread *_Nonnull self,
     for (uint32_t i = 0; i < commit->patch_count; i++) {
         const struct patch *patch = &commit->patches[i];
         struct object *object = nullptr;
-        status_t status =
-            handle_find(&self->process->table, patch->memory, OBJECT_MEMORY, RIGHT_PATCH, &object);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(handle_find(&self->process->table, patch->memory, OBJECT_MEMORY, RIGHT_PATCH, &object));
         struct memory *memory = (struct memory *)SOME(object);
         uint64_t end = 0;
         total += patch->length;
-        if ((memory->flags & (MEMORY_WIRED | MEMORY_CONTIGUOUS)) == 0 ||
-            ckd_add(&end, patch->offset, (uint64_t)patch->length) || end > memory->content_size ||
-            (uint32_t)patch->staging_offset + patch->length > PAGE_SIZE ||
-            total > COMMIT_PATCH_BYTES) {
-            return STATUS_OUT_OF_RANGE;
-        }
+        REFUSE((memory->flags & (MEMORY_WIRED | MEMORY_CONTIGUOUS)) == 0 ||
+                   ckd_add(&end, patch->offset, (uint64_t)patch->length) ||
+                   end > memory->content_size ||
+                   (uint32_t)patch->staging_offset + patch->length > PAGE_SIZE ||
+                   total > COMMIT_PATCH_BYTES,
+               STATUS_OUT_OF_RANGE);
         commit->targets[i] = memory;
     }
     return commit->patch_count > 0 && thread_staging(self) == nullptr ? STATUS_BAD_ARGUMENT
@@ -82,10 +78,9 @@ static status_t check_moves(const struct thread *_Nonnull self,
         }
         struct keep *keep = (struct keep *)SOME(object);
         commit->keeps[i] = keep;
-        if (move->slot == 0 || move->slot > keep->slots ||
-            (move->operation != KEEP_PUT && move->operation != KEEP_CLEAR)) {
-            return STATUS_OUT_OF_RANGE;
-        }
+        REFUSE(move->slot == 0 || move->slot > keep->slots ||
+                   (move->operation != KEEP_PUT && move->operation != KEEP_CLEAR),
+               STATUS_OUT_OF_RANGE);
         if (move->operation == KEEP_PUT) {
             status = check_moved(self, commit, move->handle);
             if (status != STATUS_OK) {
@@ -99,13 +94,11 @@ static status_t check_moves(const struct thread *_Nonnull self,
 static status_t check_handles(const struct thread *_Nonnull self,
                               const struct request *_Nullable request,
                               const struct commit *_Nonnull commit) LOCKED {
-    if (commit->handle_count > 0 && request == nullptr) {
-        return STATUS_BAD_ARGUMENT;
-    }
-    if (request != nullptr && request->client != nullptr &&
-        commit->handle_count > request->reserved_slots) {
-        return STATUS_OUT_OF_HANDLES; /* the client did not ask for handles */
-    }
+    REFUSE(commit->handle_count > 0 && request == nullptr, STATUS_BAD_ARGUMENT);
+    /* the client did not ask for handles */
+    REFUSE(request != nullptr && request->client != nullptr &&
+               commit->handle_count > request->reserved_slots,
+           STATUS_OUT_OF_HANDLES);
     for (uint32_t i = 0; i < commit->handle_count; i++) {
         if (commit->handles[i] == HANDLE_NONE) {
             continue; /* an optional one that is absent */
@@ -129,10 +122,9 @@ static status_t read_commit(const struct thread *_Nonnull self, uint32_t flags,
     if ((flags & RECEIVE_HAS_HANDLES) != 0) {
         commit->handle_count = page->reply.handle_count;
     }
-    if (commit->patch_count > COMMIT_PATCHES || commit->keep_count > COMMIT_KEEP_MOVES ||
-        commit->handle_count > CALL_HANDLES) {
-        return STATUS_OUT_OF_RANGE;
-    }
+    REFUSE(commit->patch_count > COMMIT_PATCHES || commit->keep_count > COMMIT_KEEP_MOVES ||
+               commit->handle_count > CALL_HANDLES,
+           STATUS_OUT_OF_RANGE);
     for (uint32_t i = 0; i < commit->patch_count; i++) {
         commit->patches[i] = page->patches[i];
     }
@@ -217,19 +209,10 @@ static void apply_handles(struct thread *_Nonnull self, struct request *_Nonnull
 status_t commit_apply(struct thread *_Nonnull self, struct request *_Nullable request,
                       uint32_t flags) {
     struct commit commit = {};
-    status_t status = read_commit(self, flags, &commit);
-    if (status == STATUS_OK) {
-        status = check_patches(self, &commit);
-    }
-    if (status == STATUS_OK) {
-        status = check_moves(self, &commit);
-    }
-    if (status == STATUS_OK) {
-        status = check_handles(self, request, &commit);
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(read_commit(self, flags, &commit));
+    TRY(check_patches(self, &commit));
+    TRY(check_moves(self, &commit));
+    TRY(check_handles(self, request, &commit));
     apply_patches(self, &commit);
     apply_moves(self, &commit);
     if (request != nullptr && commit.handle_count > 0) {

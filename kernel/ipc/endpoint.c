@@ -51,9 +51,7 @@ bool endpoint_destroy_step(struct endpoint *_Nonnull endpoint) {
 
 status_t session_create(struct endpoint *_Nonnull endpoint, uint64_t cookie, uint32_t flags,
                         struct memory *_Nullable memory, struct session *_Nullable *_Nonnull out) {
-    if (endpoint->closed) {
-        return STATUS_CLOSED;
-    }
+    REFUSE(endpoint->closed, STATUS_CLOSED);
     struct domain *domain = SOME(endpoint->object.domain);
     void *pointer = nullptr;
     status_t status = object_allocate(OBJECT_SESSION, SLAB_SESSION, domain, &pointer);
@@ -144,7 +142,7 @@ static bool held_by_orphan(const struct endpoint *_Nonnull endpoint,
     if (endpoint->orphan_count == 0 || request->kind != REQUEST_CALL) {
         return false;
     }
-    LIST_FOR(held, (struct list *)(uintptr_t)&holder->held, struct request, link) {
+    LIST_FOR(held, list_of(&holder->held), struct request, link) {
         if (held->orphan && held->endpoint == endpoint &&
             held->identity.root == request->identity.root &&
             held->identity.path == request->identity.path) {
@@ -157,7 +155,7 @@ static bool held_by_orphan(const struct endpoint *_Nonnull endpoint,
 /* The first request that may be delivered now, or null. */
 static struct request *_Nullable next_request(const struct endpoint *_Nonnull endpoint,
                                               const struct process *_Nonnull holder) LOCKED {
-    LIST_FOR(request, (struct list *)(uintptr_t)&endpoint->queue, struct request, link) {
+    LIST_FOR(request, list_of(&endpoint->queue), struct request, link) {
         if (!request->fault_in && !held_by_orphan(endpoint, request, holder)) {
             return request;
         }

@@ -2,10 +2,7 @@
 
 status_t event_create(struct domain *_Nullable domain, struct event *_Nullable *_Nonnull out) {
     void *memory = nullptr;
-    status_t status = object_allocate(OBJECT_EVENT, SLAB_EVENT, domain, &memory);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(object_allocate(OBJECT_EVENT, SLAB_EVENT, domain, &memory));
     struct event *event = SOME(memory);
     source_init(&event->source);
     event->timer.kind = TIMER_EVENT;

@@ -27,13 +27,9 @@ static struct list *_Nonnull bucket_of(struct futex_key key) LOCKED {
 static status_t find_key(const struct thread *_Nonnull thread, uint64_t address,
                          struct futex_key *_Nonnull out) LOCKED {
     const struct space *space = thread->process->space;
-    if ((address & 3) != 0) {
-        return STATUS_BAD_ARGUMENT;
-    }
+    REFUSE((address & 3) != 0, STATUS_BAD_ARGUMENT);
     const struct mapping *mapping = space == nullptr ? nullptr : space_find(space, address);
-    if (mapping == nullptr || mapping->memory == nullptr) {
-        return STATUS_BAD_ADDRESS;
-    }
+    REFUSE(mapping == nullptr || mapping->memory == nullptr, STATUS_BAD_ADDRESS);
     out->object = mapping->memory->object.serial;
     out->offset = (mapping->offset << PAGE_SHIFT) + (address - mapping->node.key);
     return STATUS_OK;
@@ -52,22 +48,18 @@ status_t futex_wait(struct thread *_Nonnull self, struct syscall_registers *_Non
     if (status != STATUS_OK) {
         return status;
     }
-    if (__atomic_load_n((const uint32_t *)SOME(word), __ATOMIC_SEQ_CST) != (uint32_t)r->b) {
-        return STATUS_AGAIN;
-    }
-    if ((flags & FUTEX_INTERRUPTIBLE) != 0 && self->page != nullptr &&
-        SOME(self->page)->kick_pending != 0) {
-        return STATUS_CANCELLED;
-    }
+    REFUSE(__atomic_load_n((const uint32_t *)SOME(word), __ATOMIC_SEQ_CST) != (uint32_t)r->b,
+           STATUS_AGAIN);
+    REFUSE((flags & FUTEX_INTERRUPTIBLE) != 0 && self->page != nullptr &&
+               SOME(self->page)->kick_pending != 0,
+           STATUS_CANCELLED);
     uint64_t deadline = r->words[0];
     if (deadline != DEADLINE_NEVER) {
         if ((flags & FUTEX_REALTIME) != 0) {
             uint64_t offset = clock_realtime_ns() - arch_clock_ns();
             deadline = deadline > offset ? deadline - offset : 0;
         }
-        if (deadline <= arch_clock_ns()) {
-            return STATUS_TIMED_OUT;
-        }
+        REFUSE(deadline <= arch_clock_ns(), STATUS_TIMED_OUT);
         timer_start(&self->timer, deadline);
     }
     self->wait_key[0] = key.object;

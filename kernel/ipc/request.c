@@ -46,10 +46,9 @@ uint64_t request_token(const struct request *_Nonnull request) {
 status_t request_find(uint64_t token, const struct process *_Nonnull holder,
                       struct request *_Nullable *_Nonnull out) {
     struct request *request = slab_request_at((uint32_t)(token & TOKEN_NUMBER_MASK));
-    if (request == nullptr || request->generation != token >> TOKEN_NUMBER_BITS ||
-        request->state != REQUEST_IN_HAND || request->holder != holder) {
-        return STATUS_NOT_FOUND;
-    }
+    REFUSE(request == nullptr || request->generation != token >> TOKEN_NUMBER_BITS ||
+               request->state != REQUEST_IN_HAND || request->holder != holder,
+           STATUS_NOT_FOUND);
     *out = request;
     return STATUS_OK;
 }

@@ -8,15 +8,13 @@
 #include "kernel/object/domain.h"
 #include "kernel/object/process.h"
 #include "kernel/sched/scheduler.h"
+#include "lib/base/bytes.h"
 
 enum { WAITSET_DEPTH_LIMIT = 5, WAIT_PACKET_LIMIT = 64 };
 
 status_t waitset_create(struct domain *_Nullable domain, struct waitset *_Nullable *_Nonnull out) {
     void *memory = nullptr;
-    status_t status = object_allocate(OBJECT_WAITSET, SLAB_WAITSET, domain, &memory);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(object_allocate(OBJECT_WAITSET, SLAB_WAITSET, domain, &memory));
     struct waitset *waitset = SOME(memory);
     list_init(&waitset->ready);
     list_init(&waitset->bindings);
@@ -68,31 +66,20 @@ void source_close(struct source *_Nonnull source) {
 /* ---- what there is ---- */
 
 uint32_t source_level(const struct object *_Nonnull source) {
-    switch (source->type) {
-    case OBJECT_SESSION:
+    bool ready = false;
+    if (source->type == OBJECT_SESSION) {
         return ((const struct session *)source)->ready;
-    case OBJECT_EVENT:
-        return ((const struct event *)source)->bits != 0 ? READY_IN : 0;
-    case OBJECT_WAITSET:
-        return list_empty(&((const struct waitset *)source)->ready) ? 0 : READY_IN;
-    case OBJECT_PROCESS:
-        return ((const struct process *)source)->state == PROCESS_DEAD ? READY_IN : 0;
-    case OBJECT_DOMAIN:
-        return list_empty(&((const struct domain *)source)->exits) ? 0 : READY_IN;
-    case OBJECT_NONE:
-    case OBJECT_SPACE:
-    case OBJECT_THREAD:
-    case OBJECT_MEMORY:
-    case OBJECT_ENDPOINT:
-    case OBJECT_KEEP:
-    case OBJECT_IRQ:
-    case OBJECT_IOPORTS:
-    case OBJECT_DMASPACE:
-    case OBJECT_TRACE:
-    case OBJECT_SYSTEM:
-        break;
     }
-    return 0;
+    if (source->type == OBJECT_EVENT) {
+        ready = ((const struct event *)source)->bits != 0;
+    } else if (source->type == OBJECT_WAITSET) {
+        ready = !list_empty(&((const struct waitset *)source)->ready);
+    } else if (source->type == OBJECT_PROCESS) {
+        ready = ((const struct process *)source)->state == PROCESS_DEAD;
+    } else if (source->type == OBJECT_DOMAIN) {
+        ready = !list_empty(&((const struct domain *)source)->exits);
+    }
+    return ready ? READY_IN : 0;
 }
 
 static bool take_exit(struct process *_Nonnull process, struct packet *_Nonnull out) LOCKED {
@@ -117,8 +104,10 @@ static bool take_memory(struct memory *_Nonnull memory, struct packet *_Nonnull 
         return true;
     }
     out->kind = PACKET_UNUSED;
-    return memory->sessions == 0 && list_empty(&memory->mappings) &&
-           list_empty(&memory->overlays) && memory->unused_untold;
+    bool tell = memory->unused_untold && memory->sessions == 0 && list_empty(&memory->mappings) &&
+                list_empty(&memory->overlays);
+    memory->unused_untold = memory->unused_untold && !tell;
+    return tell;
 }
 
 /* Readiness of sessions and waitsets: a level, or with WAIT_EDGE each new edge once. */
@@ -137,61 +126,51 @@ static bool take_level(struct binding *_Nonnull binding, struct packet *_Nonnull
     return true;
 }
 
+static bool take_event(struct event *_Nonnull event, struct packet *_Nonnull out) LOCKED {
+    out->kind = PACKET_EVENT;
+    out->words[0] = event->bits;
+    event->bits = 0;
+    return out->words[0] != 0;
+}
+
+static bool take_irq(struct device *_Nonnull device, struct packet *_Nonnull out) LOCKED {
+    out->kind = PACKET_IRQ;
+    out->words[0] = device->pending;
+    device->pending = 0;
+    return out->words[0] != 0;
+}
+
+static bool take_child_exit(struct domain *_Nonnull domain, struct packet *_Nonnull out) LOCKED {
+    struct list *first = list_first(&domain->exits);
+    if (first == nullptr) {
+        return false;
+    }
+    struct process *process = LIST_ENTRY(first, struct process, exit_link);
+    list_remove(&process->exit_link);
+    return take_exit(process, out);
+}
+
 /* The packet that a binding has now; false: none. Endpoints are not taken this way. */
 static bool binding_take(struct binding *_Nonnull binding, struct packet *_Nonnull out) LOCKED {
+    struct object *source = binding->source;
     *out = (struct packet){.key = binding->key};
-    switch (binding->source->type) {
-    case OBJECT_EVENT: {
-        struct event *event = (struct event *)binding->source;
-        out->kind = PACKET_EVENT;
-        out->words[0] = event->bits;
-        event->bits = 0;
-        return out->words[0] != 0;
+    if (source->type == OBJECT_EVENT) {
+        return take_event((struct event *)source, out);
     }
-    case OBJECT_SESSION:
-    case OBJECT_WAITSET:
+    if (source->type == OBJECT_SESSION || source->type == OBJECT_WAITSET) {
         return take_level(binding, out);
-    case OBJECT_PROCESS: {
-        struct process *process = (struct process *)binding->source;
+    }
+    if (source->type == OBJECT_PROCESS) {
+        struct process *process = (struct process *)source;
         return process->state == PROCESS_DEAD && take_exit(process, out);
     }
-    case OBJECT_DOMAIN: {
-        struct domain *domain = (struct domain *)binding->source;
-        struct list *first = list_first(&domain->exits);
-        if (first == nullptr) {
-            return false;
-        }
-        struct process *process = LIST_ENTRY(first, struct process, exit_link);
-        list_remove(&process->exit_link);
-        return take_exit(process, out);
+    if (source->type == OBJECT_DOMAIN) {
+        return take_child_exit((struct domain *)source, out);
     }
-    case OBJECT_MEMORY:
-        if (!take_memory((struct memory *)binding->source, out)) {
-            return false;
-        }
-        if (out->kind == PACKET_UNUSED) {
-            ((struct memory *)binding->source)->unused_untold = false;
-        }
-        return true;
-    case OBJECT_IRQ: {
-        struct device *device = (struct device *)binding->source;
-        out->kind = PACKET_IRQ;
-        out->words[0] = device->pending;
-        device->pending = 0;
-        return out->words[0] != 0;
+    if (source->type == OBJECT_MEMORY) {
+        return take_memory((struct memory *)source, out);
     }
-    case OBJECT_NONE:
-    case OBJECT_SPACE:
-    case OBJECT_THREAD:
-    case OBJECT_ENDPOINT:
-    case OBJECT_KEEP:
-    case OBJECT_IOPORTS:
-    case OBJECT_DMASPACE:
-    case OBJECT_TRACE:
-    case OBJECT_SYSTEM:
-        break;
-    }
-    return false;
+    return source->type == OBJECT_IRQ && take_irq((struct device *)source, out);
 }
 
 /* May the binding have more after a packet was taken? Then it stays on the ready list, at its end.
@@ -329,35 +308,21 @@ void source_notify_waitset(struct waitset *_Nonnull waitset) {
 
 /* ---- binding ---- */
 
+/* Where the source lies in an object of each type; 0: such objects are no source. */
+static const uint16_t source_offsets[OBJECT_TYPE_COUNT] = {
+    [OBJECT_EVENT] = offsetof(struct event, source),
+    [OBJECT_SESSION] = offsetof(struct session, source),
+    [OBJECT_WAITSET] = offsetof(struct waitset, source),
+    [OBJECT_PROCESS] = offsetof(struct process, source),
+    [OBJECT_DOMAIN] = offsetof(struct domain, source),
+    [OBJECT_MEMORY] = offsetof(struct memory, source),
+    [OBJECT_ENDPOINT] = offsetof(struct endpoint, source),
+    [OBJECT_IRQ] = offsetof(struct device, source),
+};
+
 static struct source *_Nullable source_of(struct object *_Nonnull object) {
-    switch (object->type) {
-    case OBJECT_EVENT:
-        return &((struct event *)object)->source;
-    case OBJECT_SESSION:
-        return &((struct session *)object)->source;
-    case OBJECT_WAITSET:
-        return &((struct waitset *)object)->source;
-    case OBJECT_PROCESS:
-        return &((struct process *)object)->source;
-    case OBJECT_DOMAIN:
-        return &((struct domain *)object)->source;
-    case OBJECT_MEMORY:
-        return &((struct memory *)object)->source;
-    case OBJECT_ENDPOINT:
-        return &((struct endpoint *)object)->source;
-    case OBJECT_IRQ:
-        return &((struct device *)object)->source;
-    case OBJECT_NONE:
-    case OBJECT_SPACE:
-    case OBJECT_THREAD:
-    case OBJECT_KEEP:
-    case OBJECT_IOPORTS:
-    case OBJECT_DMASPACE:
-    case OBJECT_TRACE:
-    case OBJECT_SYSTEM:
-        break;
-    }
-    return nullptr;
+    uint16_t offset = source_offsets[object->type];
+    return offset == 0 ? nullptr : (struct source *)bytes_at(object, offset);
 }
 
 static struct binding *_Nullable find_binding(const struct waitset *_Nonnull waitset,
@@ -381,9 +346,8 @@ static status_t check_nesting(struct waitset *_Nonnull waitset,
         return STATUS_OK;
     }
     const struct waitset *inner = (const struct waitset *)object;
-    if (inner == waitset || inner->depth + 1 > WAITSET_DEPTH_LIMIT || waitset->depth > 1) {
-        return STATUS_BAD_ARGUMENT;
-    }
+    REFUSE(inner == waitset || inner->depth + 1 > WAITSET_DEPTH_LIMIT || waitset->depth > 1,
+           STATUS_BAD_ARGUMENT);
     waitset->depth = inner->depth + 1;
     return STATUS_OK;
 }
@@ -391,15 +355,11 @@ static status_t check_nesting(struct waitset *_Nonnull waitset,
 status_t waitset_bind(struct waitset *_Nonnull waitset, struct object *_Nonnull object,
                       uint32_t mask, uint64_t key, uint32_t flags) {
     struct source *maybe = source_of(object);
-    if (maybe == nullptr) {
-        return STATUS_BAD_TYPE;
-    }
+    REFUSE(maybe == nullptr, STATUS_BAD_TYPE);
     struct source *source = SOME(maybe);
     struct binding *binding = find_binding(waitset, source, key);
     if ((flags & WAIT_REMOVE) != 0) {
-        if (binding == nullptr) {
-            return STATUS_NOT_FOUND;
-        }
+        REFUSE(binding == nullptr, STATUS_NOT_FOUND);
         binding_free(SOME(binding));
         return STATUS_OK;
     }
@@ -446,9 +406,7 @@ static status_t arm_deadline(struct thread *_Nonnull self, uint64_t deadline) LO
     if (deadline == DEADLINE_NEVER) {
         return STATUS_OK;
     }
-    if (deadline <= arch_clock_ns()) {
-        return STATUS_TIMED_OUT;
-    }
+    REFUSE(deadline <= arch_clock_ns(), STATUS_TIMED_OUT);
     timer_start(&self->timer, deadline);
     return STATUS_OK;
 }
@@ -461,18 +419,11 @@ static bool kick_refuses(const struct thread *_Nonnull self, uint64_t flags) LOC
 status_t waitset_wait(struct thread *_Nonnull self, struct waitset *_Nonnull waitset,
                       uint64_t address, uint64_t count, uint64_t deadline, uint64_t flags,
                       uint64_t *_Nonnull out_count) {
-    if (count == 0 || count > WAIT_PACKET_LIMIT) {
-        return STATUS_BAD_ARGUMENT;
-    }
+    REFUSE(count == 0 || count > WAIT_PACKET_LIMIT, STATUS_BAD_ARGUMENT);
     /* Make the whole array present before a packet is taken, so that none can be lost. */
     void *probe = nullptr;
-    status_t status = user_page(self, address, true, &probe);
-    if (status == STATUS_OK) {
-        status = user_page(self, address + count * sizeof(struct packet) - 1, true, &probe);
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(user_page(self, address, true, &probe));
+    TRY(user_page(self, address + count * sizeof(struct packet) - 1, true, &probe));
     uint64_t taken = 0;
     struct list again = {&again, &again};
     while (taken < count && !list_empty(&waitset->ready)) {
@@ -489,7 +440,7 @@ status_t waitset_wait(struct thread *_Nonnull self, struct waitset *_Nonnull wai
         if (binding_stays(binding)) {
             list_append(&again, &binding->ready_link);
         }
-        status = user_write(self, address + taken * sizeof packet, &packet, sizeof packet);
+        status_t status = user_write(self, address + taken * sizeof packet, &packet, sizeof packet);
         CHECK(status == STATUS_OK);
         taken++;
     }
@@ -501,69 +452,35 @@ status_t waitset_wait(struct thread *_Nonnull self, struct waitset *_Nonnull wai
     if (taken > 0) {
         return STATUS_OK;
     }
-    if ((flags & WAIT_NO_WAIT) != 0) {
-        return STATUS_WOULD_BLOCK;
-    }
-    if (kick_refuses(self, flags)) {
-        return STATUS_CANCELLED;
-    }
-    status = arm_deadline(self, deadline);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    REFUSE((flags & WAIT_NO_WAIT) != 0, STATUS_WOULD_BLOCK);
+    REFUSE(kick_refuses(self, flags), STATUS_CANCELLED);
+    TRY(arm_deadline(self, deadline));
     self->interruptible = (flags & WAIT_INTERRUPTIBLE) != 0;
     self->state = THREAD_WAITING;
     waitset_sleep(waitset, self);
     return STATUS_RESTART;
 }
 
-/* One look at every item; true where one is ready. */
-static status_t check_items(struct thread *_Nonnull self, uint64_t address, uint64_t count,
-                            uint64_t *_Nonnull out_ready) LOCKED {
+/* One look at every item, counting those that are ready; with a waitset, binds each instead. */
+static status_t visit_items(struct thread *_Nonnull self, struct waitset *_Nullable bind_to,
+                            uint64_t address, uint64_t count, uint64_t *_Nonnull out_ready) LOCKED {
     for (uint64_t i = 0; i < count; i++) {
         struct wait_item item = {};
+        struct object *object = nullptr;
         uint64_t at = address + i * sizeof item;
-        status_t status = user_read(self, at, &item, sizeof item);
-        if (status != STATUS_OK) {
-            return status;
-        }
-        item.ready = 0;
-        struct object *object = nullptr;
+        TRY(user_read(self, at, &item, sizeof item));
+        uint32_t mask = item.mask | READY_ERROR | READY_HANGUP;
         if (item.source != HANDLE_NONE) {
-            status =
-                handle_find(&self->process->table, item.source, OBJECT_NONE, RIGHT_WAIT, &object);
-            if (status != STATUS_OK) {
-                return status;
-            }
-            item.ready = source_level(SOME(object)) & (item.mask | READY_ERROR | READY_HANGUP);
+            TRY(handle_find(&self->process->table, item.source, OBJECT_NONE, RIGHT_WAIT, &object));
         }
+        if (bind_to != nullptr) {
+            TRY(object == nullptr ? STATUS_OK
+                                  : waitset_bind(SOME(bind_to), SOME(object), mask, i, 0));
+            continue;
+        }
+        item.ready = object == nullptr ? 0 : source_level(SOME(object)) & mask;
         *out_ready += item.ready != 0 ? 1 : 0;
-        status = user_write(self, at, &item, sizeof item);
-        if (status != STATUS_OK) {
-            return status;
-        }
-    }
-    return STATUS_OK;
-}
-
-/* Binds every item to the thread's own waitset, which is emptied at the next look. */
-static status_t bind_items(struct thread *_Nonnull self, struct waitset *_Nonnull waitset,
-                           uint64_t address, uint64_t count) LOCKED {
-    for (uint64_t i = 0; i < count; i++) {
-        struct wait_item item = {};
-        status_t status = user_read(self, address + i * sizeof item, &item, sizeof item);
-        struct object *object = nullptr;
-        if (status == STATUS_OK && item.source != HANDLE_NONE) {
-            status =
-                handle_find(&self->process->table, item.source, OBJECT_NONE, RIGHT_WAIT, &object);
-        }
-        if (status == STATUS_OK && object != nullptr) {
-            status =
-                waitset_bind(waitset, SOME(object), item.mask | READY_ERROR | READY_HANGUP, i, 0);
-        }
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(user_write(self, at, &item, sizeof item));
     }
     return STATUS_OK;
 }
@@ -576,24 +493,18 @@ static void unbind_all(struct waitset *_Nonnull waitset) LOCKED {
 
 status_t waitset_wait_list(struct thread *_Nonnull self, uint64_t address, uint64_t count,
                            uint64_t deadline, uint64_t flags, uint64_t *_Nonnull out_count) {
-    if (count > 1024) {
-        return STATUS_BAD_ARGUMENT;
-    }
+    REFUSE(count > 1024, STATUS_BAD_ARGUMENT);
     if (self->poll_waitset != nullptr) {
         unbind_all(SOME(self->poll_waitset));
     }
     uint64_t ready = 0;
-    status_t status = check_items(self, address, count, &ready);
+    status_t status = visit_items(self, nullptr, address, count, &ready);
     *out_count = ready;
     if (status != STATUS_OK || ready > 0) {
         return status;
     }
-    if ((flags & WAIT_NO_WAIT) != 0) {
-        return STATUS_WOULD_BLOCK;
-    }
-    if (kick_refuses(self, flags)) {
-        return STATUS_CANCELLED;
-    }
+    REFUSE((flags & WAIT_NO_WAIT) != 0, STATUS_WOULD_BLOCK);
+    REFUSE(kick_refuses(self, flags), STATUS_CANCELLED);
     if (self->poll_waitset == nullptr) {
         status = waitset_create(self->process->object.domain, &self->poll_waitset);
         if (status != STATUS_OK) {
@@ -601,7 +512,7 @@ status_t waitset_wait_list(struct thread *_Nonnull self, uint64_t address, uint6
         }
     }
     struct waitset *waitset = SOME(self->poll_waitset);
-    status = bind_items(self, waitset, address, count);
+    status = visit_items(self, waitset, address, count, &ready);
     if (status == STATUS_OK) {
         /* Binding marks what is already ready; nothing is, so the marks are stale. */
         LIST_FOR(binding, &waitset->ready, struct binding, ready_link) {

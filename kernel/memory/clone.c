@@ -45,13 +45,9 @@ static void protect_mappings(struct memory *_Nonnull memory) LOCKED {
 
 status_t memory_clone(struct memory *_Nonnull source, struct domain *_Nonnull domain,
                       uint64_t first, uint64_t count, struct memory *_Nullable *_Nonnull out) {
-    if ((source->flags & MEMORY_PHYSICAL) != 0) {
-        return STATUS_NOT_SUPPORTED;
-    }
+    REFUSE((source->flags & MEMORY_PHYSICAL) != 0, STATUS_NOT_SUPPORTED);
     uint64_t end = 0;
-    if (ckd_add(&end, first, count)) {
-        return STATUS_BAD_ARGUMENT;
-    }
+    REFUSE(ckd_add(&end, first, count), STATUS_BAD_ARGUMENT);
     if ((source->flags & (MEMORY_FILE | MEMORY_PAGER)) != 0) {
         return first == 0 ? make_overlay(source, domain, out) : STATUS_BAD_ARGUMENT;
     }

@@ -18,9 +18,7 @@ static status_t fill_wired(struct memory *_Nonnull memory) LOCKED {
     struct page *run = nullptr;
     if ((memory->flags & MEMORY_CONTIGUOUS) != 0) {
         run = page_allocate_run(memory->page_count, UINT32_MAX);
-        if (run == nullptr) {
-            return STATUS_OUT_OF_MEMORY;
-        }
+        REFUSE(run == nullptr, STATUS_OUT_OF_MEMORY);
         memory->physical = page_physical(SOME(run));
     }
     uint32_t first = run != nullptr ? page_number(SOME(run)) : 0;
@@ -47,10 +45,10 @@ status_t memory_create(struct domain *_Nullable domain, uint64_t size, uint32_t 
                        uint64_t physical, struct memory *_Nullable *_Nonnull out) {
     bool wired = (flags & (MEMORY_WIRED | MEMORY_CONTIGUOUS)) != 0;
     uint64_t count = pages_of(size);
-    if (count >= (uint64_t)1 << (RADIX_BITS * RADIX_LEVELS) ||
-        (wired && (count == 0 || count > WIRED_PAGE_LIMIT)) || (physical & (PAGE_SIZE - 1)) != 0) {
-        return STATUS_BAD_ARGUMENT;
-    }
+    REFUSE(count >= (uint64_t)1 << (RADIX_BITS * RADIX_LEVELS) ||
+               (wired && (count == 0 || count > WIRED_PAGE_LIMIT)) ||
+               (physical & (PAGE_SIZE - 1)) != 0,
+           STATUS_BAD_ARGUMENT);
     void *pointer = nullptr;
     status_t status = object_allocate(OBJECT_MEMORY, SLAB_MEMORY, domain, &pointer);
     if (status != STATUS_OK) {
@@ -83,7 +81,7 @@ status_t memory_insert_page(struct memory *_Nonnull memory, uint64_t index,
     status_t status = memory_slot_create(memory, index, &slot);
     if (status == STATUS_OK) {
         CHECK(*SOME(slot) == 0);
-        status = domain_charge_pages(SOME(memory->object.domain), 1);
+        status = domain_charge(SOME(memory->object.domain), RESOURCE_PAGES, 1);
     }
     if (status != STATUS_OK) {
         return status;
@@ -104,7 +102,7 @@ static void drop_slot(struct memory *_Nonnull memory, uint64_t *_Nonnull slot) L
     }
     *slot = 0;
     memory->resident--;
-    domain_uncharge_pages(SOME(memory->object.domain), 1);
+    domain_uncharge(SOME(memory->object.domain), RESOURCE_PAGES, 1);
     page_release(page);
 }
 
@@ -145,9 +143,7 @@ static status_t add_page(struct memory *_Nonnull memory, uint64_t index,
                          const struct page *_Nullable copy_of,
                          struct memory_page *_Nonnull out) LOCKED {
     struct page *page = page_allocate(PAGE_USER, copy_of == nullptr);
-    if (page == nullptr) {
-        return STATUS_OUT_OF_MEMORY;
-    }
+    REFUSE(page == nullptr, STATUS_OUT_OF_MEMORY);
     if (copy_of != nullptr) {
         bytes_copy(page_content(SOME(page)), page_content(SOME(copy_of)), PAGE_SIZE);
     }
@@ -166,9 +162,7 @@ static status_t break_share(struct memory *_Nonnull memory, uint64_t index,
                             uint64_t *_Nonnull slot) LOCKED {
     struct page *old = page_at(slot_page(*slot));
     struct page *page = page_allocate(PAGE_USER, false);
-    if (page == nullptr) {
-        return STATUS_OUT_OF_MEMORY;
-    }
+    REFUSE(page == nullptr, STATUS_OUT_OF_MEMORY);
     bytes_copy(page_content(SOME(page)), page_content(old), PAGE_SIZE);
     memory_drop_translations(memory, index, 1);
     *slot = (uint64_t)page_number(SOME(page)) << 8 | (*slot & 0xff);
@@ -228,12 +222,11 @@ static status_t present_page(struct memory *_Nonnull memory, uint64_t index,
     return STATUS_OK;
 }
 
-status_t memory_page(struct memory *_Nonnull memory, uint64_t index, bool write,
-                     struct memory_page *_Nonnull out) {
+/* The page of an object that is no overlay, or one that the overlay has of its own. */
+static status_t own_page(struct memory *_Nonnull memory, uint64_t index, bool write,
+                         struct memory_page *_Nonnull out) LOCKED {
     *out = (struct memory_page){};
-    if (index >= pages_of(memory->content_size)) {
-        return STATUS_OUT_OF_RANGE;
-    }
+    REFUSE(index >= pages_of(memory->content_size), STATUS_OUT_OF_RANGE);
     if ((memory->flags & MEMORY_PHYSICAL) != 0) {
         out->physical = memory->physical + (index << PAGE_SHIFT);
         out->writable = true;
@@ -243,39 +236,39 @@ status_t memory_page(struct memory *_Nonnull memory, uint64_t index, bool write,
     if (slot != nullptr && *slot != 0) {
         return present_page(memory, index, SOME(slot), write, out);
     }
-    if (memory->parent != nullptr) {
-        struct memory *parent = SOME(memory->parent);
-        if (index >= pages_of(parent->content_size)) {
-            return STATUS_OUT_OF_RANGE;
-        }
-        status_t status = memory_page(parent, index, false, out);
-        if (status != STATUS_OK || !write) {
-            out->writable = false;
-            return status;
-        }
-        memory_drop_translations(memory, index, 1);
-        return add_page(memory, index, page_of_physical(out->physical), out);
-    }
     if ((memory->flags & MEMORY_PAGER) != 0) {
         out->waits_for = memory;
         out->request = PAGE_ABSENT;
         return STATUS_WOULD_BLOCK;
     }
-    status_t status = add_page(memory, index, nullptr, out);
-    if (status == STATUS_OK && (memory->flags & MEMORY_FILE) != 0) {
-        return present_page(memory, index, SOME(memory_slot(memory, index)), write, out);
-    }
-    return status;
+    TRY(add_page(memory, index, nullptr, out));
+    return (memory->flags & MEMORY_FILE) == 0
+               ? STATUS_OK
+               : present_page(memory, index, SOME(memory_slot(memory, index)), write, out);
 }
 
-bool memory_peek(const struct memory *_Nonnull memory, uint64_t index,
-                 uint64_t *_Nonnull out_physical) {
-    const struct memory *at = memory;
+status_t memory_page(struct memory *_Nonnull memory, uint64_t index, bool write,
+                     struct memory_page *_Nonnull out) {
+    const uint64_t *slot = memory_slot(memory, index);
+    if (memory->parent == nullptr || (slot != nullptr && *slot != 0)) {
+        return own_page(memory, index, write, out);
+    }
+    status_t status = own_page(SOME(memory->parent), index, false, out);
+    out->writable = false;
+    if (status != STATUS_OK || !write) {
+        return status;
+    }
+    memory_drop_translations(memory, index, 1);
+    return add_page(memory, index, page_of_physical(out->physical), out);
+}
+
+bool memory_peek(struct memory *_Nonnull memory, uint64_t index, uint64_t *_Nonnull out_physical) {
+    struct memory *at = memory;
     while (at != nullptr) {
         if (index >= pages_of(at->content_size)) {
             return false;
         }
-        const uint64_t *slot = memory_slot((struct memory *)(uintptr_t)at, index);
+        const uint64_t *slot = memory_slot(at, index);
         if (slot != nullptr && *slot != 0) {
             *out_physical = page_physical(page_at(slot_page(*slot)));
             return true;
@@ -340,13 +333,11 @@ static void zero_tail(struct memory *_Nonnull memory, uint64_t size) LOCKED {
 }
 
 status_t memory_resize(struct memory *_Nonnull memory, uint64_t content_size) {
-    if ((memory->flags & (MEMORY_PHYSICAL | MEMORY_WIRED | MEMORY_CONTIGUOUS)) != 0) {
-        return STATUS_NOT_SUPPORTED;
-    }
+    REFUSE((memory->flags & (MEMORY_PHYSICAL | MEMORY_WIRED | MEMORY_CONTIGUOUS)) != 0,
+           STATUS_NOT_SUPPORTED);
     if (pages_of(content_size) > memory->page_count) {
-        if (pages_of(content_size) >= (uint64_t)1 << (RADIX_BITS * RADIX_LEVELS)) {
-            return STATUS_BAD_ARGUMENT;
-        }
+        REFUSE(pages_of(content_size) >= (uint64_t)1 << (RADIX_BITS * RADIX_LEVELS),
+               STATUS_BAD_ARGUMENT);
         memory->page_count = pages_of(content_size);
     }
     uint64_t old = memory->content_size;
@@ -370,15 +361,11 @@ status_t memory_resize(struct memory *_Nonnull memory, uint64_t content_size) {
 static status_t access_wired(struct memory *_Nonnull memory, uint64_t offset, void *_Nullable to,
                              const void *_Nullable from, size_t size) LOCKED {
     uint64_t end = 0;
-    if (ckd_add(&end, offset, size) || end > memory->content_size) {
-        return STATUS_OUT_OF_RANGE;
-    }
+    REFUSE(ckd_add(&end, offset, size) || end > memory->content_size, STATUS_OUT_OF_RANGE);
     size_t done = 0;
     while (done < size) {
         uint64_t physical = 0;
-        if (!memory_peek(memory, (offset + done) >> PAGE_SHIFT, &physical)) {
-            return STATUS_ABSENT;
-        }
+        REFUSE(!memory_peek(memory, (offset + done) >> PAGE_SHIFT, &physical), STATUS_ABSENT);
         size_t within = (size_t)((offset + done) & (PAGE_SIZE - 1));
         size_t chunk = MIN(size - done, PAGE_SIZE - within);
         if (to != nullptr) {

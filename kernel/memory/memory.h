@@ -79,7 +79,7 @@ struct memory_page {
 status_t memory_page(struct memory *_Nonnull memory, uint64_t index, bool write,
                      struct memory_page *_Nonnull out) LOCKED;
 /* The same without side effect: false where no page is there. */
-bool memory_peek(const struct memory *_Nonnull memory, uint64_t index,
+bool memory_peek(struct memory *_Nonnull memory, uint64_t index,
                  uint64_t *_Nonnull out_physical) LOCKED;
 
 /* Sets `self` waiting for page `index` (the pager is told), to execute its call again afterwards.

@@ -19,43 +19,18 @@ status_t memory_wait_page(struct thread *_Nonnull self, const struct memory_page
     return STATUS_RESTART;
 }
 
-static bool waits_in(const struct thread *_Nonnull thread, uint64_t first, uint64_t count) {
-    return thread->wait_key[0] - first < count;
-}
-
-/* Faults that wait in the range end as FAULT_IO. That may end a process, and take others of its
- * threads out of the list, so each search begins anew. */
-static void fail_faults(struct memory *_Nonnull memory, uint64_t first, uint64_t count) LOCKED {
-    struct thread *found = nullptr;
-    do {
-        found = nullptr;
-        LIST_FOR(thread, &memory->waiters, struct thread, wait_link) {
-            if (found == nullptr && thread->fault_wait && waits_in(thread, first, count)) {
-                found = thread;
-            }
-        }
-        if (found != nullptr) {
-            thread_unwait(SOME(found));
-            found->fault_wait = false;
-            user_exception(SOME(found), FAULT_IO, found->fault_address, 0);
-            if (found->state == THREAD_PAGE) { /* at its upcall */
-                scheduler_ready(SOME(found));
-            }
-        }
-    } while (found != nullptr);
-}
-
 void memory_wake_waiters(struct memory *_Nonnull memory, uint64_t first, uint64_t count,
                          status_t status) {
-    if (status != STATUS_OK) {
-        fail_faults(memory, first, count);
-    }
     LIST_FOR(thread, &memory->waiters, struct thread, wait_link) {
-        if (!waits_in(thread, first, count)) {
+        if (thread->wait_key[0] - first >= count) {
             continue;
         }
         if (status == STATUS_OK) {
             thread_restart(thread);
+        } else if (thread->fault_wait) {
+            thread_unwait(thread);
+            thread->fault_failed = true;
+            thread_defer(thread);
         } else {
             thread_wake(thread, status);
         }
@@ -80,7 +55,7 @@ bool pager_take_request(struct memory *_Nonnull memory, uint64_t *_Nonnull out_r
 }
 
 bool pager_has_request(const struct memory *_Nonnull memory) {
-    LIST_FOR(thread, (struct list *)(uintptr_t)&memory->waiters, struct thread, wait_link) {
+    LIST_FOR(thread, list_of(&memory->waiters), struct thread, wait_link) {
         if (!thread->wait_reported && thread->wait_key[1] != PAGE_WRITER) {
             return true;
         }
@@ -117,9 +92,7 @@ static status_t supply_one(struct memory *_Nonnull memory, uint64_t to,
     uint64_t *slot = source != nullptr ? memory_slot(SOME(source), from) : nullptr;
     if (slot == nullptr || *slot == 0) {
         struct page *zero = page_allocate(PAGE_USER, true);
-        if (zero == nullptr) {
-            return STATUS_OUT_OF_MEMORY;
-        }
+        REFUSE(zero == nullptr, STATUS_OUT_OF_MEMORY);
         status_t status = memory_insert_page(memory, to, SOME(zero), 0);
         if (status != STATUS_OK) {
             page_release(SOME(zero));
@@ -127,9 +100,7 @@ static status_t supply_one(struct memory *_Nonnull memory, uint64_t to,
         return status;
     }
     struct page *page = page_at(slot_page(*slot));
-    if (page->references > 1) {
-        return STATUS_BUSY;
-    }
+    REFUSE(page->references > 1, STATUS_BUSY);
     status_t status = memory_insert_page(memory, to, page, 0);
     if (status != STATUS_OK) {
         return status;
@@ -146,10 +117,9 @@ status_t memory_supply(struct memory *_Nonnull memory, uint32_t operation, uint6
     switch (operation) {
     case SUPPLY_MOVE:
     case SUPPLY_ZERO:
-        if (count > SUPPLY_PAGE_LIMIT || ((offset | length) & (PAGE_SIZE - 1)) != 0 ||
-            (operation == SUPPLY_MOVE && source == nullptr)) {
-            return STATUS_BAD_ARGUMENT;
-        }
+        REFUSE(count > SUPPLY_PAGE_LIMIT || ((offset | length) & (PAGE_SIZE - 1)) != 0 ||
+                   (operation == SUPPLY_MOVE && source == nullptr),
+               STATUS_BAD_ARGUMENT);
         for (uint64_t i = 0; i < count; i++) {
             status_t status =
                 supply_one(memory, first + i, operation == SUPPLY_MOVE ? source : nullptr,
@@ -236,9 +206,7 @@ status_t memory_scan(struct memory *_Nonnull memory, uint32_t operation, uint64_
     switch (operation) {
     case SCAN_DIRTY:
         *out = next_dirty(memory, first);
-        if (*out == UINT64_MAX) {
-            return STATUS_OUT_OF_RANGE;
-        }
+        REFUSE(*out == UINT64_MAX, STATUS_OUT_OF_RANGE);
         *out <<= PAGE_SHIFT;
         return STATUS_OK;
     case SCAN_COLLECT:

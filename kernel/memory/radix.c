@@ -41,9 +41,7 @@ static status_t add_node(struct memory *_Nonnull memory, uint64_t *_Nonnull slot
 
 status_t memory_slot_create(struct memory *_Nonnull memory, uint64_t index,
                             uint64_t *_Nullable *_Nonnull out) {
-    if (index >= span_of(RADIX_LEVELS)) {
-        return STATUS_OUT_OF_RANGE;
-    }
+    REFUSE(index >= span_of(RADIX_LEVELS), STATUS_OUT_OF_RANGE);
     while (index >= span_of(memory->levels)) {
         uint64_t old = memory->root;
         if (old != 0) {

@@ -6,12 +6,9 @@ enum { MAPPING_LIMIT = 65536 };
 
 status_t space_create(struct domain *_Nullable domain, struct space *_Nullable *_Nonnull out) {
     void *memory = nullptr;
-    status_t status = object_allocate(OBJECT_SPACE, SLAB_SPACE, domain, &memory);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(object_allocate(OBJECT_SPACE, SLAB_SPACE, domain, &memory));
     struct space *space = SOME(memory);
-    status = arch_space_init(&space->arch, SOME(space->object.domain));
+    status_t status = arch_space_init(&space->arch, SOME(space->object.domain));
     if (status != STATUS_OK) {
         object_release(&space->object);
         return status;
@@ -67,9 +64,7 @@ bool space_destroy_step(struct space *_Nonnull space) {
 static status_t add_mapping(struct space *_Nonnull space, uint64_t address, uint64_t length,
                             struct memory *_Nullable memory, uint64_t offset, uint32_t protection,
                             uint32_t flags) LOCKED {
-    if (space->mapping_count >= MAPPING_LIMIT) {
-        return STATUS_OUT_OF_QUOTA;
-    }
+    REFUSE(space->mapping_count >= MAPPING_LIMIT, STATUS_OUT_OF_QUOTA);
     void *pointer = nullptr;
     status_t status = slab_allocate(SLAB_MAPPING, SOME(space->object.domain), &pointer);
     if (status != STATUS_OK) {
@@ -134,22 +129,15 @@ static status_t isolate_range(struct space *_Nonnull space, uint64_t address,
     for (struct mapping *mapping = mapping_from(space, address);
          mapping != nullptr && mapping->node.key < address + length;
          mapping = mapping_of(tree_next(&mapping->node))) {
-        if ((mapping->flags & MAP_GUARD) != 0) {
-            return STATUS_BUSY;
-        }
+        REFUSE((mapping->flags & MAP_GUARD) != 0, STATUS_BUSY);
     }
-    status_t status = split_at(space, address);
-    return status != STATUS_OK ? status : split_at(space, address + length);
+    TRY(split_at(space, address));
+    return split_at(space, address + length);
 }
 
 status_t space_unmap(struct space *_Nonnull space, uint64_t address, uint64_t length) {
-    status_t status = check_range(space, address, length);
-    if (status == STATUS_OK) {
-        status = isolate_range(space, address, length);
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(check_range(space, address, length));
+    TRY(isolate_range(space, address, length));
     struct mapping *mapping = mapping_from(space, address);
     while (mapping != nullptr && mapping->node.key < address + length) {
         struct mapping *next = mapping_of(tree_next(&mapping->node));
@@ -180,9 +168,7 @@ static status_t choose_address(struct space *_Nonnull space, uint64_t length,
     if (address == 0) {
         address = find_gap(space, space->first, space->end, length);
     }
-    if (address == 0) {
-        return STATUS_OUT_OF_RANGE;
-    }
+    REFUSE(address == 0, STATUS_OUT_OF_RANGE);
     space->hint = address + length;
     *out = address;
     return STATUS_OK;
@@ -222,9 +208,8 @@ status_t space_map(struct space *_Nonnull space, uint64_t address, uint64_t leng
     status_t status = STATUS_OK;
     bool fixed = (flags & (MAP_FIXED | MAP_NO_REPLACE)) != 0;
     if (at == 0 && !fixed) {
-        if (length == 0 || (length & (PAGE_SIZE - 1)) != 0 || length > space->end) {
-            return STATUS_BAD_ARGUMENT;
-        }
+        REFUSE(length == 0 || (length & (PAGE_SIZE - 1)) != 0 || length > space->end,
+               STATUS_BAD_ARGUMENT);
         status = choose_address(space, length, &at);
         if (status != STATUS_OK) {
             return status;
@@ -236,9 +221,7 @@ status_t space_map(struct space *_Nonnull space, uint64_t address, uint64_t leng
     }
     struct mapping *there = mapping_from(space, at);
     if (there != nullptr && there->node.key < at + length) {
-        if ((flags & MAP_NO_REPLACE) != 0) {
-            return STATUS_EXISTS;
-        }
+        REFUSE((flags & MAP_NO_REPLACE) != 0, STATUS_EXISTS);
         if (!fixed) {
             status = choose_address(space, length, &at);
         } else {
@@ -268,9 +251,7 @@ status_t space_protect(struct space *_Nonnull space, uint64_t address, uint64_t 
          mapping = mapping_of(tree_next(&mapping->node))) {
         covered = mapping_end(SOME(mapping));
     }
-    if (covered < address + length) {
-        return STATUS_BAD_ADDRESS;
-    }
+    REFUSE(covered < address + length, STATUS_BAD_ADDRESS);
     status = isolate_range(space, address, length);
     if (status != STATUS_OK) {
         return status;
@@ -292,12 +273,8 @@ status_t space_protect(struct space *_Nonnull space, uint64_t address, uint64_t 
 status_t space_resolve(struct space *_Nonnull space, uint64_t address, uint32_t access,
                        uint64_t *_Nonnull out_physical, struct space_fault *_Nonnull out) {
     struct mapping *mapping = space_find(space, address);
-    if (mapping == nullptr || mapping->memory == nullptr) {
-        return STATUS_BAD_ADDRESS;
-    }
-    if ((access & ~mapping->protection) != 0) {
-        return STATUS_BAD_RIGHTS;
-    }
+    REFUSE(mapping == nullptr || mapping->memory == nullptr, STATUS_BAD_ADDRESS);
+    REFUSE((access & ~mapping->protection) != 0, STATUS_BAD_RIGHTS);
     struct memory *memory = SOME(mapping->memory);
     out->index = mapping->offset + ((address - mapping->node.key) >> PAGE_SHIFT);
     bool write = (access & PROTECT_WRITE) != 0;

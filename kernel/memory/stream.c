@@ -44,13 +44,10 @@ static status_t copy_step(struct thread *_Nonnull self, const struct stream_step
     uint64_t chunk = MIN(step->length, PAGE_SIZE - within_file);
     chunk = MIN(chunk, PAGE_SIZE - within_user);
     void *user = nullptr;
-    status_t status = user_page(self, step->address, !write, &user);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(user_page(self, step->address, !write, &user));
     struct memory_page page = {};
     uint64_t index = step->position >> PAGE_SHIFT;
-    status = memory_page(step->memory, index, write, &page);
+    status_t status = memory_page(step->memory, index, write, &page);
     if (status == STATUS_WOULD_BLOCK) {
         return memory_wait_page(self, &page, index);
     }
@@ -69,9 +66,7 @@ static status_t copy_step(struct thread *_Nonnull self, const struct stream_step
 
 status_t stream_read(struct thread *_Nonnull self, struct session *_Nonnull session,
                      struct syscall_registers *_Nonnull registers) {
-    if (session->memory == nullptr) {
-        return STATUS_BAD_ARGUMENT;
-    }
+    REFUSE(session->memory == nullptr, STATUS_BAD_ARGUMENT);
     stream_begin(self);
     struct memory *memory = SOME(session->memory);
     bool at_position = registers->words[1] == STREAM_POSITION;
@@ -132,9 +127,7 @@ void stream_writer_gone(struct thread *_Nonnull thread) {
 
 status_t stream_write(struct thread *_Nonnull self, struct session *_Nonnull session,
                       struct syscall_registers *_Nonnull registers) {
-    if (session->memory == nullptr) {
-        return STATUS_BAD_ARGUMENT;
-    }
+    REFUSE(session->memory == nullptr, STATUS_BAD_ARGUMENT);
     struct memory *memory = SOME(session->memory);
     status_t status = take_writer(self, memory);
     if (status != STATUS_OK) {
@@ -185,17 +178,14 @@ status_t stream_write(struct thread *_Nonnull self, struct session *_Nonnull ses
 
 status_t stream_seek(struct session *_Nonnull session, uint64_t offset, uint64_t whence,
                      uint64_t *_Nonnull out) {
-    /* Without a Memory it is a directory's description: its position is a cookie, and has no end. */
-    if (whence > 2 || (session->memory == nullptr && whence == 2)) {
-        return STATUS_BAD_ARGUMENT;
-    }
+    /* Without a Memory it is a directory's description: its position is a cookie, and has no end.
+     */
+    REFUSE(whence > 2 || (session->memory == nullptr && whence == 2), STATUS_BAD_ARGUMENT);
     uint64_t base = whence == 0   ? 0
                     : whence == 1 ? session->position
                                   : session->memory->content_size;
     uint64_t target = base + offset;
-    if ((int64_t)target < 0) {
-        return STATUS_BAD_ARGUMENT;
-    }
+    REFUSE((int64_t)target < 0, STATUS_BAD_ARGUMENT);
     session->position = target;
     *out = target;
     return STATUS_OK;

@@ -8,9 +8,7 @@ static status_t find_page(struct thread *_Nonnull thread, uint64_t address, bool
                           void *_Nullable *_Nonnull out,
                           struct space_fault *_Nonnull fault) LOCKED {
     struct space *space = thread->process->space;
-    if (space == nullptr) {
-        return STATUS_BAD_ADDRESS;
-    }
+    REFUSE(space == nullptr, STATUS_BAD_ADDRESS);
     uint64_t physical = 0;
     *out = arch_host_memory(address);
     if (*out != nullptr) {
@@ -34,9 +32,7 @@ status_t user_page(struct thread *_Nonnull thread, uint64_t address, bool write,
     if (status == STATUS_WOULD_BLOCK) {
         return memory_wait_page(thread, &fault.wait, fault.index);
     }
-    if (status == STATUS_BAD_RIGHTS || status == STATUS_OUT_OF_RANGE) {
-        return STATUS_BAD_ADDRESS;
-    }
+    REFUSE(status == STATUS_BAD_RIGHTS || status == STATUS_OUT_OF_RANGE, STATUS_BAD_ADDRESS);
     return status;
 }
 
@@ -44,47 +40,37 @@ status_t lease_page(struct thread *_Nonnull client, uint64_t address, bool write
                     void *_Nullable *_Nonnull out) {
     struct space_fault fault = {};
     status_t status = find_page(client, address, write, out, &fault);
-    if (status == STATUS_WOULD_BLOCK) {
-        return STATUS_ABSENT;
-    }
-    if (status == STATUS_BAD_RIGHTS || status == STATUS_OUT_OF_RANGE) {
-        return STATUS_BAD_ADDRESS;
-    }
+    REFUSE(status == STATUS_WOULD_BLOCK, STATUS_ABSENT);
+    REFUSE(status == STATUS_BAD_RIGHTS || status == STATUS_OUT_OF_RANGE, STATUS_BAD_ADDRESS);
     return status;
+}
+
+/* Copies between the program's memory and one of `to`, `from`. */
+static status_t user_copy(struct thread *_Nonnull thread, uint64_t address, void *_Nullable to,
+                          const void *_Nullable from, size_t size) LOCKED {
+    for (size_t done = 0; done < size;) {
+        void *user = nullptr;
+        TRY(user_page(thread, address + done, from != nullptr, &user));
+        size_t within = (size_t)((address + done) & (PAGE_SIZE - 1));
+        size_t chunk = MIN(size - done, PAGE_SIZE - within);
+        if (from != nullptr) {
+            bytes_copy(SOME(user), bytes_at_const(SOME(from), done), chunk);
+        } else {
+            bytes_copy(bytes_at(SOME(to), done), SOME(user), chunk);
+        }
+        done += chunk;
+    }
+    return STATUS_OK;
 }
 
 status_t user_read(struct thread *_Nonnull thread, uint64_t address, void *_Nonnull to,
                    size_t size) {
-    size_t done = 0;
-    while (done < size) {
-        void *from = nullptr;
-        status_t status = user_page(thread, address + done, false, &from);
-        if (status != STATUS_OK) {
-            return status;
-        }
-        size_t within = (size_t)((address + done) & (PAGE_SIZE - 1));
-        size_t chunk = MIN(size - done, PAGE_SIZE - within);
-        bytes_copy(bytes_at(to, done), SOME(from), chunk);
-        done += chunk;
-    }
-    return STATUS_OK;
+    return user_copy(thread, address, to, nullptr, size);
 }
 
 status_t user_write(struct thread *_Nonnull thread, uint64_t address, const void *_Nonnull from,
                     size_t size) {
-    size_t done = 0;
-    while (done < size) {
-        void *to = nullptr;
-        status_t status = user_page(thread, address + done, true, &to);
-        if (status != STATUS_OK) {
-            return status;
-        }
-        size_t within = (size_t)((address + done) & (PAGE_SIZE - 1));
-        size_t chunk = MIN(size - done, PAGE_SIZE - within);
-        bytes_copy(SOME(to), bytes_at_const(from, done), chunk);
-        done += chunk;
-    }
-    return STATUS_OK;
+    return user_copy(thread, address, nullptr, from, size);
 }
 
 static uint32_t fault_kind_of(status_t status) {

@@ -25,19 +25,12 @@ static_assert(sizeof(struct elf_header) == 64 && sizeof(struct elf_segment) == 5
 static status_t find_supervisor(struct memory *_Nonnull image,
                                 struct boot_entry *_Nonnull entry) LOCKED {
     struct boot_header header = {};
-    status_t status = memory_read_wired(image, 0, &header, sizeof header);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (!bytes_equal(header.magic, "ISOBOOT1", sizeof header.magic) ||
-        header.entry_count > ENTRY_LIMIT) {
-        return STATUS_CORRUPT;
-    }
+    TRY(memory_read_wired(image, 0, &header, sizeof header));
+    REFUSE(!bytes_equal(header.magic, "ISOBOOT1", sizeof header.magic) ||
+               header.entry_count > ENTRY_LIMIT,
+           STATUS_CORRUPT);
     for (uint32_t i = 0; i < header.entry_count; i++) {
-        status = memory_read_wired(image, sizeof header + i * sizeof *entry, entry, sizeof *entry);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(memory_read_wired(image, sizeof header + i * sizeof *entry, entry, sizeof *entry));
         if ((entry->flags & BOOT_SUPERVISOR) != 0) {
             return STATUS_OK;
         }
@@ -45,40 +38,21 @@ static status_t find_supervisor(struct memory *_Nonnull image,
     return STATUS_CORRUPT;
 }
 
-/* Maps a segment: a private copy of its pages, with zeroes behind the file's part. */
+/* Maps a segment straight from the image: like every program's, it holds no writable data. */
 static status_t map_segment(struct memory *_Nonnull image, const struct boot_entry *_Nonnull file,
                             const struct elf_segment *_Nonnull segment,
                             struct space *_Nonnull space) LOCKED {
     uint64_t end = 0;
-    if (((segment->address | segment->offset) & (PAGE_SIZE - 1)) != 0 ||
-        segment->file_size > segment->memory_size ||
-        ckd_add(&end, segment->offset, segment->file_size) || end > file->size) {
-        return STATUS_CORRUPT;
-    }
-    uint64_t length = (segment->memory_size + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
-    struct memory *memory = nullptr;
-    status_t status = memory_create(space->object.domain, length, 0, 0, &memory);
-    for (uint64_t done = 0; status == STATUS_OK && done < segment->file_size; done += PAGE_SIZE) {
-        struct memory_page page = {};
-        status = memory_page(SOME(memory), done >> PAGE_SHIFT, true, &page);
-        if (status == STATUS_OK) {
-            status = memory_read_wired(image, file->offset + segment->offset + done,
-                                       arch_pointer(page.physical),
-                                       (size_t)MIN(segment->file_size - done, (uint64_t)PAGE_SIZE));
-        }
-    }
-    uint32_t protection = ((segment->flags & ELF_READ) != 0 ? PROTECT_READ : 0u) |
-                          ((segment->flags & ELF_WRITE) != 0 ? PROTECT_WRITE : 0u) |
-                          ((segment->flags & ELF_EXECUTE) != 0 ? PROTECT_EXECUTE : 0u);
     uint64_t address = 0;
-    if (status == STATUS_OK) {
-        status = space_map(space, segment->address, length, memory, 0, protection,
-                           MAP_PRIVATE | MAP_NO_REPLACE, &address);
-    }
-    if (memory != nullptr) {
-        object_release(&memory->object);
-    }
-    return status;
+    REFUSE(((segment->address | segment->offset | file->offset) & (PAGE_SIZE - 1)) != 0 ||
+               segment->file_size != segment->memory_size || (segment->flags & ELF_WRITE) != 0 ||
+               ckd_add(&end, segment->offset, segment->file_size) || end > file->size,
+           STATUS_CORRUPT);
+    uint64_t length = (segment->memory_size + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+    uint32_t execute = (segment->flags & ELF_EXECUTE) != 0 ? PROTECT_EXECUTE : 0u;
+    return space_map(space, segment->address, length, image,
+                     (file->offset + segment->offset) >> PAGE_SHIFT, PROTECT_READ | execute,
+                     MAP_NO_REPLACE, &address);
 }
 
 static status_t map_stack(struct space *_Nonnull space, uint64_t *_Nonnull out_stack) LOCKED {
@@ -98,27 +72,18 @@ status_t boot_load_supervisor(struct memory *_Nonnull image, struct process *_No
                               uint64_t *_Nonnull out_entry, uint64_t *_Nonnull out_stack) {
     struct boot_entry file = {};
     struct elf_header header = {};
-    status_t status = find_supervisor(image, &file);
-    if (status == STATUS_OK) {
-        status = memory_read_wired(image, file.offset, &header, sizeof header);
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (!bytes_equal(header.ident, "\177ELF\2\1", 6) || header.machine != 62 ||
-        header.program_size != sizeof(struct elf_segment) || header.program_count > SEGMENT_LIMIT ||
-        header.program_offset > file.size) {
-        return STATUS_CORRUPT;
-    }
+    TRY(find_supervisor(image, &file));
+    TRY(memory_read_wired(image, file.offset, &header, sizeof header));
+    REFUSE(!bytes_equal(header.ident, "\177ELF\2\1", 6) || header.machine != 62 ||
+               header.program_size != sizeof(struct elf_segment) ||
+               header.program_count > SEGMENT_LIMIT || header.program_offset > file.size,
+           STATUS_CORRUPT);
     for (uint16_t i = 0; i < header.program_count; i++) {
         struct elf_segment segment = {};
-        status = memory_read_wired(image, file.offset + header.program_offset + i * sizeof segment,
-                                   &segment, sizeof segment);
-        if (status == STATUS_OK && segment.type == ELF_LOAD && segment.memory_size > 0) {
-            status = map_segment(image, &file, &segment, SOME(process->space));
-        }
-        if (status != STATUS_OK) {
-            return status;
+        TRY(memory_read_wired(image, file.offset + header.program_offset + i * sizeof segment,
+                              &segment, sizeof segment));
+        if (segment.type == ELF_LOAD && segment.memory_size > 0) {
+            TRY(map_segment(image, &file, &segment, SOME(process->space)));
         }
     }
     *out_entry = header.entry;

@@ -10,9 +10,8 @@ status_t device_create(enum object_type type, struct domain *_Nullable domain, u
     if (type == OBJECT_IRQ && (arg1 >= IRQ_LINES || irq_owner[arg1] != nullptr)) {
         return arg1 >= IRQ_LINES ? STATUS_OUT_OF_RANGE : STATUS_BUSY;
     }
-    if (type == OBJECT_IOPORTS && (arg1 > UINT16_MAX || arg2 == 0 || arg1 + arg2 > 0x10000)) {
-        return STATUS_OUT_OF_RANGE;
-    }
+    REFUSE(type == OBJECT_IOPORTS && (arg1 > UINT16_MAX || arg2 == 0 || arg1 + arg2 > 0x10000),
+           STATUS_OUT_OF_RANGE);
     void *memory = nullptr;
     status_t status = object_allocate(type, SLAB_DEVICE, domain, &memory);
     if (status != STATUS_OK) {

@@ -9,7 +9,7 @@ struct domain *_Nonnull domain_root(void) {
 
 static void domain_begin(struct domain *_Nonnull domain,
                          const struct domain_quota *_Nonnull quota) LOCKED {
-    domain->quota = *quota;
+    domain_set_quota(domain, quota);
     list_init(&domain->children);
     list_init(&domain->sibling_link);
     list_init(&domain->processes);
@@ -22,6 +22,7 @@ status_t domain_init_root(void) {
     root.object.serial = object_next_serial();
     root.object.domain = &root;
     list_init(&root.object.reap_link);
+    list_init(&root.object.unhandled_link);
     domain_begin(&root, &(struct domain_quota){.pages = UINT64_MAX,
                                                .kernel_pages = UINT64_MAX / PAGE_SIZE,
                                                .handles = UINT64_MAX,
@@ -94,48 +95,30 @@ void domain_kill(struct domain *_Nonnull domain, int64_t code, enum exit_cause c
     }
 }
 
-static status_t charge(uint64_t *_Nonnull used, uint64_t limit, uint64_t amount) {
+status_t domain_charge(struct domain *_Nonnull domain, enum resource resource, uint64_t amount) {
     uint64_t sum = 0;
-    if (ckd_add(&sum, *used, amount) || sum > limit) {
-        return STATUS_OUT_OF_QUOTA;
-    }
-    *used = sum;
+    REFUSE(ckd_add(&sum, domain->used[resource], amount) || sum > domain->limit[resource],
+           STATUS_OUT_OF_QUOTA);
+    domain->used[resource] = sum;
     return STATUS_OK;
 }
 
-static void uncharge(uint64_t *_Nonnull used, uint64_t amount) {
-    CHECK(*used >= amount);
-    *used -= amount;
+void domain_uncharge(struct domain *_Nonnull domain, enum resource resource, uint64_t amount) {
+    CHECK(domain->used[resource] >= amount);
+    domain->used[resource] -= amount;
 }
 
-status_t domain_charge_kernel(struct domain *_Nonnull domain, size_t bytes) {
-    return charge(&domain->kernel_bytes, domain->quota.kernel_pages * PAGE_SIZE, bytes);
+void domain_set_quota(struct domain *_Nonnull domain, const struct domain_quota *_Nonnull quota) {
+    domain->quota = *quota;
+    domain->limit[RESOURCE_PAGES] = quota->pages;
+    domain->limit[RESOURCE_KERNEL_BYTES] = quota->kernel_pages * PAGE_SIZE;
+    domain->limit[RESOURCE_HANDLES] = quota->handles;
+    domain->limit[RESOURCE_THREADS] = quota->threads;
 }
 
-void domain_uncharge_kernel(struct domain *_Nonnull domain, size_t bytes) {
-    uncharge(&domain->kernel_bytes, bytes);
-}
-
-status_t domain_charge_pages(struct domain *_Nonnull domain, size_t pages) {
-    return charge(&domain->pages, domain->quota.pages, pages);
-}
-
-void domain_uncharge_pages(struct domain *_Nonnull domain, size_t pages) {
-    uncharge(&domain->pages, pages);
-}
-
-status_t domain_charge_handles(struct domain *_Nonnull domain, size_t count) {
-    return charge(&domain->handles, domain->quota.handles, count);
-}
-
-void domain_uncharge_handles(struct domain *_Nonnull domain, size_t count) {
-    uncharge(&domain->handles, count);
-}
-
-status_t domain_charge_thread(struct domain *_Nonnull domain) {
-    return charge(&domain->threads, domain->quota.threads, 1);
-}
-
-void domain_uncharge_thread(struct domain *_Nonnull domain) {
-    uncharge(&domain->threads, 1);
+struct domain_quota domain_used(const struct domain *_Nonnull domain) {
+    return (struct domain_quota){.pages = domain->used[RESOURCE_PAGES],
+                                 .kernel_pages = domain->used[RESOURCE_KERNEL_BYTES] / PAGE_SIZE,
+                                 .handles = domain->used[RESOURCE_HANDLES],
+                                 .threads = domain->used[RESOURCE_THREADS]};
 }

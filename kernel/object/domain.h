@@ -8,6 +8,14 @@
 #include "kernel/ipc/source.h"
 #include "kernel/object/object.h"
 
+enum resource {
+    RESOURCE_PAGES,
+    RESOURCE_KERNEL_BYTES,
+    RESOURCE_HANDLES,
+    RESOURCE_THREADS,
+    RESOURCE_COUNT
+};
+
 struct domain {
     struct object object;
     struct domain *_Nullable parent; /* referenced */
@@ -17,7 +25,7 @@ struct domain {
     struct list exits;     /* dead processes not yet reported, by exit_link */
     struct source source;  /* exits of its processes */
     struct domain_quota quota;
-    uint64_t pages, kernel_bytes, handles, threads;
+    uint64_t used[RESOURCE_COUNT], limit[RESOURCE_COUNT];
     uint64_t run_ticks;
 };
 
@@ -35,11 +43,11 @@ void domain_kill(struct domain *_Nonnull domain, int64_t code, enum exit_cause c
 bool domain_contains(const struct domain *_Nonnull outer,
                      const struct domain *_Nonnull inner) LOCKED;
 
-status_t domain_charge_kernel(struct domain *_Nonnull domain, size_t bytes) LOCKED;
-void domain_uncharge_kernel(struct domain *_Nonnull domain, size_t bytes) LOCKED;
-status_t domain_charge_pages(struct domain *_Nonnull domain, size_t pages) LOCKED;
-void domain_uncharge_pages(struct domain *_Nonnull domain, size_t pages) LOCKED;
-status_t domain_charge_handles(struct domain *_Nonnull domain, size_t count) LOCKED;
-void domain_uncharge_handles(struct domain *_Nonnull domain, size_t count) LOCKED;
-status_t domain_charge_thread(struct domain *_Nonnull domain) LOCKED;
-void domain_uncharge_thread(struct domain *_Nonnull domain) LOCKED;
+/* Counts `amount` as used. Errors: OUT_OF_QUOTA. */
+status_t domain_charge(struct domain *_Nonnull domain, enum resource resource,
+                       uint64_t amount) LOCKED;
+void domain_uncharge(struct domain *_Nonnull domain, enum resource resource,
+                     uint64_t amount) LOCKED;
+void domain_set_quota(struct domain *_Nonnull domain,
+                      const struct domain_quota *_Nonnull quota) LOCKED;
+struct domain_quota domain_used(const struct domain *_Nonnull domain) LOCKED;

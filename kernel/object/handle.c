@@ -32,22 +32,13 @@ static uint32_t capacity(const struct handle_table *_Nonnull table) {
 
 static status_t add_chunk(struct handle_table *_Nonnull table) LOCKED {
     uint32_t number = table->chunk_count;
-    if (number >= DIRECTORY_COUNT * CHUNKS_PER_DIRECTORY) {
-        return STATUS_OUT_OF_HANDLES;
-    }
-    status_t status = STATUS_OK;
+    REFUSE(number >= DIRECTORY_COUNT * CHUNKS_PER_DIRECTORY, STATUS_OUT_OF_HANDLES);
     void *memory = nullptr;
     if (table->directories[number / CHUNKS_PER_DIRECTORY] == nullptr) {
-        status = slab_allocate(SLAB_NODE, table->domain, &memory);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(slab_allocate(SLAB_NODE, table->domain, &memory));
         table->directories[number / CHUNKS_PER_DIRECTORY] = memory;
     }
-    status = slab_allocate(SLAB_CHUNK, table->domain, &memory);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(slab_allocate(SLAB_CHUNK, table->domain, &memory));
     struct handle_chunk *chunk = SOME(memory);
     SOME(table->directories[number / CHUNKS_PER_DIRECTORY])->chunks[number % CHUNKS_PER_DIRECTORY] =
         chunk;
@@ -65,15 +56,9 @@ static status_t add_chunk(struct handle_table *_Nonnull table) LOCKED {
 
 status_t handle_reserve(struct handle_table *_Nonnull table, uint32_t count) {
     while (capacity(table) - table->used < table->reserved + count) {
-        status_t status = add_chunk(table);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(add_chunk(table));
     }
-    status_t status = domain_charge_handles(table->domain, count);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(domain_charge(table->domain, RESOURCE_HANDLES, count));
     table->reserved += count;
     return STATUS_OK;
 }
@@ -81,7 +66,7 @@ status_t handle_reserve(struct handle_table *_Nonnull table, uint32_t count) {
 void handle_unreserve(struct handle_table *_Nonnull table, uint32_t count) {
     CHECK(table->reserved >= count);
     table->reserved -= count;
-    domain_uncharge_handles(table->domain, count);
+    domain_uncharge(table->domain, RESOURCE_HANDLES, count);
 }
 
 /* The entry of a handle in use, or null. */
@@ -98,16 +83,10 @@ status_t handle_find(const struct handle_table *_Nonnull table, uint64_t handle,
                      enum object_type type, uint32_t rights,
                      struct object *_Nullable *_Nonnull out) {
     const struct handle_entry_slot *slot = find_slot(table, handle);
-    if (slot == nullptr) {
-        return STATUS_BAD_HANDLE;
-    }
+    REFUSE(slot == nullptr, STATUS_BAD_HANDLE);
     struct object *object = SOME(slot->object);
-    if (type != OBJECT_NONE && object->type != type) {
-        return STATUS_BAD_TYPE;
-    }
-    if ((rights & ~(uint32_t)slot->rights) != 0) {
-        return STATUS_BAD_RIGHTS;
-    }
+    REFUSE(type != OBJECT_NONE && object->type != type, STATUS_BAD_TYPE);
+    REFUSE((rights & ~(uint32_t)slot->rights) != 0, STATUS_BAD_RIGHTS);
     *out = object;
     return STATUS_OK;
 }
@@ -183,14 +162,13 @@ static void empty_slot(struct handle_table *_Nonnull table, uint32_t index) LOCK
     slot->next_free = table->free_head;
     table->free_head = index;
     table->used--;
-    domain_uncharge_handles(table->domain, 1);
+    domain_uncharge(table->domain, RESOURCE_HANDLES, 1);
 }
 
 status_t handle_insert_at(struct handle_table *_Nonnull table, uint32_t index,
                           struct object *_Nonnull object, uint32_t rights, handle_t *_Nonnull out) {
-    if (index == 0 || index >= DIRECTORY_COUNT * CHUNKS_PER_DIRECTORY * HANDLES_PER_CHUNK) {
-        return STATUS_OUT_OF_RANGE;
-    }
+    REFUSE(index == 0 || index >= DIRECTORY_COUNT * CHUNKS_PER_DIRECTORY * HANDLES_PER_CHUNK,
+           STATUS_OUT_OF_RANGE);
     while (index / HANDLES_PER_CHUNK >= table->chunk_count) {
         status_t status = add_chunk(table);
         if (status != STATUS_OK) {
@@ -224,10 +202,7 @@ status_t handle_take(struct handle_table *_Nonnull table, uint64_t handle, uint3
 status_t handle_close(struct handle_table *_Nonnull table, uint64_t handle) {
     struct object *object = nullptr;
     uint32_t rights = 0;
-    status_t status = handle_take(table, handle, 0, &object, &rights);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(handle_take(table, handle, 0, &object, &rights));
     object_drop_handle(SOME(object));
     return STATUS_OK;
 }
@@ -258,7 +233,7 @@ bool handle_table_clear_step(struct handle_table *_Nonnull table, unsigned budge
             table->directories[number / CHUNKS_PER_DIRECTORY] = nullptr;
         }
     }
-    domain_uncharge_handles(table->domain, table->reserved);
+    domain_uncharge(table->domain, RESOURCE_HANDLES, table->reserved);
     table->reserved = 0;
     table->free_head = 0;
     CHECK(table->used == 0);
@@ -294,7 +269,7 @@ status_t handle_table_clone(struct handle_table *_Nonnull to,
         if (source->object == nullptr || !fork_inherits(source->object->type)) {
             continue;
         }
-        status_t status = domain_charge_handles(to->domain, 1);
+        status_t status = domain_charge(to->domain, RESOURCE_HANDLES, 1);
         if (status != STATUS_OK) {
             return status;
         }

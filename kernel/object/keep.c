@@ -5,9 +5,7 @@ enum { KEEP_SLOT_LIMIT = 32768 };
 
 status_t keep_create(struct domain *_Nullable domain, uint64_t slots,
                      struct keep *_Nullable *_Nonnull out) {
-    if (slots == 0 || slots >= KEEP_SLOT_LIMIT) {
-        return STATUS_BAD_ARGUMENT;
-    }
+    REFUSE(slots == 0 || slots >= KEEP_SLOT_LIMIT, STATUS_BAD_ARGUMENT);
     void *memory = nullptr;
     status_t status = object_allocate(OBJECT_KEEP, SLAB_KEEP, domain, &memory);
     if (status != STATUS_OK) {

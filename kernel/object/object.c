@@ -13,6 +13,7 @@
 #include "kernel/sched/thread.h"
 
 static struct list reap_list GUARDED = {&reap_list, &reap_list};
+static struct list unhandled_list GUARDED = {&unhandled_list, &unhandled_list};
 static uint64_t last_serial GUARDED;
 
 uint64_t object_next_serial(void) {
@@ -40,6 +41,7 @@ void object_begin(struct object *_Nonnull object, enum object_type type, enum sl
     object->serial = object_next_serial();
     object->domain = domain;
     list_init(&object->reap_link);
+    list_init(&object->unhandled_link);
     object_reference(&domain->object);
 }
 
@@ -92,10 +94,23 @@ static void object_unhandled(struct object *_Nonnull object) LOCKED {
 void object_drop_handle(struct object *_Nonnull object) {
     CHECK(object->handles > 0);
     object->handles--;
-    if (object->handles == 0) {
-        object_unhandled(object);
+    if (object->handles == 0 && list_empty(&object->unhandled_link)) {
+        object_reference(object);
+        list_append(&unhandled_list, &object->unhandled_link);
     }
     object_release(object);
+}
+
+void object_run_unhandled(void) {
+    for (struct list *first = list_first(&unhandled_list); first != nullptr;
+         first = list_first(&unhandled_list)) {
+        struct object *object = LIST_ENTRY(first, struct object, unhandled_link);
+        list_remove(&object->unhandled_link);
+        if (object->handles == 0) {
+            object_unhandled(object);
+        }
+        object_release(object);
+    }
 }
 
 /* One bounded step towards the end of `object`; true when nothing is left of it. */

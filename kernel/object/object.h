@@ -19,7 +19,7 @@ struct object {
     uint32_t handles;
     uint64_t serial;                 /* never reused */
     struct domain *_Nullable domain; /* charged; referenced */
-    struct list reap_link;
+    struct list reap_link, unhandled_link;
 };
 
 /* Allocates and initialises the common part: one reference, no handle.
@@ -34,6 +34,8 @@ void object_release(struct object *_Nonnull object) LOCKED;
 /* A handle is a reference that is also counted as a handle. */
 void object_add_handle(struct object *_Nonnull object) LOCKED;
 void object_drop_handle(struct object *_Nonnull object) LOCKED;
+/* Tells the types of objects whose last handle went during this entry. */
+void object_run_unhandled(void) LOCKED;
 
 /* Puts an object on the reap list before its last reference is gone: long tear-downs (a process
  * that dies) are steps of the same list. The list holds a reference. */

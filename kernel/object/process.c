@@ -76,10 +76,10 @@ void process_thread_gone(struct process *_Nonnull process) {
         return;
     }
     if (process->state < PROCESS_DYING) {
-        process_kill(process, 0, EXIT_NORMAL);
-    } else {
-        object_reap_later(&process->object);
+        process->state = PROCESS_DYING;
+        process->cause = EXIT_NORMAL;
     }
+    object_reap_later(&process->object);
 }
 
 enum { END_HELD, END_HANDLES, END_SPACE, END_ANNOUNCE };
@@ -186,9 +186,7 @@ static status_t clone_parts(struct process *_Nonnull source, struct thread *_Non
 status_t process_clone(struct process *_Nonnull source, struct thread *_Nonnull caller,
                        struct domain *_Nonnull domain, uint64_t tag, uint32_t flags,
                        struct process *_Nullable *_Nonnull out) {
-    if (source->space == nullptr || source->state != PROCESS_RUNNING) {
-        return STATUS_DIED;
-    }
+    REFUSE(source->space == nullptr || source->state != PROCESS_RUNNING, STATUS_DIED);
     if (tag != 0) {
         struct process *there = process_find_tag(domain, tag);
         if (there != nullptr) {
@@ -246,10 +244,9 @@ status_t process_clone(struct process *_Nonnull source, struct thread *_Nonnull 
 status_t process_replace(struct process *_Nonnull process, struct space *_Nonnull space,
                          struct thread *_Nonnull survivor, uint64_t entry, uint64_t stack,
                          uint64_t argument) {
-    if (process->state != PROCESS_RUNNING || survivor->process != process ||
-        survivor->page_memory == nullptr) {
-        return STATUS_DIED;
-    }
+    REFUSE(process->state != PROCESS_RUNNING || survivor->process != process ||
+               survivor->page_memory == nullptr,
+           STATUS_DIED);
     /* The survivor's thread page must find its place in the new space first: the last step that can
      * fail. */
     uint64_t at = 0;

@@ -83,9 +83,7 @@ struct free_slot {
 
 static status_t slab_grow(enum slab_type type) LOCKED {
     struct page *page = page_allocate(PAGE_SLAB, type == SLAB_REQUEST);
-    if (page == nullptr) {
-        return STATUS_OUT_OF_MEMORY;
-    }
+    REFUSE(page == nullptr, STATUS_OUT_OF_MEMORY);
     size_t count = PAGE_SIZE / slot_size(type);
     for (size_t i = 0; i < count; i++) {
         struct free_slot *slot = slot_pointer(page, type, i);
@@ -106,7 +104,7 @@ status_t slab_allocate(enum slab_type type, struct domain *_Nonnull domain,
             return status;
         }
     }
-    status_t status = domain_charge_kernel(domain, slot_size(type));
+    status_t status = domain_charge(domain, RESOURCE_KERNEL_BYTES, slot_size(type));
     if (status != STATUS_OK) {
         return status;
     }
@@ -132,7 +130,7 @@ void slab_free(enum slab_type type, struct domain *_Nonnull domain, void *_Nonnu
     size_t index = (arch_physical(object) & (PAGE_SIZE - 1)) / slot_size(type);
     struct free_slot *slot = slot_pointer(page, type, index);
     CHECK((void *)slot == object);
-    domain_uncharge_kernel(domain, slot_size(type));
+    domain_uncharge(domain, RESOURCE_KERNEL_BYTES, slot_size(type));
     if (page->slab_free == 0) {
         list_partial(page, type);
     }

@@ -36,10 +36,7 @@ void clock_set_realtime_ns(uint64_t now_ns) {
 
 status_t clock_page(struct memory *_Nullable *_Nonnull out) {
     if (page_memory == nullptr) {
-        status_t status = memory_create(nullptr, PAGE_SIZE, MEMORY_WIRED, 0, &page_memory);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(memory_create(nullptr, PAGE_SIZE, MEMORY_WIRED, 0, &page_memory));
         publish();
     }
     *out = page_memory;

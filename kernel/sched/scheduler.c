@@ -131,6 +131,11 @@ static struct cpu *_Nonnull choose_cpu(const struct thread *_Nonnull thread) LOC
     if ((thread->affinity & 1u << here->index) != 0) {
         return here;
     }
+    for (uint32_t i = 0; i < cpu_count && !last_allowed; i++) {
+        if (cpus[i].online && (thread->affinity & 1u << i) != 0) {
+            return &cpus[i]; /* busy, but no other is allowed */
+        }
+    }
     return last_allowed ? last : here;
 }
 
@@ -150,7 +155,8 @@ void scheduler_ready(struct thread *_Nonnull thread) {
     }
     enqueue(cpu, thread, false);
     if (cpu != here &&
-        (cpu->idle || cpu->current == nullptr || cpu->current->priority < thread->priority)) {
+        (cpu->idle || cpu->current == nullptr || cpu->current->priority < thread->priority ||
+         cpu->run.count == 1)) { /* its slice timer runs only while somebody waits */
         cpu->idle = false;
         arch_cpu_kick(cpu->index);
     }
@@ -251,6 +257,8 @@ void scheduler_exit(struct cpu *_Nonnull cpu) {
         current = nullptr;
     }
     reap_left = object_reap(REAP_BUDGET);
+    object_run_unhandled();
+    thread_run_deferred();
     if (current == nullptr || !goes_on(cpu, SOME(current))) {
         uint64_t now = arch_ticks();
         if (current != nullptr) {

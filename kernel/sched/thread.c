@@ -5,6 +5,7 @@
 #include "kernel/ipc/waitset.h"
 #include "kernel/memory/space.h"
 #include "kernel/memory/stream.h"
+#include "kernel/memory/user.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/process.h"
 #include "kernel/sched/scheduler.h"
@@ -28,18 +29,16 @@ static status_t make_page(struct thread *_Nonnull thread, bool staging) LOCKED {
 
 status_t thread_create(struct process *_Nonnull process, uint32_t priority, bool staging,
                        struct thread *_Nullable *_Nonnull out) {
-    if (process->state >= PROCESS_DYING) {
-        return STATUS_DIED;
-    }
+    REFUSE(process->state >= PROCESS_DYING, STATUS_DIED);
     struct domain *domain = SOME(process->object.domain);
-    status_t status = domain_charge_thread(domain);
+    status_t status = domain_charge(domain, RESOURCE_THREADS, 1);
     if (status != STATUS_OK) {
         return status;
     }
     void *memory = nullptr;
     status = slab_allocate(SLAB_THREAD, domain, &memory);
     if (status != STATUS_OK) {
-        domain_uncharge_thread(domain);
+        domain_uncharge(domain, RESOURCE_THREADS, 1);
         return status;
     }
     struct thread *thread = SOME(memory);
@@ -55,6 +54,7 @@ status_t thread_create(struct process *_Nonnull process, uint32_t priority, bool
     list_init(&thread->process_link);
     list_init(&thread->run_link);
     list_init(&thread->wait_link);
+    list_init(&thread->deferred_link);
     struct request *request = nullptr;
     status = request_create(domain, REQUEST_CALL, &request);
     if (status != STATUS_OK) {
@@ -76,9 +76,7 @@ status_t thread_create(struct process *_Nonnull process, uint32_t priority, bool
 
 status_t thread_map_page(struct thread *_Nonnull thread, uint64_t address) {
     struct space *space = thread->process->space;
-    if (space == nullptr) {
-        return STATUS_DIED;
-    }
+    REFUSE(space == nullptr, STATUS_DIED);
     uint64_t at = 0;
     uint64_t length = thread->has_staging ? 2 * PAGE_SIZE : PAGE_SIZE;
     status_t status =
@@ -95,19 +93,14 @@ status_t thread_map_page(struct thread *_Nonnull thread, uint64_t address) {
 static status_t thread_map_page_anywhere(struct thread *_Nonnull thread) LOCKED {
     struct space *space = SOME(thread->process->space);
     uint64_t address = 0;
-    status_t status =
-        space_find_free(space, thread->has_staging ? 2 * PAGE_SIZE : PAGE_SIZE, &address);
-    return status != STATUS_OK ? status : thread_map_page(thread, address);
+    TRY(space_find_free(space, thread->has_staging ? 2 * PAGE_SIZE : PAGE_SIZE, &address));
+    return thread_map_page(thread, address);
 }
 
 status_t thread_start(struct thread *_Nonnull thread, uint64_t entry, uint64_t stack,
                       uint64_t argument, uint64_t page_address) {
-    if (thread->state != THREAD_NEW) {
-        return STATUS_BUSY;
-    }
-    if (thread->process->state >= PROCESS_DYING) {
-        return STATUS_DIED;
-    }
+    REFUSE(thread->state != THREAD_NEW, STATUS_BUSY);
+    REFUSE(thread->process->state >= PROCESS_DYING, STATUS_DIED);
     if (thread->page_address == 0) {
         status_t status = page_address == 0 ? thread_map_page_anywhere(thread)
                                             : thread_map_page(thread, page_address);
@@ -149,6 +142,7 @@ status_t thread_copy_page(struct thread *_Nonnull to, const struct thread *_Nonn
 
 void thread_unwait(struct thread *_Nonnull thread) {
     list_remove(&thread->wait_link);
+    list_remove(&thread->deferred_link);
     timer_stop(&thread->timer);
     thread->interruptible = false;
     struct object *object = thread->waits_on;
@@ -163,7 +157,7 @@ void thread_wake(struct thread *_Nonnull thread, status_t status) {
     if (thread->streaming) {
         thread->streaming = false;
         thread->frame.call.words[0] = thread->stream_done;
-        stream_writer_gone(thread);
+        CHECK(thread->writes_to == nullptr); /* nobody waits inside the slot */
         if (thread->stream_done > 0) {
             status = STATUS_OK;
         }
@@ -178,15 +172,7 @@ void thread_wake(struct thread *_Nonnull thread, status_t status) {
 void thread_restart(struct thread *_Nonnull thread) {
     thread_unwait(thread);
     if (thread->request->state == REQUEST_QUEUED && thread->request->fault_in) {
-        /* It waited for a page of its own lease: go on with that, the call is still queued. */
-        struct request *request = thread->request;
-        status_t status = lease_fault_in(request);
-        if (status == STATUS_OK) {
-            thread->state = THREAD_CALLING;
-            source_notify(&SOME(request->endpoint)->source, UINT32_MAX);
-        } else if (status != STATUS_RESTART) {
-            request_answer(request, STATUS_BAD_ADDRESS);
-        }
+        thread_defer(thread); /* it waited for a page of its own lease: the call is still queued */
         return;
     }
     if (!thread->fault_wait) {
@@ -194,6 +180,42 @@ void thread_restart(struct thread *_Nonnull thread) {
     }
     thread->fault_wait = false;
     scheduler_ready(thread);
+}
+
+static struct list deferred GUARDED = {&deferred, &deferred};
+
+void thread_defer(struct thread *_Nonnull thread) {
+    list_append(&deferred, &thread->deferred_link);
+}
+
+static void run_one(struct thread *_Nonnull thread) LOCKED {
+    if (thread->fault_failed) {
+        thread->fault_failed = false;
+        thread->fault_wait = false;
+        thread->state = THREAD_STOPPED;
+        user_exception(thread, FAULT_IO, thread->fault_address, 0);
+        if (!thread->dying) {
+            scheduler_ready(thread);
+        }
+        return;
+    }
+    struct request *request = thread->request;
+    status_t status = lease_fault_in(request);
+    if (status == STATUS_OK) {
+        thread->state = THREAD_CALLING;
+        source_notify(&SOME(request->endpoint)->source, UINT32_MAX);
+    } else if (status != STATUS_RESTART) {
+        request_answer(request, STATUS_BAD_ADDRESS);
+    }
+}
+
+void thread_run_deferred(void) {
+    for (struct list *first = list_first(&deferred); first != nullptr;
+         first = list_first(&deferred)) {
+        struct thread *thread = LIST_ENTRY(first, struct thread, deferred_link);
+        list_remove(&thread->deferred_link);
+        run_one(thread);
+    }
 }
 
 void thread_timer_fired(struct thread *_Nonnull thread) {
@@ -345,7 +367,7 @@ bool thread_destroy_step(struct thread *_Nonnull thread) {
         object_release(&thread->page_memory->object);
     }
     object_release(&thread->process->object);
-    domain_uncharge_thread(domain);
+    domain_uncharge(domain, RESOURCE_THREADS, 1);
     return true;
 }
 

@@ -36,6 +36,9 @@ struct thread {
     struct tree_node fair_node;
     uint64_t fair_time;
     struct list wait_link;
+    struct list
+        deferred_link; /* woken with work that the kernel does for it: thread_run_deferred */
+    bool fault_failed; /* the page that it waits for cannot come */
     struct timer timer;
     struct object *_Nullable waits_on;
     /* What it waits for: futex: key; page: index and enum page_request. */
@@ -90,6 +93,10 @@ void thread_suspend(struct thread *_Nonnull thread) LOCKED;
 void thread_continue(struct thread *_Nonnull thread) LOCKED;
 /* A kick: kick_pending, and an interruptible wait or call ends or is asked to end. */
 void thread_kick(struct thread *_Nonnull thread) LOCKED;
+/* Does what woken threads left for the end of the entry: lease pages of their calls, faults that
+ * cannot be resolved. Deferred, so that no wake-up leads to another one. */
+void thread_run_deferred(void) LOCKED;
+void thread_defer(struct thread *_Nonnull thread) LOCKED;
 /* Before a kicked thread runs: upcall, or the restartable sequence's check. */
 void thread_deliver_kick(struct thread *_Nonnull thread) LOCKED;
 void thread_timer_fired(struct thread *_Nonnull thread) LOCKED;

@@ -56,13 +56,8 @@ status_t sys_handle_move(struct thread *_Nonnull self, struct syscall_registers 
     struct handle_table *to = nullptr;
     struct keep *from_keep = nullptr;
     struct keep *to_keep = nullptr;
-    status_t status = container_table(self, r->a, RIGHT_READ, &from, &from_keep);
-    if (status == STATUS_OK) {
-        status = container_table(self, r->words[0], RIGHT_WRITE, &to, &to_keep);
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(container_table(self, r->a, RIGHT_READ, &from, &from_keep));
+    TRY(container_table(self, r->words[0], RIGHT_WRITE, &to, &to_keep));
     uint64_t source = r->b;
     uint64_t slot = r->words[1];
     bool copy = (r->words[3] & HANDLE_MOVE_COPY) != 0;
@@ -71,28 +66,23 @@ status_t sys_handle_move(struct thread *_Nonnull self, struct syscall_registers 
     }
     uint32_t needed = copy && from_keep == nullptr ? RIGHT_DUPLICATE : RIGHT_TRANSFER;
     struct object *object = nullptr;
-    status = handle_find(SOME(from), source, OBJECT_NONE, needed, &object);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(handle_find(SOME(from), source, OBJECT_NONE, needed, &object));
     uint32_t rights = handle_rights(SOME(from), (handle_t)source) & (uint32_t)r->words[2];
     handle_t placed = HANDLE_NONE;
     if (to_keep != nullptr) {
-        if (slot == 0 || slot > SOME(to_keep)->slots) {
-            return STATUS_OUT_OF_RANGE;
-        }
+        REFUSE(slot == 0 || slot > SOME(to_keep)->slots, STATUS_OUT_OF_RANGE);
         keep_put(SOME(to_keep), (uint32_t)slot, object, rights);
         placed = (handle_t)slot;
     } else if (slot == HANDLE_MOVE_ANY) {
-        status = handle_insert(SOME(to), SOME(object), rights, &placed);
+        TRY(handle_insert(SOME(to), SOME(object), rights, &placed));
     } else {
-        status = slot > UINT16_MAX
-                     ? STATUS_OUT_OF_RANGE
-                     : handle_insert_at(SOME(to), (uint32_t)slot, SOME(object), rights, &placed);
+        TRY(slot > UINT16_MAX
+                ? STATUS_OUT_OF_RANGE
+                : handle_insert_at(SOME(to), (uint32_t)slot, SOME(object), rights, &placed));
     }
     r->words[0] = placed;
-    if (status != STATUS_OK || copy) {
-        return status;
+    if (copy) {
+        return STATUS_OK;
     }
     if (from_keep != nullptr) {
         keep_put(SOME(from_keep), (uint32_t)r->b, nullptr, 0);
@@ -142,9 +132,7 @@ static status_t create_memory(struct thread *_Nonnull self, struct syscall_regis
     uint32_t flags = (uint32_t)r->words[1];
     uint64_t physical = (flags & MEMORY_PHYSICAL) != 0 ? r->words[3] : 0;
     struct object *pager = nullptr;
-    if ((flags & MEMORY_PHYSICAL) != 0 && !system) {
-        return STATUS_BAD_RIGHTS;
-    }
+    REFUSE((flags & MEMORY_PHYSICAL) != 0 && !system, STATUS_BAD_RIGHTS);
     if ((flags & MEMORY_PAGER) != 0) {
         status_t status =
             handle_find(&self->process->table, r->words[3], OBJECT_WAITSET, RIGHT_WAIT, &pager);
@@ -192,9 +180,7 @@ static status_t create_thread(struct thread *_Nonnull self, struct syscall_regis
         FIND(object, r->b, OBJECT_PROCESS, RIGHT_MANAGE);
         process = (struct process *)SOME(object);
     }
-    if (r->words[0] >= PRIORITY_COUNT) {
-        return STATUS_BAD_ARGUMENT;
-    }
+    REFUSE(r->words[0] >= PRIORITY_COUNT, STATUS_BAD_ARGUMENT);
     struct thread *thread = nullptr;
     status_t status = thread_create(process, (uint32_t)r->words[0], r->words[1] != 0, &thread);
     *out = thread != nullptr ? &thread->object : nullptr;
@@ -218,57 +204,44 @@ static status_t paying_domain(struct thread *_Nonnull self, uint64_t container,
     return *out_system ? STATUS_OK : STATUS_BAD_TYPE;
 }
 
+static status_t create_device(enum object_type type, struct syscall_registers *_Nonnull r,
+                              struct domain *_Nonnull domain, bool system,
+                              struct object *_Nullable *_Nonnull out) LOCKED {
+    struct device *device = nullptr;
+    bool known = type == OBJECT_IRQ || type == OBJECT_IOPORTS || type == OBJECT_TRACE;
+    REFUSE(!known, type == OBJECT_DMASPACE ? STATUS_NOT_SUPPORTED : STATUS_BAD_TYPE);
+    REFUSE(!system, STATUS_BAD_RIGHTS);
+    TRY(device_create(type, domain, r->words[0], r->words[1], &device));
+    *out = &SOME(device)->object;
+    return STATUS_OK;
+}
+
 static status_t create_simple(enum object_type type, struct syscall_registers *_Nonnull r,
                               struct domain *_Nonnull domain, bool system,
                               struct object *_Nullable *_Nonnull out) LOCKED {
-    struct space *space = nullptr;
-    struct endpoint *endpoint = nullptr;
-    struct keep *keep = nullptr;
-    struct event *event = nullptr;
-    struct waitset *waitset = nullptr;
-    struct device *device = nullptr;
-    status_t status = STATUS_BAD_TYPE;
-    switch (type) {
-    case OBJECT_SPACE:
-        status = space_create(domain, &space);
-        *out = (struct object *)space;
-        break;
-    case OBJECT_ENDPOINT:
-        status = endpoint_create(domain, &endpoint);
-        *out = (struct object *)endpoint;
-        break;
-    case OBJECT_KEEP:
-        status = keep_create(domain, r->words[0], &keep);
-        *out = (struct object *)keep;
-        break;
-    case OBJECT_EVENT:
-        status = event_create(domain, &event);
-        *out = (struct object *)event;
-        break;
-    case OBJECT_WAITSET:
-        status = waitset_create(domain, &waitset);
-        *out = (struct object *)waitset;
-        break;
-    case OBJECT_IRQ:
-    case OBJECT_IOPORTS:
-    case OBJECT_TRACE:
-        status = system ? device_create(type, domain, r->words[0], r->words[1], &device)
-                        : STATUS_BAD_RIGHTS;
-        *out = (struct object *)device;
-        break;
-    case OBJECT_DMASPACE:
-        status = STATUS_NOT_SUPPORTED;
-        break;
-    case OBJECT_NONE:
-    case OBJECT_DOMAIN:
-    case OBJECT_PROCESS:
-    case OBJECT_THREAD:
-    case OBJECT_MEMORY:
-    case OBJECT_SESSION:
-    case OBJECT_SYSTEM:
-        break;
+    union {
+        struct space *_Nullable space;
+        struct endpoint *_Nullable endpoint;
+        struct keep *_Nullable keep;
+        struct event *_Nullable event;
+        struct waitset *_Nullable waitset;
+        struct object *_Nullable object; /* what each of them begins with */
+    } made = {};
+    if (type == OBJECT_SPACE) {
+        TRY(space_create(domain, &made.space));
+    } else if (type == OBJECT_ENDPOINT) {
+        TRY(endpoint_create(domain, &made.endpoint));
+    } else if (type == OBJECT_KEEP) {
+        TRY(keep_create(domain, r->words[0], &made.keep));
+    } else if (type == OBJECT_EVENT) {
+        TRY(event_create(domain, &made.event));
+    } else if (type == OBJECT_WAITSET) {
+        TRY(waitset_create(domain, &made.waitset));
+    } else {
+        return create_device(type, r, domain, system, out);
     }
-    return status;
+    *out = made.object;
+    return STATUS_OK;
 }
 
 status_t sys_object_create(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r) {
@@ -277,18 +250,13 @@ status_t sys_object_create(struct thread *_Nonnull self, struct syscall_register
     struct object *object = nullptr;
     bool system = false;
     status_t status = STATUS_OK;
-    if (r->a >= OBJECT_TYPE_COUNT) {
-        return STATUS_BAD_TYPE;
-    }
+    REFUSE(r->a >= OBJECT_TYPE_COUNT, STATUS_BAD_TYPE);
     if (type == OBJECT_SESSION) {
         status = create_session(self, r, &object);
     } else if (type == OBJECT_THREAD) {
         status = create_thread(self, r, &object);
     } else {
-        status = paying_domain(self, r->b, &domain, &system);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(paying_domain(self, r->b, &domain, &system));
         if (type == OBJECT_DOMAIN) {
             status = create_domain(self, r, SOME(domain), &object);
         } else if (type == OBJECT_PROCESS) {
@@ -309,9 +277,7 @@ status_t sys_object_create(struct thread *_Nonnull self, struct syscall_register
 }
 
 status_t sys_kill(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r) {
-    if (r->words[0] > EXIT_SIGNAL) {
-        return STATUS_BAD_ARGUMENT;
-    }
+    REFUSE(r->words[0] > EXIT_SIGNAL, STATUS_BAD_ARGUMENT);
     enum exit_cause cause = (enum exit_cause)r->words[0];
     FIND(object, r->a, OBJECT_NONE, RIGHT_KILL);
     if (SOME(object)->type == OBJECT_PROCESS) {

@@ -22,11 +22,7 @@ static status_t put(struct thread *_Nonnull self, struct syscall_registers *_Non
 
 static status_t info_domain(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r,
                             const struct domain *_Nonnull domain) LOCKED {
-    struct domain_info info = {.quota = domain->quota};
-    info.used = (struct domain_quota){.pages = domain->pages,
-                                      .kernel_pages = domain->kernel_bytes / PAGE_SIZE,
-                                      .handles = domain->handles,
-                                      .threads = domain->threads};
+    struct domain_info info = {.quota = domain->quota, .used = domain_used(domain)};
     return put(self, r, &info, sizeof info);
 }
 
@@ -73,14 +69,14 @@ static status_t info_thread(struct thread *_Nonnull self, struct syscall_registe
         .run_time_ns = arch_ticks_to_ns(thread->run_ticks),
         .waits_on = thread->waits_on != nullptr ? thread->waits_on->serial : 0,
     };
-    status_t status = arch_thread_frame(thread, &info.frame, false);
-    return status != STATUS_OK ? status : put(self, r, &info, sizeof info);
+    TRY(arch_thread_frame(thread, &info.frame, false));
+    return put(self, r, &info, sizeof info);
 }
 
 static status_t info_memory(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r,
                             const struct memory *_Nonnull memory) LOCKED {
     uint32_t mappings = 0;
-    LIST_FOR(mapping, (struct list *)(uintptr_t)&memory->mappings, struct mapping, memory_link) {
+    LIST_FOR(mapping, list_of(&memory->mappings), struct mapping, memory_link) {
         mappings++;
     }
     struct memory_info info = {
@@ -136,7 +132,7 @@ static status_t info_endpoint(struct thread *_Nonnull self, struct syscall_regis
     };
     const struct process *receiver = receiver_of(endpoint);
     info.holder_serial = receiver != nullptr ? receiver->object.serial : 0;
-    LIST_FOR(request, (struct list *)(uintptr_t)&endpoint->hand, struct request, hand_link) {
+    LIST_FOR(request, list_of(&endpoint->hand), struct request, hand_link) {
         info.parked += request->parked ? 1 : 0;
         info.oldest_busy_ns =
             request->parked ? info.oldest_busy_ns : MAX(info.oldest_busy_ns, busy_ns(request));
@@ -236,13 +232,13 @@ static bool list_put(struct listing *_Nonnull listing, const void *_Nonnull entr
 
 static void list_children(struct listing *_Nonnull listing,
                           const struct domain *_Nonnull domain) LOCKED {
-    LIST_FOR(child, (struct list *)(uintptr_t)&domain->children, struct domain, sibling_link) {
+    LIST_FOR(child, list_of(&domain->children), struct domain, sibling_link) {
         struct child_entry entry = {.serial = child->object.serial, .type = OBJECT_DOMAIN};
         if (!list_put(listing, &entry, sizeof entry)) {
             return;
         }
     }
-    LIST_FOR(process, (struct list *)(uintptr_t)&domain->processes, struct process, domain_link) {
+    LIST_FOR(process, list_of(&domain->processes), struct process, domain_link) {
         struct child_entry entry = {
             .serial = process->object.serial,
             .tag = process->tag,
@@ -278,7 +274,7 @@ static void list_handles(struct listing *_Nonnull listing,
 
 static void list_threads(struct listing *_Nonnull listing,
                          const struct process *_Nonnull process) LOCKED {
-    LIST_FOR(thread, (struct list *)(uintptr_t)&process->threads, struct thread, process_link) {
+    LIST_FOR(thread, list_of(&process->threads), struct thread, process_link) {
         struct thread_entry entry = {
             .serial = thread->object.serial,
             .state = thread->state,
@@ -317,8 +313,7 @@ static void list_mappings(struct listing *_Nonnull listing,
 
 static void list_sessions(struct listing *_Nonnull listing,
                           const struct endpoint *_Nonnull endpoint) LOCKED {
-    LIST_FOR(session, (struct list *)(uintptr_t)&endpoint->sessions, struct session,
-             endpoint_link) {
+    LIST_FOR(session, list_of(&endpoint->sessions), struct session, endpoint_link) {
         struct session_info entry = session_entry(session);
         if (!session->forgotten && !list_put(listing, &entry, sizeof entry)) {
             return;
@@ -352,12 +347,12 @@ static bool list_call(struct listing *_Nonnull listing,
 
 static void list_calls(struct listing *_Nonnull listing,
                        const struct endpoint *_Nonnull endpoint) LOCKED {
-    LIST_FOR(request, (struct list *)(uintptr_t)&endpoint->hand, struct request, hand_link) {
+    LIST_FOR(request, list_of(&endpoint->hand), struct request, hand_link) {
         if (!list_call(listing, request)) {
             return;
         }
     }
-    LIST_FOR(request, (struct list *)(uintptr_t)&endpoint->queue, struct request, link) {
+    LIST_FOR(request, list_of(&endpoint->queue), struct request, link) {
         if (!list_call(listing, request)) {
             return;
         }

@@ -67,27 +67,19 @@ static status_t memory_to_map(struct thread *_Nonnull self, struct space *_Nonnu
 }
 
 status_t sys_map(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r) {
+    status_t status = STATUS_OK;
     uint32_t flags = (uint32_t)r->words[3];
     struct space *target = nullptr;
-    status_t status = space_argument(self, r->a, &target);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(space_argument(self, r->a, &target));
     struct space *space = SOME(target);
     uint64_t length = r->words[0];
-    if ((length & (PAGE_SIZE - 1)) != 0 || length == 0 || length > space->end ||
-        (r->words[2] & (PAGE_SIZE - 1)) != 0 || (flags & MAP_THREAD_PAGE) != 0) {
-        return STATUS_BAD_ARGUMENT;
-    }
-    if (write_and_execute(self, flags)) {
-        return STATUS_BAD_RIGHTS;
-    }
+    REFUSE((length & (PAGE_SIZE - 1)) != 0 || length == 0 || length > space->end ||
+               (r->words[2] & (PAGE_SIZE - 1)) != 0 || (flags & MAP_THREAD_PAGE) != 0,
+           STATUS_BAD_ARGUMENT);
+    REFUSE(write_and_execute(self, flags), STATUS_BAD_RIGHTS);
     struct memory *memory = nullptr;
     if ((flags & MAP_RESERVE) == 0) {
-        status = memory_to_map(self, space, r, flags, &memory);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(memory_to_map(self, space, r, flags, &memory));
     }
     uint64_t offset = r->words[2] >> PAGE_SHIFT;
     if (memory != nullptr && (flags & MAP_PRIVATE) != 0 && memory->parent == nullptr) {
@@ -107,8 +99,8 @@ status_t sys_map(struct thread *_Nonnull self, struct syscall_registers *_Nonnul
 
 status_t sys_unmap(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r) {
     struct space *space = nullptr;
-    status_t status = space_argument(self, r->a, &space);
-    return status != STATUS_OK ? status : space_unmap(SOME(space), r->b, r->words[0]);
+    TRY(space_argument(self, r->a, &space));
+    return space_unmap(SOME(space), r->b, r->words[0]);
 }
 
 /* Would the change give a mapping more than its Memory's handle allowed? Only anonymous and private
@@ -133,14 +125,10 @@ static bool gains_rights(const struct space *_Nonnull space, uint64_t address, u
 status_t sys_protect(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r) {
     struct space *space = nullptr;
     uint32_t protection = (uint32_t)r->words[1];
-    status_t status = space_argument(self, r->a, &space);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (write_and_execute(self, protection) ||
-        gains_rights(SOME(space), r->b, r->words[0], protection)) {
-        return STATUS_BAD_RIGHTS;
-    }
+    TRY(space_argument(self, r->a, &space));
+    REFUSE(write_and_execute(self, protection) ||
+               gains_rights(SOME(space), r->b, r->words[0], protection),
+           STATUS_BAD_RIGHTS);
     return space_protect(SOME(space), r->b, r->words[0], protection);
 }
 
@@ -156,10 +144,9 @@ static status_t give_memory(struct thread *_Nonnull self, struct syscall_registe
 status_t sys_memory_clone(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r) {
     FIND(object, r->a, OBJECT_MEMORY, RIGHT_READ);
     struct memory *clone = nullptr;
-    status_t status =
-        memory_clone((struct memory *)SOME(object), SOME(self->process->object.domain),
-                     r->words[0] >> PAGE_SHIFT, r->words[1] >> PAGE_SHIFT, &clone);
-    return status != STATUS_OK ? status : give_memory(self, r, SOME(clone));
+    TRY(memory_clone((struct memory *)SOME(object), SOME(self->process->object.domain),
+                     r->words[0] >> PAGE_SHIFT, r->words[1] >> PAGE_SHIFT, &clone));
+    return give_memory(self, r, SOME(clone));
 }
 
 status_t sys_memory_resize(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r) {
@@ -188,10 +175,7 @@ status_t sys_memory_copy(struct thread *_Nonnull self, struct syscall_registers 
         void *user = nullptr;
         if (r->words[2] != MEMORY_ZERO) {
             chunk = MIN(chunk, PAGE_SIZE - (r->words[0] & (PAGE_SIZE - 1)));
-            status_t status = user_page(self, r->words[0], !write, &user);
-            if (status != STATUS_OK) {
-                return status;
-            }
+            TRY(user_page(self, r->words[0], !write, &user));
         }
         struct memory_page page = {};
         status_t status = memory_page(memory, r->b >> PAGE_SHIFT, write, &page);
@@ -220,11 +204,8 @@ status_t sys_memory_supply(struct thread *_Nonnull self, struct syscall_register
     FIND(object, r->a, OBJECT_MEMORY, RIGHT_PAGE);
     struct object *source = nullptr;
     if (r->b == SUPPLY_MOVE) {
-        status_t status = handle_find(&self->process->table, r->words[2], OBJECT_MEMORY,
-                                      RIGHT_READ | RIGHT_WRITE, &source);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(handle_find(&self->process->table, r->words[2], OBJECT_MEMORY, RIGHT_READ | RIGHT_WRITE,
+                        &source));
     }
     return memory_supply((struct memory *)SOME(object), (uint32_t)r->b, r->words[0], r->words[1],
                          (struct memory *)source, r->words[3]);
@@ -234,11 +215,8 @@ status_t sys_memory_scan(struct thread *_Nonnull self, struct syscall_registers 
     FIND(object, r->a, OBJECT_MEMORY, RIGHT_PAGE);
     struct object *target = nullptr;
     if (r->b == SCAN_COLLECT) {
-        status_t status = handle_find(&self->process->table, r->words[3], OBJECT_MEMORY,
-                                      RIGHT_READ | RIGHT_WRITE, &target);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(handle_find(&self->process->table, r->words[3], OBJECT_MEMORY, RIGHT_READ | RIGHT_WRITE,
+                        &target));
     }
     uint64_t value = 0;
     status_t status = memory_scan((struct memory *)SOME(object), (uint32_t)r->b, r->words[0],

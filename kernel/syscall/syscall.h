@@ -11,43 +11,27 @@ struct syscall_registers;
 /* Runs the system call in the registers of cpu->current. */
 void syscall_dispatch(struct cpu *_Nonnull cpu) LOCKED;
 
-#define SYSCALL(name)                                                                              \
-    status_t name(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r) LOCKED
-
-SYSCALL(sys_handle_close);
-SYSCALL(sys_handle_duplicate);
-SYSCALL(sys_handle_move);
-SYSCALL(sys_object_create);
-SYSCALL(sys_object_info);
-SYSCALL(sys_object_list);
-SYSCALL(sys_object_set);
-SYSCALL(sys_kill);
-SYSCALL(sys_process_clone);
-SYSCALL(sys_process_replace);
-SYSCALL(sys_thread_start);
-SYSCALL(sys_thread_exit);
-SYSCALL(sys_thread_control);
-SYSCALL(sys_thread_resume);
-SYSCALL(sys_map);
-SYSCALL(sys_unmap);
-SYSCALL(sys_protect);
-SYSCALL(sys_memory_clone);
-SYSCALL(sys_memory_resize);
-SYSCALL(sys_memory_copy);
-SYSCALL(sys_memory_supply);
-SYSCALL(sys_memory_scan);
-SYSCALL(sys_stream_read);
-SYSCALL(sys_stream_write);
-SYSCALL(sys_stream_seek);
-SYSCALL(sys_commit);
-SYSCALL(sys_session_ready);
-SYSCALL(sys_event_signal);
-SYSCALL(sys_timer_set);
-SYSCALL(sys_waitset_bind);
-SYSCALL(sys_wait);
-SYSCALL(sys_irq_ack);
-SYSCALL(sys_device_map);
-SYSCALL(sys_system);
+/* Every system call and its function. */
+// clang-format off
+#define SYSCALLS(X) \
+    X(HANDLE_CLOSE, sys_handle_close)  X(HANDLE_DUPLICATE, sys_handle_duplicate)  X(HANDLE_MOVE, sys_handle_move) \
+    X(OBJECT_CREATE, sys_object_create)  X(OBJECT_INFO, sys_object_info)  X(OBJECT_LIST, sys_object_list) \
+    X(OBJECT_SET, sys_object_set)  X(KILL, sys_kill)  X(PROCESS_CLONE, sys_process_clone) \
+    X(PROCESS_REPLACE, sys_process_replace)  X(THREAD_START, sys_thread_start)  X(THREAD_EXIT, sys_thread_exit) \
+    X(THREAD_CONTROL, sys_thread_control)  X(THREAD_RESUME, sys_thread_resume)  X(MAP, sys_map) \
+    X(UNMAP, sys_unmap)  X(PROTECT, sys_protect)  X(MEMORY_CLONE, sys_memory_clone) \
+    X(MEMORY_RESIZE, sys_memory_resize)  X(MEMORY_COPY, sys_memory_copy)  X(MEMORY_SUPPLY, sys_memory_supply) \
+    X(MEMORY_SCAN, sys_memory_scan)  X(STREAM_READ, sys_stream_read)  X(STREAM_WRITE, sys_stream_write) \
+    X(STREAM_SEEK, sys_stream_seek)  X(CALL, call_begin)  X(REPLY_RECEIVE, call_reply_receive) \
+    X(COMMIT, sys_commit)  X(LEASE_COPY, lease_copy)  X(LEASE_TRANSFER, lease_transfer) \
+    X(SESSION_READY, sys_session_ready)  X(EVENT_SIGNAL, sys_event_signal)  X(TIMER_SET, sys_timer_set) \
+    X(WAITSET_BIND, sys_waitset_bind)  X(WAIT, sys_wait)  X(FUTEX_WAIT, futex_wait) \
+    X(FUTEX_WAKE, futex_wake)  X(IRQ_ACK, sys_irq_ack)  X(DEVICE_MAP, sys_device_map) \
+    X(SYSTEM, sys_system)
+// clang-format on
+#define SYSCALL_PROTOTYPE(name, function)                                                          \
+    status_t function(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r) LOCKED;
+SYSCALLS(SYSCALL_PROTOTYPE)
 
 /* Finds the object of a handle argument in the caller's table, typed. */
 #define FIND(variable, handle, TYPE, rights)                                                       \

@@ -24,9 +24,7 @@ static status_t set_process(struct thread *_Nonnull self, struct syscall_registe
         return status;
     }
     case SET_UPCALL:
-        if (r->words[0] >= USER_SPACE_LIMIT) {
-            return STATUS_BAD_ARGUMENT;
-        }
+        REFUSE(r->words[0] >= USER_SPACE_LIMIT, STATUS_BAD_ARGUMENT);
         process->upcall = r->words[0];
         return STATUS_OK;
     case SET_RUNTIME:
@@ -34,33 +32,28 @@ static status_t set_process(struct thread *_Nonnull self, struct syscall_registe
         process->runtime_length = r->words[1];
         return STATUS_OK;
     case SET_SEQUENCE:
-        if (r->words[0] >= USER_SPACE_LIMIT ||
-            r->words[0] + (r->words[1] >> 32) >= USER_SPACE_LIMIT) {
-            return STATUS_BAD_ARGUMENT;
-        }
+        REFUSE(r->words[0] >= USER_SPACE_LIMIT ||
+                   r->words[0] + (r->words[1] >> 32) >= USER_SPACE_LIMIT,
+               STATUS_BAD_ARGUMENT);
         process->sequence_start = r->words[0];
         process->sequence_length = (uint32_t)r->words[1];
         process->sequence_check = r->words[0] + (r->words[1] >> 32);
         return STATUS_OK;
     case SET_PRINCIPAL:
-        if ((handle_rights(&self->process->table, (handle_t)r->a) & RIGHT_PRINCIPAL) == 0) {
-            return STATUS_BAD_RIGHTS;
-        }
+        REFUSE((handle_rights(&self->process->table, (handle_t)r->a) & RIGHT_PRINCIPAL) == 0,
+               STATUS_BAD_RIGHTS);
         process->principal = (uint32_t)r->words[0];
         return STATUS_OK;
     case SET_SERVICE:
         process->service = (uint32_t)r->words[0];
         return STATUS_OK;
     case SET_PRIORITY:
-        if (r->words[0] >= PRIORITY_COUNT || r->words[0] > self->process->priority_ceiling) {
-            return STATUS_BAD_ARGUMENT;
-        }
+        REFUSE(r->words[0] >= PRIORITY_COUNT || r->words[0] > self->process->priority_ceiling,
+               STATUS_BAD_ARGUMENT);
         process->priority_ceiling = (uint32_t)r->words[0];
         return STATUS_OK;
     case SET_FORGET:
-        if (process->state != PROCESS_DEAD) {
-            return STATUS_BUSY;
-        }
+        REFUSE(process->state != PROCESS_DEAD, STATUS_BUSY);
         process_forget(process);
         return STATUS_OK;
     default:
@@ -81,9 +74,7 @@ static status_t set_session(struct thread *_Nonnull self, struct syscall_registe
         session->cookie = r->words[0];
         return STATUS_OK;
     }
-    if (r->b != SET_SESSION_MEMORY) {
-        return STATUS_BAD_ARGUMENT;
-    }
+    REFUSE(r->b != SET_SESSION_MEMORY, STATUS_BAD_ARGUMENT);
     FIND(object, r->words[0], OBJECT_MEMORY, RIGHT_READ);
     struct memory *old = session->memory;
     session->memory = (struct memory *)SOME(object);
@@ -107,9 +98,7 @@ static status_t set_memory(struct thread *_Nonnull self, struct syscall_register
         return STATUS_OK;
     }
     if (r->b == SET_MEMORY_GRANULE) {
-        if (memory->resident > 0 || r->words[0] > 6) {
-            return STATUS_BUSY;
-        }
+        REFUSE(memory->resident > 0 || r->words[0] > 6, STATUS_BUSY);
         memory->granule_shift = (uint32_t)r->words[0];
         return STATUS_OK;
     }
@@ -124,16 +113,14 @@ static status_t set_memory(struct thread *_Nonnull self, struct syscall_register
 
 static status_t set_domain(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r,
                            struct domain *_Nonnull domain) LOCKED {
-    if (r->b != SET_QUOTA) {
-        return STATUS_BAD_ARGUMENT;
-    }
+    REFUSE(r->b != SET_QUOTA, STATUS_BAD_ARGUMENT);
     struct domain_quota quota = {};
     status_t status = user_read(self, r->words[0], &quota, sizeof quota);
     if (status == STATUS_OK && quota.kernel_pages > UINT64_MAX / PAGE_SIZE) {
         status = STATUS_BAD_ARGUMENT;
     }
     if (status == STATUS_OK) {
-        domain->quota = quota;
+        domain_set_quota(domain, &quota);
     }
     return status;
 }
@@ -148,33 +135,21 @@ status_t sys_object_set(struct thread *_Nonnull self, struct syscall_registers *
     }
     FIND(found, r->a, OBJECT_NONE, RIGHT_MANAGE);
     struct object *object = SOME(found);
-    switch (object->type) {
-    case OBJECT_PROCESS:
+    if (object->type == OBJECT_PROCESS) {
         return set_process(self, r, (struct process *)object);
-    case OBJECT_SESSION:
+    }
+    if (object->type == OBJECT_SESSION) {
         return set_session(self, r, (struct session *)object);
-    case OBJECT_MEMORY:
+    }
+    if (object->type == OBJECT_MEMORY) {
         return set_memory(self, r, (struct memory *)object);
-    case OBJECT_DOMAIN:
+    }
+    if (object->type == OBJECT_DOMAIN) {
         return set_domain(self, r, (struct domain *)object);
-    case OBJECT_ENDPOINT:
-        if (r->b != SET_ENDPOINT_CLOSED) {
-            return STATUS_BAD_ARGUMENT;
-        }
+    }
+    if (object->type == OBJECT_ENDPOINT && r->b == SET_ENDPOINT_CLOSED) {
         endpoint_close((struct endpoint *)object);
         return STATUS_OK;
-    case OBJECT_NONE:
-    case OBJECT_SPACE:
-    case OBJECT_THREAD:
-    case OBJECT_KEEP:
-    case OBJECT_EVENT:
-    case OBJECT_WAITSET:
-    case OBJECT_IRQ:
-    case OBJECT_IOPORTS:
-    case OBJECT_DMASPACE:
-    case OBJECT_TRACE:
-    case OBJECT_SYSTEM:
-        break;
     }
     return STATUS_BAD_TYPE;
 }
@@ -200,9 +175,7 @@ static status_t random_bytes(struct thread *_Nonnull self,
     uint64_t bytes[RANDOM_LIMIT / 8] = {};
     size_t length = (size_t)MIN(r->words[0], (uint64_t)RANDOM_LIMIT);
     for (size_t i = 0; i < (length + 7) / 8; i++) {
-        if (!arch_random(&bytes[i])) {
-            return STATUS_NOT_SUPPORTED;
-        }
+        REFUSE(!arch_random(&bytes[i]), STATUS_NOT_SUPPORTED);
     }
     r->words[0] = length;
     return user_write(self, r->b, bytes, length);
@@ -231,9 +204,7 @@ static status_t machine_info(struct thread *_Nonnull self,
 static status_t roots_live(struct thread *_Nonnull self,
                            struct syscall_registers *_Nonnull r) LOCKED {
     uint64_t live = 0;
-    if (r->words[0] > ROOTS_LIMIT) {
-        return STATUS_BAD_ARGUMENT;
-    }
+    REFUSE(r->words[0] > ROOTS_LIMIT, STATUS_BAD_ARGUMENT);
     for (uint64_t i = 0; i < r->words[0]; i++) {
         uint64_t root = 0;
         status_t status = user_read(self, r->b + i * sizeof root, &root, sizeof root);

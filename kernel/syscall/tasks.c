@@ -37,11 +37,8 @@ status_t sys_process_clone(struct thread *_Nonnull self, struct syscall_register
         return status;
     }
     struct process *child = nullptr;
-    status = process_clone(source, SOME(caller), SOME(domain), r->words[0], (uint32_t)r->words[1],
-                           &child);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(process_clone(source, SOME(caller), SOME(domain), r->words[0], (uint32_t)r->words[1],
+                      &child));
     handle_t handle = HANDLE_NONE;
     status = handle_insert(&self->process->table, &SOME(child)->object, RIGHT_ALL, &handle);
     r->words[0] = handle;
@@ -59,20 +56,12 @@ status_t sys_process_replace(struct thread *_Nonnull self, struct syscall_regist
     }
     FIND(space, r->b, OBJECT_SPACE, RIGHT_MANAGE);
     if (r->words[3] != 0) {
-        status_t status = request_find(r->words[3], self->process, &request);
-        if (status != STATUS_OK) {
-            return status;
-        }
-        if (SOME(request)->client == nullptr) {
-            return STATUS_CLOSED;
-        }
+        TRY(request_find(r->words[3], self->process, &request));
+        REFUSE(SOME(request)->client == nullptr, STATUS_CLOSED);
         survivor = SOME(SOME(request)->client);
     }
-    status_t status = process_replace(process, (struct space *)SOME(space), survivor, r->words[0],
-                                      r->words[1], r->words[2]);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(process_replace(process, (struct space *)SOME(space), survivor, r->words[0], r->words[1],
+                        r->words[2]));
     if (request != nullptr) {
         /* The call is answered by being replaced: the new image's registers stand. */
         struct frame frame = survivor->frame;
@@ -109,9 +98,8 @@ static status_t thread_registers(struct thread *_Nonnull self, struct thread *_N
                                  uint64_t address, bool set) LOCKED {
     struct program_frame frame = {};
     status_t status = STATUS_OK;
-    if (thread == self || thread->suspended == 0 || thread->state == THREAD_RUNNING) {
-        return STATUS_BUSY;
-    }
+    REFUSE(thread == self || thread->suspended == 0 || thread->state == THREAD_RUNNING,
+           STATUS_BUSY);
     if (set) {
         status = user_read(self, address, &frame, sizeof frame);
     }
@@ -143,15 +131,12 @@ static status_t control_other(struct thread *_Nonnull self, struct thread *_Nonn
     case THREAD_SET_REGISTERS:
         return thread_registers(self, thread, r->words[0], r->b == THREAD_SET_REGISTERS);
     case THREAD_SET_PRIORITY:
-        if (r->words[0] > thread->process->priority_ceiling || thread != self) {
-            return STATUS_BAD_ARGUMENT;
-        }
+        REFUSE(r->words[0] > thread->process->priority_ceiling || thread != self,
+               STATUS_BAD_ARGUMENT);
         thread->priority = (uint32_t)r->words[0];
         return STATUS_OK;
     case THREAD_SET_AFFINITY:
-        if ((uint32_t)r->words[0] == 0) {
-            return STATUS_BAD_ARGUMENT;
-        }
+        REFUSE((uint32_t)r->words[0] == 0, STATUS_BAD_ARGUMENT);
         thread->affinity = (uint32_t)r->words[0];
         return STATUS_OK;
     case THREAD_SET_CLEAR:
@@ -191,9 +176,7 @@ status_t sys_thread_control(struct thread *_Nonnull self, struct syscall_registe
     }
     switch (r->b) {
     case THREAD_SET_FS:
-        if (r->words[0] >= USER_SPACE_LIMIT) {
-            return STATUS_BAD_ARGUMENT;
-        }
+        REFUSE(r->words[0] >= USER_SPACE_LIMIT, STATUS_BAD_ARGUMENT);
         arch_thread_set_fs(thread, r->words[0]);
         return STATUS_OK;
     case THREAD_GET_FS:
@@ -209,9 +192,7 @@ status_t sys_thread_control(struct thread *_Nonnull self, struct syscall_registe
 
 status_t sys_thread_resume(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r) {
     struct thread_page *page = self->page;
-    if (page == nullptr || r->a > 1) {
-        return STATUS_BAD_ARGUMENT;
-    }
+    REFUSE(page == nullptr || r->a > 1, STATUS_BAD_ARGUMENT);
     struct program_frame frame = SOME(page)->frame[r->a];
     status_t status = arch_thread_frame(self, &frame, true);
     self->registers_replaced = status == STATUS_OK;

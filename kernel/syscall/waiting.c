@@ -76,10 +76,9 @@ static status_t port_access(const struct device *_Nonnull ports,
     uint64_t offset = r->words[0];
     uint64_t size = r->words[1];
     bool write = r->b == DEVICE_PORT_WRITE;
-    if ((size != 1 && size != 2 && size != 4) || offset + size > ports->port_count + 1ull ||
-        offset > ports->port_count) {
-        return STATUS_OUT_OF_RANGE;
-    }
+    REFUSE((size != 1 && size != 2 && size != 4) || offset + size > ports->port_count + 1ull ||
+               offset > ports->port_count,
+           STATUS_OUT_OF_RANGE);
     uint64_t value = r->words[2];
     status_t status =
         arch_port_access((uint16_t)(ports->port_base + offset), (uint32_t)size, write, &value);

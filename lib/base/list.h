@@ -49,6 +49,12 @@ static inline struct list *_Nullable list_after(const struct list *_Nonnull head
     return node->next == head ? nullptr : node->next;
 }
 
+/* Walking a list that is reached through a constant object: the entries are not what is constant.
+ */
+static inline struct list *_Nonnull list_of(const struct list *_Nonnull head) {
+    return head->next->previous;
+}
+
 #define LIST_ENTRY(node, type, member) CONTAINER_OF(node, type, member)
 
 /* Runs over `head`; the entry in hand may be removed. */

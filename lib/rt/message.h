@@ -219,12 +219,13 @@ static inline status_t rt_call_any(struct rt_context *_Nullable context, uint32_
     return rt_call(session, call);
 }
 
-/* Gives back what a reply that cannot be used had brought. */
-static inline status_t rt_call_reject(struct rt_call *_Nonnull call) {
+/* Gives back what a reply brought that failed, or that cannot be used. */
+[[gnu::cold, gnu::noinline]] static inline status_t rt_call_drop(struct rt_call *_Nonnull call,
+                                                                 status_t status) {
     for (uint32_t i = 0; i < CALL_HANDLES && i < call->handle_count; i++) {
         rt_handle_close(call->handles[i]);
     }
-    return STATUS_BAD_MESSAGE;
+    return status;
 }
 
 /* A dispatcher's end for everything but OK: what the handler's status means for the reply. A
@@ -242,11 +243,17 @@ static inline void rt_reply_end(struct rt_reply *_Nonnull reply, status_t status
 }
 
 /* Whether the words from `first` on are 0, as those must be that a method does not use. */
-static inline bool rt_words_are_zero(const uint64_t (*_Nonnull words)[CALL_WORDS], uint32_t first) {
+[[gnu::always_inline]] static inline bool
+rt_words_are_zero(const struct rt_request *_Nonnull request, uint32_t first) {
+    /* Spelled out: constant places need no check at run time. */
     uint64_t any = 0;
-    for (uint32_t i = first; i < CALL_WORDS; i++) {
-        any |= (*words)[i];
-    }
+    any |= first == 0 ? request->words[0] : 0;
+    any |= first <= 1 ? request->words[1] : 0;
+    any |= first <= 2 ? request->words[2] : 0;
+    any |= first <= 3 ? request->words[3] : 0;
+    any |= first <= 4 ? request->words[4] : 0;
+    any |= first <= 5 ? request->words[5] : 0;
+    any |= first <= 6 ? request->words[6] : 0;
     return any == 0;
 }
 

@@ -52,6 +52,41 @@ static void ports(uint64_t argument, uint64_t page) {
     thread_exit();
 }
 
+/* A system call and a page fault with NT, AC and DF set: the kernel runs on flags of its own. */
+static void odd_flags(uint64_t argument, uint64_t page) {
+    (void)page;
+    (void)argument;
+    uint64_t fresh = new_memory(0, PAGE_SIZE);
+    uint64_t number = SYS_HANDLE_CLOSE;
+    __asm__ volatile("pushfq\n orq $0x44400, (%%rsp)\n popfq\n"
+                     "syscall\n"
+                     "movq %[fresh], %%rax\n"
+                     "movq %%rax, (%%rax)\n"
+                     "movl $0x10000, %%eax\n xorl %%edi, %%edi\n"
+                     "syscall\n"
+                     "pushfq\n andq $-0x44401, (%%rsp)\n popfq"
+                     : "+a"(number)
+                     : "D"(0ull), [fresh] "r"(fresh)
+                     : "rcx", "r11", "rdx", "r8", "r9", "r10", "memory", "cc");
+    thread_exit();
+}
+
+static void single_step(uint64_t argument, uint64_t page) {
+    (void)page;
+    __asm__ volatile("pushfq\n orq $0x100, (%%rsp)\n popfq\n syscall\n"
+                     :
+                     : "a"(argument), "D"(0ull)
+                     : "rcx", "r11", "rdx", "r8", "r9", "r10", "memory", "cc");
+    thread_exit();
+}
+
+static void odd_interrupt(uint64_t argument, uint64_t page) {
+    (void)argument;
+    (void)page;
+    __asm__ volatile("int $0x62"); /* what processors send each other */
+    thread_exit();
+}
+
 static void bad_frame(uint64_t argument, uint64_t page) {
     struct thread_page *own = (struct thread_page *)(uintptr_t)page;
     own->frame[0] = (struct program_frame){.rip = argument, .rsp = argument, .flags = UINT64_MAX};
@@ -106,6 +141,13 @@ static void faults(unsigned *_Nonnull failed) {
     say("cli is a general fault", info.fault_kind == FAULT_GENERAL, failed);
     info = outcome(waitset, ports, 0);
     say("ports are closed", info.fault_kind == FAULT_GENERAL, failed);
+    info = outcome(waitset, odd_flags, 0);
+    say("odd flags do not disturb the kernel",
+        info.exit_cause == EXIT_NORMAL && info.fault_kind == FAULT_NONE, failed);
+    info = outcome(waitset, single_step, SYS_HANDLE_CLOSE);
+    say("a step over a system call is told", info.fault_kind == FAULT_STEP, failed);
+    info = outcome(waitset, odd_interrupt, 0);
+    say("interrupts cannot be forged", info.fault_kind == FAULT_GENERAL, failed);
     info = outcome(waitset, divide, 0);
     say("a division by zero is told", info.fault_kind == FAULT_DIVIDE, failed);
     info = outcome(waitset, breakpoint, 0);

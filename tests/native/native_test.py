@@ -42,13 +42,13 @@ class Native(unittest.TestCase):
         return lines
 
     def test_basics(self):
-        self.check("basics", 21)
+        self.check("basics", 24)
 
     def test_basics_in_little_memory(self):
-        self.check("basics", 21, memory="16M")
+        self.check("basics", 24, memory="16M")
 
     def test_basics_in_memory_beyond_4_gib(self):
-        self.check("basics", 21, memory="5G")
+        self.check("basics", 24, memory="5G")
 
     def test_calls(self):
         self.check("calls", 4)
@@ -64,6 +64,12 @@ class Native(unittest.TestCase):
 
     def test_floating_point_on_four_processors(self):
         self.check("floating", 3, processors=4)
+
+    def test_pager_interrupts_and_leftovers(self):
+        self.check("paging", 6)
+
+    def test_pager_interrupts_and_leftovers_on_four_processors(self):
+        self.check("paging", 6, processors=4)
 
     def test_four_processors(self):
         lines = self.check("processors", 4, processors=4)

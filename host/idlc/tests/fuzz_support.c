@@ -71,6 +71,16 @@ handle_t fuzz_handle(void) {
     return kind < 240 ? fuzz_good_handle() : (handle_t)read_number(4);
 }
 
+handle_t fuzz_handle_of(enum object_type type) {
+    if (next_byte() >= 200) {
+        return fuzz_handle();
+    }
+    if (type == OBJECT_SESSION) {
+        return HANDLE_OWN_SESSION;
+    }
+    return type == OBJECT_EVENT ? HANDLE_EVENT : HANDLE_MEMORY;
+}
+
 /* An allocation of exactly `size` bytes, gone at the end of the run. */
 static uint8_t *_Nonnull allocate(size_t size) {
     CHECK(fuzz.allocation_count < ALLOCATION_MAX);
@@ -187,7 +197,68 @@ void fuzz_request(uint32_t label) {
     check_reply(&reply);
 }
 
+/* Changes one byte, mostly to something near what it was. */
+static void change_byte(uint8_t *_Nonnull byte) {
+    uint8_t kind = next_byte();
+    *byte = kind < 128 ? (uint8_t)(*byte ^ (1u << (kind % 8))) : next_byte();
+}
+
+static void change_word(uint64_t *_Nonnull word) {
+    uint8_t kind = next_byte();
+    *word = kind < 128 ? *word ^ (UINT64_C(1) << (kind % 64)) : fuzz_number();
+}
+
+/* A good request with one thing changed on its way. */
+static void forge(struct rt_request *_Nonnull request) {
+    struct thread_page *page = request->page;
+    switch (next_byte() % 7) {
+    case 0:
+        request->inline_size = (uint32_t)(fuzz_number() % (CALL_INLINE_SIZE + 1));
+        break;
+    case 1:
+        request->handle_count = next_byte() % (CALL_HANDLES + 1);
+        break;
+    case 2:
+        page->received.handles[next_byte() % CALL_HANDLES] = fuzz_handle();
+        break;
+    case 3:
+        page->received.lease_in_length = fuzz_number();
+        break;
+    case 4:
+        page->received.lease_out_length = fuzz_number();
+        break;
+    case 5:
+        change_byte(&page->received_input[next_byte()]);
+        break;
+    default:
+        change_word(&request->words[next_byte() % CALL_WORDS]);
+        break;
+    }
+}
+
+/* A good reply with one thing changed on its way. */
 static void spoil(struct rt_call *_Nonnull call, struct thread_page *_Nonnull client) {
+    switch (next_byte() % 5) {
+    case 0:
+        call->inline_size = (uint32_t)(fuzz_number() % (CALL_INLINE_SIZE + 1));
+        break;
+    case 1:
+        call->handle_count = next_byte() % (CALL_HANDLES + 1);
+        break;
+    case 2:
+        call->handles[next_byte() % CALL_HANDLES] = fuzz_handle();
+        break;
+    case 3:
+        change_byte(&client->call_output[next_byte()]);
+        break;
+    default:
+        change_word(&call->words[next_byte() % CALL_WORDS]);
+        break;
+    }
+}
+
+/* A reply of which everything is arbitrary. */
+static void replace(struct rt_call *_Nonnull call, struct thread_page *_Nonnull client) {
     call->handle_count = next_byte() % (CALL_HANDLES + 1);
     call->inline_size = (uint32_t)(fuzz_number() % (CALL_INLINE_SIZE + 1));
     for (size_t i = 0; i < CALL_WORDS; i++) {
@@ -200,5 +271,7 @@ static void spoil(struct rt_call *_Nonnull call, struct thread_page *_Nonnull cl
 }
 
 void fuzz_maybe_spoil(void) {
-    loopback.spoil = next_byte() % 2 == 0 ? spoil : nullptr;
+    uint8_t kind = next_byte() % 8;
+    loopback.forge = kind < 3 ? forge : nullptr;
+    loopback.spoil = kind < 3 ? nullptr : (kind < 6 ? spoil : (kind < 7 ? replace : nullptr));
 }

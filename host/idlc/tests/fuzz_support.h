@@ -15,6 +15,8 @@ void fuzz_end(void);
 uint64_t fuzz_number(void);
 /* A handle: of each kind, none, or none that there is. */
 handle_t fuzz_handle(void);
+/* Mostly one of that type, with all rights. */
+handle_t fuzz_handle_of(enum object_type type);
 /* A handle that there is. */
 handle_t fuzz_good_handle(void);
 /* Bytes, 0 … a little more than `max` of them. */
@@ -36,5 +38,6 @@ status_t fuzz_status(const struct rt_request *_Nonnull request, uint32_t marks);
 
 /* Serves one arbitrary request with one of the labels, and checks the reply's form. */
 void fuzz_request(uint32_t label);
-/* Whether the next call's reply is one that no dispatcher made. */
+/* Whether one thing of the next call changes on its way to the server, or one thing or all of the
+ * reply on its way back. */
 void fuzz_maybe_spoil(void);

@@ -309,3 +309,33 @@ REJECTS(rejects_a_handle_of_scan, call_scan(RT_BUFFER_OF(found), &found_size),
         call->handle_count = 1)
 REJECTS(rejects_inline_bytes_of_write, call_write(RT_STRING("a")), call->inline_size = 1)
 REJECTS(rejects_a_handle_of_write, call_write(RT_STRING("a")), call->handle_count = 1)
+
+/* ---- errors of a server that lies ---- */
+
+static void serve_error_with_handles(struct rt_request *_Nonnull request) {
+    request->reply->status = STATUS_IO;
+    request->reply->handles[0] = HANDLE_MEMORY;
+    request->reply->handles[1] = HANDLE_EVENT;
+    request->reply->handle_count = 2;
+}
+
+TEST(handles_that_come_with_an_error_are_closed) {
+    sample_start();
+    loopback.serve = serve_error_with_handles;
+    EXPECT_EQUAL(call_open(RT_STRING("a")), STATUS_IO);
+    EXPECT_EQUAL(loopback.closed, 2u);
+    EXPECT_EQUAL(call_numbers(), STATUS_IO);
+    EXPECT_EQUAL(loopback.closed, 4u);
+}
+
+/* The program's own buffer is bad: the runtime notices only when the reply is there. */
+TEST(a_bad_buffer_of_the_client_is_told) {
+    sample_start();
+    sample_server.bytes = big;
+    sample_server.answer.read.data_size = 10;
+    uint64_t size = 0;
+    struct rt_buffer nowhere = {.size = 10, .data = nullptr};
+    EXPECT_EQUAL(call_read(nowhere, &size), STATUS_BAD_ADDRESS);
+    struct rt_bytes nothing = {.size = 10, .data = nullptr};
+    EXPECT_EQUAL(call_open(nothing), STATUS_BAD_ADDRESS);
+}

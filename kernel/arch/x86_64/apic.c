@@ -128,9 +128,7 @@ static bool entry_of(uint32_t line, uint32_t *_Nonnull out_register,
 status_t arch_irq_claim(uint32_t line) {
     uint32_t name = 0;
     uint32_t mode = 0;
-    if (!entry_of(line, &name, &mode)) {
-        return STATUS_NOT_FOUND;
-    }
+    REFUSE(!entry_of(line, &name, &mode), STATUS_NOT_FOUND);
     if (line == UART_LINE) {
         console_taken();
     }

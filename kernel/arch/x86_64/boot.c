@@ -113,7 +113,7 @@ static void give_image(void) LOCKED {
     __stack_chk_guard &= ~(uint64_t)0xff; /* a text cannot hold it */
 }
 
-[[noreturn, gnu::no_stack_protector]] void boot_main(uint32_t start_info) NO_TSA {
+[[noreturn, gnu::no_stack_protector]] void boot_main(uint32_t start_info) {
     console_init();
     processor_detect();
     set_canary();

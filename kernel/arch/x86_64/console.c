@@ -5,7 +5,6 @@
  * profile, which nobody claims). */
 #include "kernel/arch/x86_64/machine.h"
 #include "kernel/arch/x86_64/x86.h"
-#include "lib/base/format.h"
 
 enum {
     PORT_DEBUG = 0xe9,
@@ -54,11 +53,6 @@ void arch_log_put(char c) {
     }
 }
 
-static void put(void *_Nullable context, char c) {
-    (void)context;
-    arch_log_put(c);
-}
-
 [[noreturn]] void arch_stop(uint32_t code) {
     out32(PORT_EXIT, code == 0 ? EXIT_PASSED : EXIT_FAILED);
     for (;;) {
@@ -75,6 +69,23 @@ static void put(void *_Nullable context, char c) {
 
 /* ---- failure ---- */
 
+/* No formatter here: a smashed stack must not lead back to where it was found. */
+UNSAFE_BEGIN
+static void put_text(const char *_Nonnull text) {
+    for (size_t i = 0; text[i] != 0; i++) {
+        arch_log_put(text[i]);
+    }
+}
+UNSAFE_END
+
+static void put_hex(const char *_Nonnull before, uint64_t value) {
+    put_text(before);
+    for (unsigned shift = 64; shift > 0; shift -= 4) {
+        uint64_t digit = value >> (shift - 4) & 15;
+        arch_log_put((char)(digit < 10 ? '0' + digit : 'a' + digit - 10));
+    }
+}
+
 struct stack_frame {
     const struct stack_frame *_Nullable next;
     uint64_t return_address;
@@ -89,31 +100,36 @@ static void backtrace_from(uint64_t start) {
         if (frame->return_address < address_limit || (uint64_t)frame->next <= start) {
             break;
         }
-        format_to(put, nullptr, "  at %lx\n", frame->return_address);
+        put_hex("\n  at ", frame->return_address);
         start = (uint64_t)frame->next;
     }
 }
 
 void arch_backtrace(void) {
-    format_to(put, nullptr, "backtrace (host/symbolise names these):\n");
+    put_text("backtrace (host/symbolise names these):");
     const void *here = __builtin_frame_address(0);
     backtrace_from((uint64_t)here);
+    arch_log_put('\n');
 }
 
 [[noreturn]] void console_halt(const char *_Nonnull what, uint64_t rip, uint64_t frame,
                                uint64_t error) {
-    format_to(put, nullptr, "\nkernel: %s: rip %lx, error %lx, cr2 %lx\nbacktrace:\n  at %lx\n",
-              what, rip, error, cr2_read(), rip);
+    put_text("\nkernel: ");
+    put_text(what);
+    put_hex(": error ", error);
+    put_hex(", cr2 ", cr2_read());
+    put_hex("\nbacktrace:\n  at ", rip);
     backtrace_from(frame);
+    arch_log_put('\n');
     arch_stop(1);
 }
 
 uint64_t __stack_chk_guard = 0x9d5f1bc07a3e2600;
+/* A stack frame was overwritten. The exception (6) shows where; functions that are protected may
+ * not be called from here. */
 [[noreturn]] void __stack_chk_fail(void);
 [[noreturn]] void __stack_chk_fail(void) {
-    const void *here = __builtin_frame_address(0);
-    const void *caller = __builtin_return_address(0);
-    console_halt("a stack frame was overwritten", (uint64_t)caller, (uint64_t)here, 0);
+    __builtin_trap();
 }
 
 /* ---- random numbers, ports ---- */

@@ -21,6 +21,7 @@
 struct thread *_Nonnull entry_from_syscall(struct cpu *_Nonnull cpu) LOCKED;
 struct thread *_Nonnull entry_from_trap(struct cpu *_Nonnull cpu);
 struct thread *_Nonnull entry_from_idle(struct cpu *_Nonnull cpu, uint64_t vector);
+void entry_foreign(void);
 void entry_exit(void);
 void entry_trap(void);
 
@@ -45,92 +46,48 @@ enum { STUB_SIZE = 32 };
 /* SYSCALL: RCX is the program's RIP, R11 its flags. */
 [[gnu::naked]] void entry_syscall(void) {
     __asm__ volatile(
-        "swapgs\n"
-        "movq %%rsp, %%gs:%c[scratch]\n"
-        "movq %%gs:%c[current], %%rsp\n"
-        "movq %%rcx, %c[rip](%%rsp)\n"
-        "movq %%r11, %c[flags](%%rsp)\n"
-        "leaq -%c[first](%%rax), %%rcx\n"
-        "cmpq $%c[count], %%rcx\n"
-        "jae entry_foreign\n"
-        "1:\n"
-        "movq %%rax, %c[rax](%%rsp)\n"
-        "movq %%rdi, %c[rdi](%%rsp)\n"
-        "movq %%rsi, %c[rsi](%%rsp)\n"
-        "movq %%rdx, %c[rdx](%%rsp)\n"
-        "movq %%r10, %c[r10](%%rsp)\n"
-        "movq %%r8, %c[r8](%%rsp)\n"
-        "movq %%r9, %c[r9](%%rsp)\n"
-        "movq %%rbx, %c[rbx](%%rsp)\n"
-        "movq %%r12, %c[r12](%%rsp)\n"
-        "movq %%r13, %c[r13](%%rsp)\n"
-        "movq %%r14, %c[r14](%%rsp)\n"
-        "movq %%r15, %c[r15](%%rsp)\n"
-        "movq %%rbp, %c[rbp](%%rsp)\n"
-        "movq %%gs:%c[scratch], %%rcx\n"
-        "movq %%rcx, %c[rsp](%%rsp)\n"
-        "movq $-1, %c[vector](%%rsp)\n"
-        "movq %%gs:%c[stack], %%rsp\n"
-        "movl $1, %%eax\n"
-        "xchgl %%eax, kernel_lock(%%rip)\n"
-        "testl %%eax, %%eax\n"
-        "jnz 3f\n"
-        "2:\n"
-        "movq %%gs:0, %%rdi\n"
-        "xorl %%ebp, %%ebp\n"
-        "callq entry_from_syscall\n"
-        "movl $0, kernel_lock(%%rip)\n"
-        "jmp entry_exit\n"
-        "3: callq kernel_lock_acquire\n"
-        "jmp 2b\n"
-        /* A foreign call: straight to the process's upcall, where it has one. All registers
-         * but RCX (the thread page), R11, RSP and the flags stay the program's. */
-        "entry_foreign:\n"
-        "movq %c[process](%%rsp), %%r11\n"
-        "cmpq $0, %c[upcall](%%r11)\n"
-        "je 1b\n"
-        "lock incq %c[foreign](%%r11)\n"
-        "movq %c[page](%%rsp), %%rcx\n"
-        "addq $%c[area], %%rcx\n"
-        "movq %%r8, %c[p_r8](%%rcx)\n"
-        "movq %%r9, %c[p_r9](%%rcx)\n"
-        "movq %%r10, %c[p_r10](%%rcx)\n"
-        "movq %%r12, %c[p_r12](%%rcx)\n"
-        "movq %%r13, %c[p_r13](%%rcx)\n"
-        "movq %%r14, %c[p_r14](%%rcx)\n"
-        "movq %%r15, %c[p_r15](%%rcx)\n"
-        "movq %%rdi, %c[p_rdi](%%rcx)\n"
-        "movq %%rsi, %c[p_rsi](%%rcx)\n"
-        "movq %%rbp, %c[p_rbp](%%rcx)\n"
-        "movq %%rbx, %c[p_rbx](%%rcx)\n"
-        "movq %%rdx, %c[p_rdx](%%rcx)\n"
-        "movq %%rax, %c[p_rax](%%rcx)\n"
-        "movq %%rax, %c[p_original](%%rcx)\n"
-        "movq $0, %c[p_kind](%%rcx)\n"
-        "movq %c[rip](%%rsp), %%rax\n"
-        "movq %%rax, %c[p_rip](%%rcx)\n"
-        "movq %%rax, %c[p_rcx](%%rcx)\n"
-        "movq %c[flags](%%rsp), %%rax\n"
-        "movq %%rax, %c[p_flags](%%rcx)\n"
-        "movq %%rax, %c[p_r11](%%rcx)\n"
-        "movq %%gs:%c[scratch], %%rax\n"
-        "movq %%rax, %c[p_rsp](%%rcx)\n"
-        "movq %c[upcall_stack] - %c[area](%%rcx), %%rax\n"
-        "movq %%rax, %c[rsp](%%rsp)\n"
-        "movq %c[upcall](%%r11), %%rax\n"
-        "movq %%rax, %c[rip](%%rsp)\n"
-        "movq $%c[user_code], %c[rip] + 8(%%rsp)\n"
-        "movq $0x202, %c[flags](%%rsp)\n"
-        "movq $%c[user_data], %c[rsp] + 8(%%rsp)\n"
-        "movq %c[p_rax](%%rcx), %%rax\n"
-        "movq %c[address](%%rsp), %%rcx\n"
-        "addq $%c[rip], %%rsp\n"
-        "swapgs\n"
-        "wrgsbase %%rcx\n"
+        "swapgs\n movq %%rsp, %%gs:%c[scratch]\n movq %%gs:%c[current], %%rsp\n"
+        "movq %%rcx, %c[rip](%%rsp)\n movq %%r11, %c[flags](%%rsp)\n"
+        "leaq -%c[first](%%rax), %%rcx\n cmpq $%c[count], %%rcx\n jae entry_foreign\n"
+        "entry_native:\n movq %%rax, %c[rax](%%rsp)\n movq %%rdi, %c[rdi](%%rsp)\n"
+        "movq %%rsi, %c[rsi](%%rsp)\n movq %%rdx, %c[rdx](%%rsp)\n movq %%r10, %c[r10](%%rsp)\n"
+        "movq %%r8, %c[r8](%%rsp)\n movq %%r9, %c[r9](%%rsp)\n movq %%rbx, %c[rbx](%%rsp)\n"
+        "movq %%r12, %c[r12](%%rsp)\n movq %%r13, %c[r13](%%rsp)\n movq %%r14, %c[r14](%%rsp)\n"
+        "movq %%r15, %c[r15](%%rsp)\n movq %%rbp, %c[rbp](%%rsp)\n movq %%gs:%c[scratch], %%rcx\n"
+        "movq %%rcx, %c[rsp](%%rsp)\n movq $-1, %c[vector](%%rsp)\n movq %%gs:%c[stack], %%rsp\n"
+        "movl $1, %%eax\n xchgl %%eax, kernel_lock(%%rip)\n testl %%eax, %%eax\n jnz 3f\n"
+        "2:\n movq %%gs:0, %%rdi\n xorl %%ebp, %%ebp\n callq entry_from_syscall\n"
+        "movl $0, kernel_lock(%%rip)\n jmp entry_exit\n"
+        "3: callq kernel_lock_acquire\n jmp 2b\n"
+        :
+        : FRAME_OPERANDS, CPU_OPERANDS, [first] "i"(SYSCALL_FIRST), [count] "i"(SYSCALL_COUNT));
+}
+
+/* A foreign call: straight to the process's upcall, where it has one. All registers but RCX (the
+ * thread page), R11, RSP and the flags stay the program's. */
+[[gnu::naked]] void entry_foreign(void) {
+    __asm__ volatile(
+        "movq %c[process](%%rsp), %%r11\n cmpq $0, %c[upcall](%%r11)\n je entry_native\n"
+        "lock incq %c[foreign](%%r11)\n movq %c[page](%%rsp), %%rcx\n addq $%c[area], %%rcx\n"
+        "movq %%r8, %c[p_r8](%%rcx)\n movq %%r9, %c[p_r9](%%rcx)\n movq %%r10, %c[p_r10](%%rcx)\n"
+        "movq %%r12, %c[p_r12](%%rcx)\n movq %%r13, %c[p_r13](%%rcx)\n"
+        "movq %%r14, %c[p_r14](%%rcx)\n movq %%r15, %c[p_r15](%%rcx)\n"
+        "movq %%rdi, %c[p_rdi](%%rcx)\n movq %%rsi, %c[p_rsi](%%rcx)\n"
+        "movq %%rbp, %c[p_rbp](%%rcx)\n movq %%rbx, %c[p_rbx](%%rcx)\n"
+        "movq %%rdx, %c[p_rdx](%%rcx)\n movq %%rax, %c[p_rax](%%rcx)\n"
+        "movq %%rax, %c[p_original](%%rcx)\n movq $0, %c[p_kind](%%rcx)\n"
+        "movq %c[rip](%%rsp), %%rax\n movq %%rax, %c[p_rip](%%rcx)\n"
+        "movq %%rax, %c[p_rcx](%%rcx)\n movq %c[flags](%%rsp), %%rax\n"
+        "movq %%rax, %c[p_flags](%%rcx)\n movq %%rax, %c[p_r11](%%rcx)\n"
+        "movq %%gs:%c[scratch], %%rax\n movq %%rax, %c[p_rsp](%%rcx)\n"
+        "movq %c[upcall_stack] - %c[area](%%rcx), %%rax\n movq %%rax, %c[rsp](%%rsp)\n"
+        "movq %c[upcall](%%r11), %%rax\n movq %%rax, %c[rip](%%rsp)\n"
+        "movq $%c[user_code], %c[rip] + 8(%%rsp)\n movq $0x202, %c[flags](%%rsp)\n"
+        "movq $%c[user_data], %c[rsp] + 8(%%rsp)\n movq %c[p_rax](%%rcx), %%rax\n"
+        "movq %c[address](%%rsp), %%rcx\n addq $%c[rip], %%rsp\n swapgs\n wrgsbase %%rcx\n"
         "iretq\n"
         :
-        : FRAME_OPERANDS, CPU_OPERANDS, [first] "i"(SYSCALL_FIRST), [count] "i"(SYSCALL_COUNT),
-          [process] "i"(offsetof(struct thread, process)),
+        : FRAME_OPERANDS, CPU_OPERANDS, [process] "i"(offsetof(struct thread, process)),
           [upcall] "i"(offsetof(struct process, upcall)),
           [foreign] "i"(offsetof(struct process, foreign_calls)),
           [page] "i"(offsetof(struct thread, page)),
@@ -149,30 +106,18 @@ enum { STUB_SIZE = 32 };
 /* RAX: the thread whose frame is loaded. The lock is not held. */
 [[gnu::naked]] void entry_exit(void) {
     __asm__ volatile("cmpq $-1, %c[vector](%%rax)\n"
-                     "movq %%rax, %%rsp\n"
-                     "jne 1f\n"
-                     "movq %c[rdi](%%rsp), %%rdi\n"
-                     "movq %c[rsi](%%rsp), %%rsi\n"
-                     "movq %c[rdx](%%rsp), %%rdx\n"
-                     "movq %c[r10](%%rsp), %%r10\n"
-                     "movq %c[r8](%%rsp), %%r8\n"
-                     "movq %c[r9](%%rsp), %%r9\n"
-                     "movq %c[rbx](%%rsp), %%rbx\n"
-                     "movq %c[r12](%%rsp), %%r12\n"
-                     "movq %c[r13](%%rsp), %%r13\n"
-                     "movq %c[r14](%%rsp), %%r14\n"
-                     "movq %c[r15](%%rsp), %%r15\n"
-                     "movq %c[rbp](%%rsp), %%rbp\n"
-                     "movq %c[rip](%%rsp), %%rcx\n"
-                     "movq %c[flags](%%rsp), %%r11\n"
-                     "movq %c[rax](%%rsp), %%rax\n"
-                     "movq %c[rsp](%%rsp), %%rsp\n"
-                     "swapgs\n"
-                     "sysretq\n"
+                     "movq %%rax, %%rsp\n jne 1f\n movq %c[rdi](%%rsp), %%rdi\n"
+                     "movq %c[rsi](%%rsp), %%rsi\n movq %c[rdx](%%rsp), %%rdx\n"
+                     "movq %c[r10](%%rsp), %%r10\n movq %c[r8](%%rsp), %%r8\n"
+                     "movq %c[r9](%%rsp), %%r9\n movq %c[rbx](%%rsp), %%rbx\n"
+                     "movq %c[r12](%%rsp), %%r12\n movq %c[r13](%%rsp), %%r13\n"
+                     "movq %c[r14](%%rsp), %%r14\n movq %c[r15](%%rsp), %%r15\n"
+                     "movq %c[rbp](%%rsp), %%rbp\n movq %c[rip](%%rsp), %%rcx\n"
+                     "movq %c[flags](%%rsp), %%r11\n movq %c[rax](%%rsp), %%rax\n"
+                     "movq %c[rsp](%%rsp), %%rsp\n swapgs\n sysretq\n"
                      "1: popq %%rax\n popq %%rdi\n popq %%rsi\n popq %%rdx\n popq %%r10\n"
                      "popq %%r8\n popq %%r9\n popq %%rbx\n popq %%r12\n popq %%r13\n popq %%r14\n"
-                     "popq %%r15\n popq %%rbp\n popq %%r11\n popq %%rcx\n"
-                     "addq $16, %%rsp\n"
+                     "popq %%r15\n popq %%rbp\n popq %%r11\n popq %%rcx\n addq $16, %%rsp\n"
                      "swapgs\n"
                      "iretq\n"
                      :
@@ -182,34 +127,19 @@ enum { STUB_SIZE = 32 };
 /* On the stack: vector, error, RIP, CS, flags, RSP, SS; from user space they lie in the frame. */
 [[gnu::naked]] void entry_trap(void) {
     __asm__ volatile("testb $3, 24(%%rsp)\n"
-                     "jz 1f\n"
-                     "swapgs\n"
+                     "jz 1f\n swapgs\n"
                      "pushq %%rcx\n pushq %%r11\n pushq %%rbp\n pushq %%r15\n pushq %%r14\n"
                      "pushq %%r13\n pushq %%r12\n pushq %%rbx\n pushq %%r9\n pushq %%r8\n"
                      "pushq %%r10\n pushq %%rdx\n pushq %%rsi\n pushq %%rdi\n pushq %%rax\n"
-                     "movq %%gs:%c[stack], %%rsp\n"
-                     "movq %%gs:0, %%rdi\n"
-                     "xorl %%ebp, %%ebp\n"
-                     "cld\n"
-                     "callq entry_from_trap\n"
-                     "jmp entry_exit\n"
+                     "movq %%gs:%c[stack], %%rsp\n movq %%gs:0, %%rdi\n xorl %%ebp, %%ebp\n cld\n"
+                     "callq entry_from_trap\n jmp entry_exit\n"
                      /* From the kernel: an interrupt of the idle loop, or a defect. */
-                     "1: cmpq $%c[exceptions], (%%rsp)\n"
-                     "jb 2f\n"
-                     "popq %%rsi\n"
-                     "movq %%gs:%c[stack], %%rsp\n"
-                     "movq %%gs:0, %%rdi\n"
-                     "xorl %%ebp, %%ebp\n"
-                     "callq entry_from_idle\n"
-                     "jmp entry_exit\n"
-                     "2: leaq exception_text(%%rip), %%rdi\n"
-                     "movq 16(%%rsp), %%rsi\n"
-                     "movq %%rbp, %%rdx\n"
-                     "movq 8(%%rsp), %%rcx\n"
-                     "shlq $8, %%rcx\n"
-                     "orq (%%rsp), %%rcx\n"
-                     "andq $-16, %%rsp\n"
-                     "callq console_halt\n"
+                     "1: cmpq $%c[exceptions], (%%rsp)\n jb 2f\n popq %%rsi\n"
+                     "movq %%gs:%c[stack], %%rsp\n movq %%gs:0, %%rdi\n xorl %%ebp, %%ebp\n"
+                     "callq entry_from_idle\n jmp entry_exit\n"
+                     "2: leaq exception_text(%%rip), %%rdi\n movq 16(%%rsp), %%rsi\n"
+                     "movq %%rbp, %%rdx\n movq 8(%%rsp), %%rcx\n shlq $8, %%rcx\n"
+                     "orq (%%rsp), %%rcx\n andq $-16, %%rsp\n callq console_halt\n"
                      :
                      : CPU_OPERANDS, [exceptions] "i"(VECTOR_EXCEPTIONS));
 }
@@ -231,8 +161,7 @@ const char exception_text[] = "exception in the kernel (error << 8 | vector)";
                      "iretq\n"
                      ".else\n"
                      ".if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || "
-                     "vector == 21 || vector == 29 || vector == 30)\n"
-                     "pushq $0\n"
+                     "vector == 21 || vector == 29 || vector == 30)\n pushq $0\n"
                      ".endif\n"
                      "pushq $vector\n"
                      ".if vector == 8 || vector == 18\n"
@@ -248,7 +177,8 @@ const char exception_text[] = "exception in the kernel (error << 8 | vector)";
 
 /* ---- C ---- */
 
-static void switch_to(struct cpu *_Nonnull cpu, struct thread *_Nonnull next) LOCKED {
+[[gnu::always_inline]] static inline void switch_to(struct cpu *_Nonnull cpu,
+                                                    struct thread *_Nonnull next) LOCKED {
     struct thread *previous = cpu->arch.loaded;
     if (previous != nullptr) {
         previous->arch.fs = fs_base_read();
@@ -256,7 +186,7 @@ static void switch_to(struct cpu *_Nonnull cpu, struct thread *_Nonnull next) LO
     floating_switch(cpu, previous, next);
     cpu->arch.loaded = next;
     cpu->arch.frame = next;
-    SOME(cpu->arch.task_state)->entry_stack = (uint64_t)(&next->frame + 1);
+    SOME(cpu->arch.task_state)->entry_stack = (uint64_t)&next->frame + sizeof next->frame;
     struct arch_space *space = &SOME(next->process->space)->arch;
     if (cpu->arch.space != space) {
         space_load(cpu, space);
@@ -278,7 +208,7 @@ uint64_t entry_stub(uint32_t vector) {
     }
 }
 
-[[noreturn]] static void idle_begin(struct cpu *_Nonnull cpu) REQUIRES(kernel_lock) NO_TSA {
+[[noreturn]] static void idle_begin(struct cpu *_Nonnull cpu) RELEASE(kernel_lock) {
     struct thread *previous = cpu->arch.loaded;
     if (previous != nullptr) {
         previous->arch.fs = fs_base_read();
@@ -291,7 +221,8 @@ uint64_t entry_stub(uint32_t vector) {
 }
 
 /* The end of every entry: chooses who runs, and makes the processor that thread's. */
-static inline struct thread *_Nonnull leave(struct cpu *_Nonnull cpu) LOCKED {
+[[gnu::always_inline]] static inline struct thread *_Nonnull leave(
+    struct cpu *_Nonnull cpu) LOCKED {
     scheduler_exit(cpu);
     struct thread *next = cpu->current;
     if (next == nullptr) {
@@ -365,7 +296,7 @@ static void exception(struct cpu *_Nonnull cpu, struct thread *_Nonnull thread) 
 }
 
 /* An exception or interrupt from user space. */
-struct thread *_Nonnull entry_from_trap(struct cpu *_Nonnull cpu) NO_TSA {
+struct thread *_Nonnull entry_from_trap(struct cpu *_Nonnull cpu) {
     struct thread *thread = SOME(cpu->arch.frame);
     uint64_t vector = thread->frame.vector;
     if (vector == VECTOR_SHOOTDOWN) {
@@ -385,7 +316,7 @@ struct thread *_Nonnull entry_from_trap(struct cpu *_Nonnull cpu) NO_TSA {
 }
 
 /* An interrupt of the idle loop. */
-struct thread *_Nonnull entry_from_idle(struct cpu *_Nonnull cpu, uint64_t vector) NO_TSA {
+struct thread *_Nonnull entry_from_idle(struct cpu *_Nonnull cpu, uint64_t vector) {
     if (vector == VECTOR_SHOOTDOWN) {
         smp_answer(cpu);
         apic_acknowledge();
@@ -399,7 +330,7 @@ struct thread *_Nonnull entry_from_idle(struct cpu *_Nonnull cpu, uint64_t vecto
     return next;
 }
 
-[[noreturn]] void entry_begin(struct cpu *_Nonnull cpu) NO_TSA {
+[[noreturn]] void entry_begin(struct cpu *_Nonnull cpu) {
     struct thread *next = leave(cpu);
     kernel_lock_release();
     __asm__ volatile("jmp entry_exit" : : "a"(next));

@@ -47,7 +47,8 @@ struct arch_cpu {
     struct task_state *_Nullable task_state;
     uint32_t apic;      /* identifier of its local APIC */
     uint32_t shootdown; /* atomic: an invalidation waits for it */
-    bool floating;      /* the floating-point registers are those of `loaded` */
+    uint32_t mask;      /* 1 << index */
+    uint32_t floating;  /* 1: the floating-point registers are those of `loaded` */
 };
 
 static inline struct cpu *_Nonnull cpu_current(void) {

@@ -90,16 +90,14 @@ static void load_tables(struct cpu *_Nonnull cpu, uint32_t index) {
         (uint64_t)&processor_stacks[index] + STACK_SLOT_PAGES * PAGE_SIZE;
     task->ports = sizeof *task; /* no port is open to programs */
     cpu->arch.task_state = task;
-    uint64_t *gdt = gdts[index];
-    UNSAFE_BEGIN
-    gdt[1] = 0x00af9b000000ffff;
-    gdt[2] = 0x00cf93000000ffff;
-    gdt[4] = 0x00cff3000000ffff;
-    gdt[5] = 0x00affb000000ffff;
-    gdt[6] = (sizeof *task - 1) | (address & 0xffffff) << 16 | 0x89ull << 40 |
-             (address >> 24 & 0xff) << 56;
-    gdt[7] = address >> 32;
-    UNSAFE_END
+    uint64_t (*gdt)[GDT_ENTRIES] = &gdts[index];
+    (*gdt)[1] = 0x00af9b000000ffff;
+    (*gdt)[2] = 0x00cf93000000ffff;
+    (*gdt)[4] = 0x00cff3000000ffff;
+    (*gdt)[5] = 0x00affb000000ffff;
+    (*gdt)[6] = (sizeof *task - 1) | (address & 0xffffff) << 16 | 0x89ull << 40 |
+                (address >> 24 & 0xff) << 56;
+    (*gdt)[7] = address >> 32;
     struct table_pointer gdt_pointer = {sizeof gdts[0] - 1, (uint64_t)gdt};
     struct table_pointer idt_pointer = {sizeof gates - 1, (uint64_t)&gates[0]};
     __asm__ volatile("lgdt %0\n lidt %1\n ltr %w2\n mov %w3, %%ds\n mov %w3, %%es\n"
@@ -126,6 +124,7 @@ void processor_init(struct cpu *_Nonnull cpu, uint32_t index) {
     msr_write(MSR_LSTAR, (uint64_t)&entry_syscall);
     msr_write(MSR_SYSCALL_MASK, 0x47700); /* AC, NT, IOPL, DF, IF, TF */
     cpu->arch.self = cpu;
+    cpu->arch.mask = 1u << index;
     cpu->arch.stack = processor_stack(index);
     msr_write(MSR_GS_BASE, (uint64_t)&cpu->arch);
     msr_write(MSR_USER_GS_BASE, 0);
@@ -133,21 +132,21 @@ void processor_init(struct cpu *_Nonnull cpu, uint32_t index) {
 
 /* ---- floating point ---- */
 
-void floating_set_available(struct cpu *_Nonnull cpu, bool available) {
-    uint64_t value = cr0_read();
-    cr0_write(available ? value & ~(uint64_t)CR0_TASK_SWITCHED : value | CR0_TASK_SWITCHED);
+void floating_set_available(struct cpu *_Nonnull cpu, uint32_t available) {
     cpu->arch.floating = available;
+    if (available != 0) {
+        __asm__ volatile("clts");
+    } else {
+        cr0_write(cr0_read() | CR0_TASK_SWITCHED);
+    }
 }
 
 status_t floating_allocate(struct thread *_Nonnull thread) {
     struct domain *domain = SOME(thread->object.domain);
-    status_t status = domain_charge_kernel(domain, PAGE_SIZE);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(domain_charge(domain, RESOURCE_KERNEL_BYTES, PAGE_SIZE));
     struct page *page = page_allocate(PAGE_KERNEL, true);
     if (page == nullptr) {
-        domain_uncharge_kernel(domain, PAGE_SIZE);
+        domain_uncharge(domain, RESOURCE_KERNEL_BYTES, PAGE_SIZE);
         return STATUS_OUT_OF_MEMORY;
     }
     thread->arch.floating = page_content(SOME(page));
@@ -159,7 +158,7 @@ status_t floating_allocate(struct thread *_Nonnull thread) {
 void floating_end(struct thread *_Nonnull thread) {
     if (thread->arch.floating != nullptr) {
         page_free(SOME(page_of_physical(arch_physical(SOME(thread->arch.floating)))));
-        domain_uncharge_kernel(SOME(thread->object.domain), PAGE_SIZE);
+        domain_uncharge(SOME(thread->object.domain), RESOURCE_KERNEL_BYTES, PAGE_SIZE);
         thread->arch.floating = nullptr;
     }
 }

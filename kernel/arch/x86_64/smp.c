@@ -25,7 +25,7 @@ enum {
 
 static uint64_t range_address; /* written under the lock, read by targets until they answer */
 static uint64_t range_length;
-static uint32_t starting; /* atomic: index of the processor that starts now; 0: it runs */
+static struct cpu *_Nullable starting; /* atomic: the one that starts now; null: it runs */
 
 void smp_answer(struct cpu *_Nonnull cpu) {
     if (__atomic_load_n(&cpu->arch.shootdown, __ATOMIC_ACQUIRE) == 0) {
@@ -35,7 +35,7 @@ void smp_answer(struct cpu *_Nonnull cpu) {
     if (range_length == UINT64_MAX) {
         /* The space ends: leave it. */
         if (space != nullptr) {
-            __atomic_fetch_and(&space->active, ~(1u << cpu->index), __ATOMIC_RELAXED);
+            __atomic_fetch_and(&space->active, ~cpu->arch.mask, __ATOMIC_RELAXED);
             cpu->arch.space = nullptr;
         }
         cr3_write(kernel_root);
@@ -76,25 +76,23 @@ void arch_cpu_kick(uint32_t cpu) {
 
 /* ---- start ---- */
 
-[[noreturn, gnu::no_stack_protector]] void processor_main(void) NO_TSA {
-    uint32_t index = __atomic_load_n(&starting, __ATOMIC_ACQUIRE);
-    struct cpu *cpu = cpu_at(index);
+[[noreturn, gnu::no_stack_protector]] void processor_main(void) {
+    struct cpu *cpu = SOME(__atomic_load_n(&starting, __ATOMIC_ACQUIRE));
     cr3_write(kernel_root);
-    processor_init(cpu, index);
+    processor_init(cpu, cpu->index);
     apic_init_local();
     cpu->arch.apic = apic_identifier();
-    __atomic_store_n(&starting, 0u, __ATOMIC_RELEASE);
+    __atomic_store_n(&starting, nullptr, __ATOMIC_RELEASE);
     kernel_lock_acquire();
-    cpu->online = true;
     entry_begin(cpu);
 }
 
 static bool wait_started(uint64_t limit_ns) {
     uint64_t until = arch_clock_ns() + limit_ns;
-    while (__atomic_load_n(&starting, __ATOMIC_ACQUIRE) != 0 && arch_clock_ns() < until) {
+    while (__atomic_load_n(&starting, __ATOMIC_ACQUIRE) != nullptr && arch_clock_ns() < until) {
         __asm__ volatile("pause");
     }
-    return __atomic_load_n(&starting, __ATOMIC_ACQUIRE) == 0;
+    return __atomic_load_n(&starting, __ATOMIC_ACQUIRE) == nullptr;
 }
 
 /* They wait for the kernel lock, which the boot processor holds until its first program runs. One
@@ -109,7 +107,7 @@ void smp_start(const struct machine_facts *_Nonnull facts) {
             continue;
         }
         boot_stack = processor_stack(index);
-        __atomic_store_n(&starting, index, __ATOMIC_RELEASE);
+        __atomic_store_n(&starting, cpu_at(index), __ATOMIC_RELEASE);
         apic_send(facts->apics[i], COMMAND_INIT);
         (void)wait_started(10000000);
         apic_send(facts->apics[i], COMMAND_START);
@@ -120,6 +118,7 @@ void smp_start(const struct machine_facts *_Nonnull facts) {
             log_print("kernel: processor %u does not start\n", index);
             return; /* it may still come: its slot and stack are not given to another */
         }
+        cpu_at(index)->online = true; /* it waits for the lock, and takes what is queued for it */
         index++;
     }
     log_print("kernel: %u processors\n", index);

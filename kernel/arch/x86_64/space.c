@@ -31,13 +31,13 @@ static uint64_t level_size(unsigned level) {
 
 static status_t add_table(struct arch_space *_Nonnull space, struct domain *_Nonnull domain,
                           uint64_t *_Nonnull out) LOCKED {
-    status_t status = domain_charge_kernel(domain, PAGE_SIZE);
+    status_t status = domain_charge(domain, RESOURCE_KERNEL_BYTES, PAGE_SIZE);
     if (status != STATUS_OK) {
         return status;
     }
     struct page *page = page_allocate(PAGE_KERNEL, true);
     if (page == nullptr) {
-        domain_uncharge_kernel(domain, PAGE_SIZE);
+        domain_uncharge(domain, RESOURCE_KERNEL_BYTES, PAGE_SIZE);
         return STATUS_OUT_OF_MEMORY;
     }
     page->next = space->tables;
@@ -61,7 +61,7 @@ status_t arch_space_init(struct arch_space *_Nonnull space, struct domain *_Nonn
 /* The other processors that have it loaded forget `length` bytes. */
 static void shoot_down(const struct arch_space *_Nonnull space, uint64_t address,
                        uint64_t length) LOCKED {
-    uint32_t others = space->active & ~(1u << cpu_current()->index);
+    uint32_t others = space->active & ~cpu_current()->arch.mask;
     if (others != 0) {
         smp_shootdown(others, address, length);
     }
@@ -79,7 +79,7 @@ void arch_space_destroy(struct arch_space *_Nonnull space, struct domain *_Nonnu
         struct page *page = page_at(space->tables);
         space->tables = page->next;
         page_free(page);
-        domain_uncharge_kernel(domain, PAGE_SIZE);
+        domain_uncharge(domain, RESOURCE_KERNEL_BYTES, PAGE_SIZE);
     }
     space->root = 0;
 }

@@ -146,9 +146,7 @@ status_t arch_thread_frame(struct thread *_Nonnull thread, struct program_frame 
         save_registers(&thread->frame, frame);
         return STATUS_OK;
     }
-    if (frame->rip >= USER_SPACE_END) {
-        return STATUS_BAD_ARGUMENT;
-    }
+    REFUSE(frame->rip >= USER_SPACE_END, STATUS_BAD_ARGUMENT);
     load_registers(&thread->frame, frame);
     return STATUS_OK;
 }

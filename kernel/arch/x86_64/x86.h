@@ -73,10 +73,10 @@ static inline void space_load(struct cpu *_Nonnull cpu, struct arch_space *_Null
 static inline void space_load(struct cpu *_Nonnull cpu, struct arch_space *_Nullable space) {
     struct arch_space *old = cpu->arch.space;
     if (old != nullptr) {
-        old->active &= ~(1u << cpu->index);
+        old->active &= ~cpu->arch.mask;
     }
     if (space != nullptr) {
-        space->active |= 1u << cpu->index;
+        space->active |= cpu->arch.mask;
     }
     cpu->arch.space = space;
     cr3_write(space != nullptr ? space->root : kernel_root);
@@ -96,22 +96,22 @@ void processor_detect(void);
 uint64_t processor_stack(uint32_t index);
 extern uint8_t processor_stacks[CPU_LIMIT][STACK_SLOT_PAGES][PAGE_SIZE];
 /* Descriptor tables, control registers and model-specific registers of the calling processor. */
-void processor_init(struct cpu *_Nonnull cpu, uint32_t index) LOCKED;
-void floating_set_available(struct cpu *_Nonnull cpu, bool available) LOCKED;
+void processor_init(struct cpu *_Nonnull cpu, uint32_t index);
+void floating_set_available(struct cpu *_Nonnull cpu, uint32_t available) LOCKED;
 /* Saves the floating-point registers to `from` where they are its, and loads those of `to`. */
 static inline void floating_switch(struct cpu *_Nonnull cpu, struct thread *_Nullable from,
                                    const struct thread *_Nullable to) LOCKED;
 static inline void floating_switch(struct cpu *_Nonnull cpu, struct thread *_Nullable from,
                                    const struct thread *_Nullable to) {
     uint32_t mask = (uint32_t)features.floating_mask;
-    if (cpu->arch.floating && from != nullptr) {
+    if (from != nullptr && cpu->arch.floating != 0) {
         __asm__ volatile("xsave64 (%0)" : : "r"(from->arch.floating), "a"(mask), "d"(0) : "memory");
     }
-    bool wanted = to != nullptr && to->arch.floating != nullptr;
+    uint32_t wanted = to != nullptr && to->arch.floating != nullptr ? 1 : 0;
     if (wanted != cpu->arch.floating) {
         floating_set_available(cpu, wanted);
     }
-    if (wanted) {
+    if (wanted != 0) {
         __asm__ volatile("xrstor64 (%0)" : : "r"(to->arch.floating), "a"(mask), "d"(0) : "memory");
     }
 }
@@ -124,7 +124,7 @@ void entry_syscall(void);
 /* The address of a vector's first instruction. */
 uint64_t entry_stub(uint32_t vector);
 /* Leaves the kernel for the first time on this processor; the lock is held. */
-[[noreturn]] void entry_begin(struct cpu *_Nonnull cpu) LOCKED;
+[[noreturn]] void entry_begin(struct cpu *_Nonnull cpu) RELEASE(kernel_lock);
 
 /* acpi.c */
 enum { OVERRIDE_LIMIT = 16 };
