@@ -100,6 +100,9 @@ static status_t check_handles(const struct thread *_Nonnull self,
                commit->handle_count > request->reserved_slots,
            STATUS_OUT_OF_HANDLES);
     for (uint32_t i = 0; i < commit->handle_count; i++) {
+        if (commit->handles[i] == HANDLE_NONE) {
+            continue; /* an optional one that is absent */
+        }
         status_t status = check_moved(self, commit, commit->handles[i]);
         if (status != STATUS_OK) {
             return status;
@@ -179,6 +182,12 @@ static void apply_handles(struct thread *_Nonnull self, struct request *_Nonnull
     for (uint32_t i = 0; i < commit->handle_count; i++) {
         struct object *object = nullptr;
         uint32_t rights = 0;
+        if (commit->handles[i] == HANDLE_NONE) {
+            if (client != nullptr) {
+                SOME(client->page)->call.handles[i] = HANDLE_NONE;
+            }
+            continue;
+        }
         status_t status = handle_take(&self->process->table, commit->handles[i], RIGHT_TRANSFER,
                                       &object, &rights);
         CHECK(status == STATUS_OK);

@@ -178,9 +178,15 @@ status_t stream_write(struct thread *_Nonnull self, struct session *_Nonnull ses
 
 status_t stream_seek(struct session *_Nonnull session, uint64_t offset, uint64_t whence,
                      uint64_t *_Nonnull out) {
+<<<<<<< HEAD
     /* A session without a Memory has a position too: a directory's, which its client keeps there.
      */
     REFUSE(whence > 2 || (whence == 2 && session->memory == nullptr), STATUS_BAD_ARGUMENT);
+=======
+    /* Without a Memory it is a directory's description: its position is a cookie, and has no end.
+     */
+    REFUSE(whence > 2 || (session->memory == nullptr && whence == 2), STATUS_BAD_ARGUMENT);
+>>>>>>> servers
     uint64_t base = whence == 0   ? 0
                     : whence == 1 ? session->position
                                   : session->memory->content_size;

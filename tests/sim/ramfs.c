@@ -36,6 +36,8 @@ struct model {
     uint32_t file_count;
 };
 
+static uint64_t total_counted; /* the last count that a client saw */
+
 static void fail(const struct model *_Nonnull model, const char *_Nonnull what, int64_t value) {
     (void)fprintf(stderr, "client %lu: %s: %ld\n", model->who, what, value);
     rt_exit(1);
@@ -274,6 +276,55 @@ static void check_archive(struct model *_Nonnull model, handle_t root) {
     }
 }
 
+/* An absolute link comes back without a file; a directory's description has a position. */
+static void check_redirect_and_seek(struct model *_Nonnull model, handle_t root) {
+    struct filesystem_walk walk = {};
+    struct stream_stat info = {};
+    handle_t file = HANDLE_NONE;
+    uint64_t size = 0;
+    uint8_t text[512];
+    status_t status =
+        filesystem_open(root, 0, 0, FILESYSTEM_OPEN_FLAGS_READ, 0, RT_STRING("bin/sh"), &file,
+                        &walk, &info, RT_BUFFER_OF(text), &size);
+    if (status != STATUS_OK || walk.outcome != FILESYSTEM_OUTCOME_ROOT || file != HANDLE_NONE) {
+        fail(model, "open of an absolute link", status);
+    }
+    struct syscall_registers r = {
+        .number = SYS_STREAM_SEEK, .a = model->folder, .b = 42, .words = {0}};
+    rt_invoke(&r);
+    r = (struct syscall_registers){.number = SYS_STREAM_SEEK, .a = model->folder, .words = {1}};
+    rt_invoke(&r);
+    if ((int32_t)r.number != 0 || r.words[0] != 42) {
+        fail(model, "position of a directory", (int64_t)r.words[0]);
+    }
+}
+
+/* Adds one to a number in a file that all clients share, under its lock. The number was first
+ * written by nobody: an empty file reads as 0. */
+static void count_locked(struct model *_Nonnull model, handle_t shared, uint64_t *_Nonnull out) {
+    uint64_t number = 0;
+    status_t status = filesystem_lock(shared, FILESYSTEM_LOCK_KIND_EXCLUSIVE, true);
+    if (status != STATUS_OK) {
+        fail(model, "lock", status);
+    }
+    struct syscall_registers r = {.number = SYS_STREAM_READ,
+                                  .a = shared,
+                                  .b = rt_address(&number),
+                                  .words = {sizeof number, 0}};
+    rt_invoke(&r);
+    number++;
+    r = (struct syscall_registers){.number = SYS_STREAM_WRITE,
+                                   .a = shared,
+                                   .b = rt_address(&number),
+                                   .words = {sizeof number, 0}};
+    rt_invoke(&r);
+    status = filesystem_lock(shared, FILESYSTEM_LOCK_KIND_UNLOCK, false);
+    if ((int32_t)r.number != 0 || status != STATUS_OK) {
+        fail(model, "unlock", status);
+    }
+    *out = number;
+}
+
 static void client_main(uint64_t mode, uint64_t page) {
     (void)page;
     struct model whole = {};
@@ -295,7 +346,21 @@ static void client_main(uint64_t mode, uint64_t page) {
               filesystem_open(root, 0, 0, FILESYSTEM_OPEN_FLAGS_READ, 0, RT_BYTES_OF(folder),
                               &model->folder, &walk, &info, RT_BUFFER_OF(text), &size),
               &walk, "folder");
+    check_redirect_and_seek(model, root);
+    handle_t shared = HANDLE_NONE;
+    must_done(model,
+              filesystem_open(root, 0, 0, OPEN_NEW, 0666, RT_STRING("shared"), &shared, &walk,
+                              &info, RT_BUFFER_OF(text), &size),
+              &walk, "shared file");
+    uint64_t counted = 0;
     for (uint32_t step = 0; step < STEPS; step++) {
+        if (step % 10 == 0) {
+            uint64_t before = counted;
+            count_locked(model, shared, &counted);
+            if (counted <= before) {
+                fail(model, "count under a lock", (int64_t)counted);
+            }
+        }
         uint32_t index = (uint32_t)draw(model, NAMES);
         switch (draw(model, 6)) {
         case 0:
@@ -323,6 +388,7 @@ static void client_main(uint64_t mode, uint64_t page) {
         remove_name(model, i);
     }
     check_folder(model);
+    total_counted = counted > total_counted ? counted : total_counted;
     rt_exit(0);
 }
 
@@ -388,5 +454,9 @@ int main(int argc, char **argv) {
     kill_name_count = 1;
     kill_odds = 45;
     int code = run(supervisor_main, seed, 16384);
-    return code == 0 && kills_done == kills_wanted ? 0 : 1;
+    bool whole = total_counted == CLIENTS * STEPS / 10;
+    if (!whole) {
+        (void)fprintf(stderr, "counted to %lu\n", total_counted);
+    }
+    return code == 0 && whole && kills_done == kills_wanted ? 0 : 1;
 }

@@ -15,6 +15,7 @@ struct service {
     uint32_t vault_pages, keep_slots;
     /* More entries of its start page. */
     uint32_t given_count;
+    const char *_Nullable arguments;
     const char *_Nullable given_names[SERVICE_GIVEN];
     handle_t given[SERVICE_GIVEN];
     /* Filled here. */
@@ -76,6 +77,10 @@ static void service_make(struct service *_Nonnull service) {
     for (uint32_t i = 0; i < start.count; i++) {
         bytes_copy(start.entries[i].name, names[i], text_length(names[i], 23));
         start.entries[i].handle = RT_START_HANDLE + 1 + i;
+    }
+    if (service->arguments != nullptr) {
+        bytes_copy(start.arguments, SOME(service->arguments),
+                   text_length(SOME(service->arguments), 255));
     }
     bytes_copy(start.service, service->name, text_length(service->name, 31));
     expect(rt_object_create(OBJECT_ENDPOINT, 0, 0, 0, 0, 0, &service->endpoint), "endpoint");

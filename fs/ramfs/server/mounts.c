@@ -74,7 +74,11 @@ HANDLER_IN(mark) {
     if (!is_directory(inode_at(fs, walk.start))) {
         return FILESYSTEM_STATUS_NOT_DIRECTORY;
     }
-    if (walk_mark(fs, walk.start) != 0 || in->mount == 0) {
+    uint64_t there = walk_mark(fs, walk.start);
+    if (there == in->mount && in->mount != 0) {
+        return STATUS_OK; /* vfs repeats a call that was done */
+    }
+    if (there != 0 || in->mount == 0) {
         return STATUS_BUSY;
     }
     while (slot < MARK_COUNT && fs->vault->marks[slot].mount != 0) {
