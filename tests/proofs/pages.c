@@ -1,10 +1,10 @@
-/* kernel/memory/page.c: four pages, any free range, then any three operations. The free list holds
+/* kernel/memory/page.c: five pages, any free range, then any three operations. The free list holds
  * exactly the free pages, both ways; nobody gets a page twice; a run is adjacent and below its
  * limit. */
 #include "kernel/memory/page.c"
 #include "tests/proofs/prove.h"
 
-enum { PAGES = 4, STEPS = 3 };
+enum { PAGES = 5, STEPS = 3 };
 
 static struct page array[PAGES];
 static union page_content content[PAGES];
