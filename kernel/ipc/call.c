@@ -246,10 +246,7 @@ static status_t reply(struct thread *_Nonnull self, struct syscall_registers *_N
         return begin_fault_in(request, registers);
     }
     if ((flags & (RECEIVE_HAS_PATCHES | RECEIVE_HAS_HANDLES)) != 0) {
-        status = commit_apply(self, request, flags);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(commit_apply(self, request, flags));
     }
     self->reply_only = (flags & RECEIVE_ONLY_REPLY) != 0;
     complete(self, request, registers);

@@ -149,9 +149,8 @@ static status_t control_other(struct thread *_Nonnull self, struct thread *_Nonn
 
 /* All threads of a process at once: what `process` needs to stop, continue and signal one. */
 static status_t control_process(struct process *_Nonnull process, uint64_t operation) LOCKED {
-    if (operation != THREAD_SUSPEND && operation != THREAD_CONTINUE && operation != THREAD_KICK) {
-        return STATUS_BAD_ARGUMENT;
-    }
+    REFUSE(operation != THREAD_SUSPEND && operation != THREAD_CONTINUE && operation != THREAD_KICK,
+           STATUS_BAD_ARGUMENT);
     LIST_FOR(thread, &process->threads, struct thread, process_link) {
         if (operation == THREAD_SUSPEND && thread->suspended == 0) {
             thread_suspend(thread); /* once, so that a repetition changes nothing */

@@ -309,6 +309,7 @@ static status_t first_mount(struct vfs *_Nonnull vfs, uint64_t id) {
     handle_t control = rt_start_handle(vfs->server, record->kind);
     handle_t place = HANDLE_NONE;
     handle_t gate = HANDLE_NONE;
+    uint32_t facts = 0;
     struct filesystem_walk walk = {};
     struct stream_stat info = {};
     uint64_t size = 0;
@@ -316,7 +317,7 @@ static status_t first_mount(struct vfs *_Nonnull vfs, uint64_t id) {
                             .data = (const uint8_t *)&record->place[0]};
     struct rt_buffer text = {.size = 256, .data = &vfs->texts[0]};
     status_t status = filesystem_open(root, 0, 0, FILESYSTEM_OPEN_FLAGS_PATH, 0, path, &place,
-                                      &walk, &info, text, &size);
+                                      &facts, &walk, &info, text, &size);
     if (status == STATUS_OK && walk.outcome == FILESYSTEM_OUTCOME_MOUNT && walk.object == id) {
         return STATUS_OK; /* an earlier instance has marked it */
     }
@@ -355,12 +356,13 @@ static bool next_first(struct vfs *_Nonnull vfs, size_t *_Nonnull at) {
 static status_t mount_root(struct vfs *_Nonnull vfs) {
     handle_t control = rt_start_handle(vfs->server, "ramfs");
     handle_t root = HANDLE_NONE;
+    uint32_t facts = 0;
     struct filesystem_walk walk = {};
     struct stream_stat info = {};
     uint64_t size = 0;
     struct rt_buffer text = {.size = 256, .data = &vfs->texts[0]};
     status_t status = filesystem_open(control, 0, 0, FILESYSTEM_OPEN_FLAGS_PATH, 0, RT_STRING(""),
-                                      &root, &walk, &info, text, &size);
+                                      &root, &facts, &walk, &info, text, &size);
     vfs->record = (struct mount_record){.id = 1, .kind = "ramfs", .source = "ramfs", .place = "/"};
     status = status == STATUS_OK ? rt_stage_keep(vfs->server, KEEP_ROOT, root) : status;
     status = status == STATUS_OK ? stage_mount(vfs, 0) : status;

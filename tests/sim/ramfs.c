@@ -75,7 +75,7 @@ static status_t open_name(struct model *_Nonnull model, uint32_t index, uint32_t
     uint8_t text[512];
     name_of(index, &name);
     return filesystem_open(model->folder, FILESYSTEM_WALK_FLAGS_NO_FOLLOW, 0, how, 0644, name.bytes,
-                           file, &walk, info, RT_BUFFER_OF(text), &size);
+                           file, &(uint32_t){0}, &walk, info, RT_BUFFER_OF(text), &size);
 }
 
 static uint64_t stream(uint32_t number, handle_t file, void *_Nonnull bytes, uint64_t length) {
@@ -262,7 +262,7 @@ static void check_archive(struct model *_Nonnull model, handle_t root) {
     char bytes[64] = {};
     status_t status =
         filesystem_open(root, 0, 0, FILESYSTEM_OPEN_FLAGS_READ, 0, RT_STRING("etc/../etc/name"),
-                        &file, &walk, &info, RT_BUFFER_OF(text), &size);
+                        &file, &(uint32_t){0}, &walk, &info, RT_BUFFER_OF(text), &size);
     must_done(model, status, &walk, "open of what the archive brought");
     if (stream(SYS_STREAM_READ, file, bytes, sizeof bytes) != 7 || strcmp(bytes, "isotope") != 0) {
         fail(model, "the archive's bytes", bytes[0]);
@@ -285,7 +285,7 @@ static void check_redirect_and_seek(struct model *_Nonnull model, handle_t root)
     uint8_t text[512];
     status_t status =
         filesystem_open(root, 0, 0, FILESYSTEM_OPEN_FLAGS_READ, 0, RT_STRING("bin/sh"), &file,
-                        &walk, &info, RT_BUFFER_OF(text), &size);
+                        &(uint32_t){0}, &walk, &info, RT_BUFFER_OF(text), &size);
     if (status != STATUS_OK || walk.outcome != FILESYSTEM_OUTCOME_ROOT || file != HANDLE_NONE) {
         fail(model, "open of an absolute link", status);
     }
@@ -344,13 +344,14 @@ static void client_main(uint64_t mode, uint64_t page) {
               &walk, "folder");
     must_done(model,
               filesystem_open(root, 0, 0, FILESYSTEM_OPEN_FLAGS_READ, 0, RT_BYTES_OF(folder),
-                              &model->folder, &walk, &info, RT_BUFFER_OF(text), &size),
+                              &model->folder, &(uint32_t){0}, &walk, &info, RT_BUFFER_OF(text),
+                              &size),
               &walk, "folder");
     check_redirect_and_seek(model, root);
     handle_t shared = HANDLE_NONE;
     must_done(model,
-              filesystem_open(root, 0, 0, OPEN_NEW, 0666, RT_STRING("shared"), &shared, &walk,
-                              &info, RT_BUFFER_OF(text), &size),
+              filesystem_open(root, 0, 0, OPEN_NEW, 0666, RT_STRING("shared"), &shared,
+                              &(uint32_t){0}, &walk, &info, RT_BUFFER_OF(text), &size),
               &walk, "shared file");
     uint64_t counted = 0;
     for (uint32_t step = 0; step < STEPS; step++) {

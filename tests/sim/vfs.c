@@ -23,8 +23,8 @@ static handle_t open_place(handle_t from, struct rt_bytes path,
     struct stream_stat info = {};
     uint8_t text[512];
     uint64_t size = 0;
-    status_t status = filesystem_open(from, 0, 0, FILESYSTEM_OPEN_FLAGS_PATH, 0, path, &place, walk,
-                                      &info, RT_BUFFER_OF(text), &size);
+    status_t status = filesystem_open(from, 0, 0, FILESYSTEM_OPEN_FLAGS_PATH, 0, path, &place,
+                                      &(uint32_t){0}, walk, &info, RT_BUFFER_OF(text), &size);
     if (status != STATUS_OK) {
         fail("open", status);
     }
@@ -101,7 +101,7 @@ static void client_main(uint64_t mode, uint64_t page) {
     }
     handle_t file = HANDLE_NONE;
     status = filesystem_open(root, 0, 0, FILESYSTEM_OPEN_FLAGS_CREATE | FILESYSTEM_OPEN_FLAGS_WRITE,
-                             0644, RT_STRING("source/file"), &file, &walk, &info,
+                             0644, RT_STRING("source/file"), &file, &(uint32_t){0}, &walk, &info,
                              RT_BUFFER_OF(text), &size);
     if (status != STATUS_OK) {
         fail("create", status);

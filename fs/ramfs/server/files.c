@@ -247,6 +247,15 @@ status_t ramfs_exec_ticket(void *_Nonnull server, struct rt_request *_Nonnull re
                                        set_gid, inode->gid, &out->ticket);
 }
 
+uint32_t facts_of(uint32_t kind, uint32_t how) {
+    uint32_t facts = kind == MODE_REGULAR ? STREAM_FACTS_FLAGS_SEEKABLE | STREAM_FACTS_FLAGS_CACHED
+                     : kind == MODE_DIRECTORY ? (uint32_t)STREAM_FACTS_FLAGS_SEEKABLE
+                                              : 0;
+    facts |= (how & FILESYSTEM_OPEN_FLAGS_READ) != 0 ? STREAM_FACTS_FLAGS_READABLE : 0u;
+    facts |= (how & FILESYSTEM_OPEN_FLAGS_WRITE) != 0 ? STREAM_FACTS_FLAGS_WRITABLE : 0u;
+    return facts;
+}
+
 status_t ramfs_stream_facts(void *_Nonnull server, struct rt_request *_Nonnull request,
                             struct stream_facts_out *_Nonnull out) {
     struct ramfs *fs = server;
@@ -259,13 +268,7 @@ status_t ramfs_stream_facts(void *_Nonnull server, struct rt_request *_Nonnull r
     uint32_t kind = kind_of(inode_at(fs, walk.start));
     out->kind = (enum stream_kind)(kind >> 12);
     out->speaks = STREAM_PROTOCOLS_FILESYSTEM;
-    out->facts = kind == MODE_REGULAR     ? STREAM_FACTS_FLAGS_SEEKABLE | STREAM_FACTS_FLAGS_CACHED
-                 : kind == MODE_DIRECTORY ? (uint32_t)STREAM_FACTS_FLAGS_SEEKABLE
-                                          : 0;
-    out->facts |=
-        (session->open & FILESYSTEM_OPEN_FLAGS_READ) != 0 ? STREAM_FACTS_FLAGS_READABLE : 0;
-    out->facts |=
-        (session->open & FILESYSTEM_OPEN_FLAGS_WRITE) != 0 ? STREAM_FACTS_FLAGS_WRITABLE : 0;
+    out->facts = facts_of(kind, session->open);
     return STATUS_OK;
 }
 

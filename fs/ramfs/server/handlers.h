@@ -86,3 +86,5 @@ struct ramfs *_Nonnull ramfs_start(struct rt_server *_Nonnull server);
 /* Frees sessions of the vault that no object stands for (a client that died while its open was
  * answered). */
 void sessions_reconcile(struct ramfs *_Nonnull fs);
+/* What `facts` says of a file of this kind that was opened so (stream.facts_flags). */
+uint32_t facts_of(uint32_t kind, uint32_t how);

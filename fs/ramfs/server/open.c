@@ -239,6 +239,7 @@ HANDLER(open) {
         status = inode_stat(fs, opening.inode, walk.context, &out->info);
     }
     if (status == STATUS_OK) {
+        out->facts = facts_of(kind_of(inode_at(fs, opening.inode)), in->how);
         return walk_tell(fs, request, &walk, &in->text, &out->ended, &out->text_size);
     }
     if (opening.made) {
