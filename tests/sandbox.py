@@ -5,12 +5,25 @@ its own. So each runs in a process namespace of its own (its signals reach nothi
 leaves behind ends with it) and in a mount namespace in which every file system is read-only but an empty
 /tmp and /dev/shm."""
 
+import os
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
 SCRIPT = """
 set -e
+root=$1
+shift
+exec 8<"$root"
 mount --make-rprivate /
 mount -o remount,bind,ro /
 mount -t tmpfs tmpfs /tmp
 mount -t tmpfs tmpfs /dev/shm
+case $root in /tmp/*) # the tree itself lies below /tmp: it shows through, read-only
+    mkdir -p "$root"
+    mount --bind /proc/self/fd/8 "$root"
+    mount -o remount,bind,ro "$root" ;;
+esac
+exec 8<&-
 cd /tmp
 set +e
 "$@"
@@ -21,4 +34,4 @@ exit $?
 def wrap(argv):
     """The command line that runs `argv` in the sandbox; needs root."""
     return ["unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc", "/bin/sh", "-c",
-            SCRIPT, "sandbox", *argv]
+            SCRIPT, "sandbox", ROOT, *argv]

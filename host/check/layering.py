@@ -17,7 +17,8 @@ USES = {
     "lib": ("abi/", "lib/", "idl/"),
     "posix": ("abi/", "lib/", "idl/"),
     "fs": ("abi/", "lib/", "idl/"),
-    "servers": ("abi/", "lib/", "idl/"),
+    # init begins the first program: it knows how the runtime wants to be begun, and nothing else of it.
+    "servers": ("abi/", "lib/", "idl/", "posix/start.h", "posix/layout.h"),
     "drivers": ("abi/", "lib/", "idl/"),
     "tools": ("lib/base/",),
     "host": ("abi/", "lib/base/", "lib/rt/"),

@@ -227,10 +227,8 @@ static bool goes_on(const struct cpu *_Nonnull cpu, const struct thread *_Nonnul
 }
 
 static void arm_timer(struct cpu *_Nonnull cpu) LOCKED {
-    uint64_t deadline = UINT64_MAX;
-    if (cpu->index == 0) {
-        deadline = MIN(timer_next(), next_sweep_ns);
-    }
+    /* Every processor is armed for the timers of all: whoever starts one may be the last awake. */
+    uint64_t deadline = MIN(timer_next(), next_sweep_ns);
     if (cpu->run.count > 0 && cpu->current != nullptr) {
         if (cpu->slice_end_ns == UINT64_MAX) {
             cpu->slice_end_ns = arch_clock_ns() + SLICE_NS;

@@ -21,6 +21,73 @@ bool may_manage(const struct processes *_Nonnull ps, uint32_t actor, uint32_t ta
            from->uid == to->saved_uid;
 }
 
+/* Keeps the siginfo of a signal until it is taken; a full table loses the details only. */
+static void keep_info(struct processes *_Nonnull ps, uint32_t slot,
+                      const struct process_signal_info *_Nonnull info) {
+    uint64_t serial = slot_at(ps, slot)->serial;
+    uint64_t order = 1;
+    uint32_t place = INFO_COUNT;
+    for (uint32_t i = 0; i < INFO_COUNT; i++) {
+        const struct info_record *there = &ps->vault->infos[i];
+        order = MAX(order, there->order + 1);
+        place = place == INFO_COUNT && there->order == 0 ? i : place;
+        bool queues = info->number >= 32;
+        if (there->order != 0 && there->serial == serial && there->info.number == info->number &&
+            !queues) {
+            return; /* it is pending already: plain signals do not queue */
+        }
+    }
+    if (place == INFO_COUNT) {
+        return;
+    }
+    struct info_record record = {.order = order, .serial = serial, .info = *info};
+    record.checksum = record_sum(&record.checksum, sizeof record);
+    status_t status = rt_stage(ps->server, &ps->vault->infos[place], &record, sizeof record);
+    CHECK(status == STATUS_OK);
+    table_commit(ps);
+}
+
+/* Signals that do nothing unless they are caught. */
+static bool ignored_by_default(uint32_t number) {
+    return number == SIGNAL_CHILD || number == SIGNAL_CONTINUE || number == 23 || number == 28;
+}
+
+/* Can the slot's process be sent this? *out: its handle. */
+static bool can_send(struct processes *_Nonnull ps, uint32_t slot, uint32_t number,
+                     handle_t *_Nonnull out) {
+    return number != 0 && number <= SIGNAL_LIMIT && slot_at(ps, slot)->pid != 0 &&
+           slot_at(ps, slot)->state != STATE_ZOMBIE && slot_process(ps, slot, out) == STATUS_OK;
+}
+
+/* Makes a signal pending that neither kills, stops nor continues by itself. */
+static void signal_post(struct processes *_Nonnull ps, uint32_t slot,
+                        const struct process_signal_info *_Nonnull info) {
+    handle_t process = HANDLE_NONE;
+    uint32_t number = info->number;
+    if (!can_send(ps, slot, number, &process)) {
+        return;
+    }
+    struct process_signal_page *page = slot_signals(ps, slot);
+    if (page == nullptr) {
+        return;
+    }
+    uint64_t bit = UINT64_C(1) << (number - 1);
+    uint64_t caught = __atomic_load_n(&page->caught, __ATOMIC_SEQ_CST);
+    uint64_t ignored = __atomic_load_n(&page->ignored, __ATOMIC_SEQ_CST);
+    if ((ignored & bit) != 0) {
+        return;
+    }
+    keep_info(ps, slot, info);
+    if ((SIGNAL_STOPS & bit) != 0) {
+        uint64_t go = UINT64_C(1) << (SIGNAL_CONTINUE - 1);
+        __atomic_fetch_and(&page->pending, ~go, __ATOMIC_SEQ_CST);
+    }
+    __atomic_fetch_or(&page->pending, bit, __ATOMIC_SEQ_CST);
+    if ((caught & bit) != 0 || !ignored_by_default(number)) {
+        (void)rt_thread_control(process, THREAD_KICK);
+    }
+}
+
 static void set_stopped(struct processes *_Nonnull ps, uint32_t slot, uint32_t number) {
     handle_t process = HANDLE_NONE;
     struct slot_record *record = slot_edit(ps, slot);
@@ -69,48 +136,16 @@ void parent_tell(struct processes *_Nonnull ps, uint32_t child) {
                                            .uid = principal_at(ps, record->principal)->uid,
                                            .status = stopped ? (int32_t)record->stop_signal
                                                              : SIGNAL_CONTINUE};
-        signal_send(ps, parent, &info);
+        signal_post(ps, parent, &info);
     }
     waiters_look(ps, parent);
-}
-
-/* Keeps the siginfo of a signal until it is taken; a full table loses the details only. */
-static void keep_info(struct processes *_Nonnull ps, uint32_t slot,
-                      const struct process_signal_info *_Nonnull info) {
-    uint64_t serial = slot_at(ps, slot)->serial;
-    uint64_t order = 1;
-    uint32_t place = INFO_COUNT;
-    for (uint32_t i = 0; i < INFO_COUNT; i++) {
-        const struct info_record *there = &ps->vault->infos[i];
-        order = MAX(order, there->order + 1);
-        place = place == INFO_COUNT && there->order == 0 ? i : place;
-        bool queues = info->number >= 32;
-        if (there->order != 0 && there->serial == serial && there->info.number == info->number &&
-            !queues) {
-            return; /* it is pending already: plain signals do not queue */
-        }
-    }
-    if (place == INFO_COUNT) {
-        return;
-    }
-    struct info_record record = {.order = order, .serial = serial, .info = *info};
-    record.checksum = record_sum(&record.checksum, sizeof record);
-    status_t status = rt_stage(ps->server, &ps->vault->infos[place], &record, sizeof record);
-    CHECK(status == STATUS_OK);
-    table_commit(ps);
-}
-
-/* Signals that do nothing unless they are caught. */
-static bool ignored_by_default(uint32_t number) {
-    return number == SIGNAL_CHILD || number == SIGNAL_CONTINUE || number == 23 || number == 28;
 }
 
 void signal_send(struct processes *_Nonnull ps, uint32_t slot,
                  const struct process_signal_info *_Nonnull info) {
     handle_t process = HANDLE_NONE;
     uint32_t number = info->number;
-    if (number == 0 || number > SIGNAL_LIMIT || slot_at(ps, slot)->pid == 0 ||
-        slot_at(ps, slot)->state == STATE_ZOMBIE || slot_process(ps, slot, &process) != STATUS_OK) {
+    if (!can_send(ps, slot, number, &process)) {
         return;
     }
     if (number == SIGNAL_KILL) {
@@ -126,25 +161,7 @@ void signal_send(struct processes *_Nonnull ps, uint32_t slot,
     if (number == SIGNAL_CONTINUE) {
         set_continued(ps, slot);
     }
-    struct process_signal_page *page = slot_signals(ps, slot);
-    if (page == nullptr) {
-        return;
-    }
-    uint64_t bit = UINT64_C(1) << (number - 1);
-    uint64_t caught = __atomic_load_n(&page->caught, __ATOMIC_SEQ_CST);
-    uint64_t ignored = __atomic_load_n(&page->ignored, __ATOMIC_SEQ_CST);
-    if ((ignored & bit) != 0) {
-        return;
-    }
-    keep_info(ps, slot, info);
-    if ((SIGNAL_STOPS & bit) != 0) {
-        uint64_t go = UINT64_C(1) << (SIGNAL_CONTINUE - 1);
-        __atomic_fetch_and(&page->pending, ~go, __ATOMIC_SEQ_CST);
-    }
-    __atomic_fetch_or(&page->pending, bit, __ATOMIC_SEQ_CST);
-    if ((caught & bit) != 0 || !ignored_by_default(number)) {
-        (void)rt_thread_control(process, THREAD_KICK);
-    }
+    signal_post(ps, slot, info);
 }
 
 /* Is the slot among those that a kill means? */
@@ -211,8 +228,17 @@ HANDLER(take_signal) {
             oldest = i;
         }
     }
+    struct process_signal_page *page = slot_signals(ps, self);
     out->info = (struct process_signal_info){};
     if (oldest == INFO_COUNT) {
+        /* Pending without a siginfo of its own (there was no room, or an earlier instance cleared
+         * it already): the bare signal. */
+        uint64_t bits =
+            page == nullptr ? 0 : __atomic_load_n(&page->pending, __ATOMIC_SEQ_CST) & in->wanted;
+        if (bits != 0) {
+            out->info.number = (uint32_t)__builtin_ctzll(bits) + 1;
+            __atomic_fetch_and(&page->pending, ~(bits & (0 - bits)), __ATOMIC_SEQ_CST);
+        }
         return STATUS_OK;
     }
     out->info = ps->vault->infos[oldest].info;
@@ -221,9 +247,9 @@ HANDLER(take_signal) {
         more = more || (i != oldest && there->order != 0 && there->serial == serial &&
                         there->info.number == out->info.number);
     }
-    struct process_signal_page *page = slot_signals(ps, self);
-    if (more && page != nullptr) { /* a queued one of the same number stays pending */
-        __atomic_fetch_or(&page->pending, UINT64_C(1) << (out->info.number - 1), __ATOMIC_SEQ_CST);
+    if (page != nullptr && !more) { /* else a queued one of the same number stays pending */
+        __atomic_fetch_and(&page->pending, ~(UINT64_C(1) << (out->info.number - 1)),
+                           __ATOMIC_SEQ_CST);
     }
     struct info_record none = {};
     return rt_stage(ps->server, &ps->vault->infos[oldest], &none, sizeof none);

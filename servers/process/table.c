@@ -318,9 +318,8 @@ void table_share(struct processes *_Nonnull ps) {
         }
         rt_handle_close(memory);
     }
-    ps->shared = (struct process_table_slot(*)[PROCESS_COUNT])(uintptr_t)tables[0].address;
-    ps->principals =
-        (struct process_principal_entry(*)[PRINCIPAL_COUNT])(uintptr_t)tables[1].address;
+    ps->shared = rt_pointer(tables[0].address);
+    ps->principals = rt_pointer(tables[1].address);
 }
 
 void table_rebuild(struct processes *_Nonnull ps) {

@@ -19,7 +19,7 @@ static void read_principals(struct vfs *_Nonnull vfs) {
         return;
     }
     vfs->principal_count = (size_t)(info.content_size / sizeof(struct process_principal_entry));
-    vfs->principals = (const struct process_principal_entry *)(uintptr_t)address;
+    vfs->principals = rt_pointer(address);
     rt_handle_close(processes);
     rt_handle_close(table);
 }
@@ -41,7 +41,7 @@ struct vfs *_Nonnull vfs_start(struct rt_server *_Nonnull server) {
         rt_log(server, "no state: status %d", (int)status);
         rt_exit(RT_EXIT_START);
     }
-    struct vfs *vfs = (struct vfs *)(uintptr_t)address;
+    struct vfs *vfs = rt_pointer(address);
     vfs->server = server;
     vfs->vault = (const struct vfs_vault *)SOME(server->vault_data);
     server->state = vfs;

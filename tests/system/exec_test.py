@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
-NEEDED = ("kernel/arch/x86_64/kernel.ld", "servers/supervisor", "posix/posix.ld")
+NEEDED = ("kernel/arch/x86_64/kernel.ld", "servers/supervisor", "posix/posix.ld", "servers/tty")
 SKIPPED = 77
 
 

@@ -124,7 +124,7 @@ static void read_principals(struct ramfs *_Nonnull fs) {
         return;
     }
     fs->principal_count = (size_t)(size / sizeof(struct process_principal_entry));
-    fs->principals = (const struct process_principal_entry *)(uintptr_t)address;
+    fs->principals = rt_pointer(address);
     rt_handle_close(processes);
     rt_handle_close(table);
 }
@@ -142,7 +142,7 @@ struct ramfs *_Nonnull ramfs_start(struct rt_server *_Nonnull server) {
                (unsigned)(server->vault_size / PAGE_SIZE));
         rt_exit(RT_EXIT_START);
     }
-    struct ramfs *fs = (struct ramfs *)(uintptr_t)address;
+    struct ramfs *fs = rt_pointer(address);
     fs->server = server;
     fs->vault = (const struct ramfs_vault *)SOME(server->vault_data);
     server->state = fs;

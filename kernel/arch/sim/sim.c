@@ -320,11 +320,37 @@ static void await_turn(struct sim_thread *_Nonnull host) {
     sim_cpu = host->cpu;
 }
 
+/* Enters what a program has just mapped, where that needs no pager: a fault runs the kernel inside
+ * a signal handler, which the race detector does not like, so there should be few. */
+static void enter_mapped(struct thread *_Nonnull thread, uint64_t address, uint64_t length) LOCKED {
+    enum { ENTER_LIMIT = 256 * PAGE_SIZE };
+    struct space *space = thread->process->space;
+    for (uint64_t at = address; space != nullptr && at < address + length && length <= ENTER_LIMIT;
+         at += PAGE_SIZE) {
+        const struct mapping *mapping = space_find(SOME(space), at);
+        if (mapping == nullptr || mapping->memory == nullptr ||
+            mapping->memory->parent != nullptr ||
+            (mapping->memory->flags & (MEMORY_PAGER | MEMORY_FILE)) != 0) {
+            return;
+        }
+        struct space_fault fault = {};
+        uint64_t physical = 0;
+        uint32_t access = mapping->protection & (PROTECT_READ | PROTECT_WRITE);
+        if (space_resolve(SOME(space), at, access, &physical, &fault) != STATUS_OK) {
+            return; /* the program will find out */
+        }
+    }
+}
+
 static void *run_host_thread(void *argument) {
     struct sim_thread *host = argument;
     sim_self = host;
     if (sigsetjmp(host->end, 1) == 0) {
         await_turn(host);
+        kernel_lock_acquire();
+        enter_mapped(SOME(host->thread), host->page,
+                     host->thread->has_staging ? 2 * PAGE_SIZE : PAGE_SIZE);
+        kernel_lock_release();
         const struct frame *frame = &host->thread->frame;
         sim_program_t program = (sim_program_t)frame->entry; /* NOLINT */
         program(frame->argument, frame->argument2);
@@ -492,6 +518,10 @@ void sim_syscall(struct syscall_registers *_Nonnull registers) NO_TSA {
     do {
         thread->frame.restart = false;
         syscall_dispatch(cpu_current());
+        if (registers->number == SYS_MAP && registers->a == 0 &&
+            thread->frame.call.number == STATUS_OK) {
+            enter_mapped(thread, thread->frame.call.words[0], registers->words[0]);
+        }
         leave(self);
     } while (thread->frame.restart);
     *registers = thread->frame.call;
