@@ -38,7 +38,8 @@ lattice_status_t space_promise(struct lattice *fs, struct dataset *dataset, uint
     /* Each dirty granule may also need two leaves' worth of extents. */
     uint32_t metadata = 2u * NODE_BLOCKS * fs->super.node_copies;
     for (uint32_t attempt = 0; attempt < 4; attempt++) {
-        uint64_t needed = segments_reserve_blocks(fs, 32) + space_promised(fs) + blocks + metadata;
+        uint64_t needed =
+            space_reserve_blocks(fs, SPACE_ORDINARY) + space_promised(fs) + blocks + metadata;
         if (fs->segments.free_blocks >= needed) {
             dataset->reserved_blocks += blocks + metadata;
             *out_promised = blocks + metadata;

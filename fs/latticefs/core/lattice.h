@@ -138,6 +138,8 @@ struct lattice {
     struct work_buffer *stored_buffer; /* compressed or encrypted content */
 };
 
+/* The free blocks that operations of this class leave alone. */
+uint64_t space_reserve_blocks(const struct lattice *fs, enum space_class space);
 /* Opens an operation that makes at most `changes` tree changes and emits at most `log_bytes` of
  * values. After this, and after looking up every key that it will change, the operation cannot fail
  * for want of memory or space. Errors: LATTICE_ABORTED, LATTICE_READ_ONLY, LATTICE_NO_SPACE,

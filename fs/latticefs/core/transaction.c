@@ -11,6 +11,7 @@ enum {
     COMMIT_RETRIES = 3, /* commits that free what was dropped before, when space is short */
     CHANGE_KILLS = 2 * DEPTH_MAX + 4,
     STASH_FRAMES = 12,
+    DELETE_CHANGES_MAX = 10, /* of a step of removing, resizing or deleting a file */
 };
 
 void *_Nullable memory_take(struct lattice *fs, size_t size) {
@@ -41,6 +42,18 @@ static unsigned space_divisor(enum space_class space) {
     return 1;
 }
 
+/* What changes take at most if each copies and splits a path, and one writes a record. */
+static uint64_t changes_worst_blocks(const struct lattice *fs, uint32_t changes) {
+    return (uint64_t)changes * NODE_BLOCKS * fs->super.node_copies * 4 + RECORD_BLOCKS_MAX;
+}
+
+/* A fraction alone is less than one deletion takes where the pool is small, so ordinary changes
+ * leave that much on top. */
+uint64_t space_reserve_blocks(const struct lattice *fs, enum space_class space) {
+    uint64_t deletion = space == SPACE_ORDINARY ? changes_worst_blocks(fs, DELETE_CHANGES_MAX) : 0;
+    return segments_reserve_blocks(fs, space_divisor(space)) + deletion;
+}
+
 static uint64_t reserved_blocks(const struct lattice *fs) {
     uint64_t sum = 0;
     for (struct dataset *_Nullable at = fs->datasets; at != nullptr; at = SOME(at)->next) {
@@ -51,8 +64,8 @@ static uint64_t reserved_blocks(const struct lattice *fs) {
 
 /* Whether the reserve of the class stays whole if each change copies and splits a path. */
 static bool space_suffices(const struct lattice *fs, enum space_class space, uint32_t changes) {
-    uint64_t worst = (uint64_t)changes * NODE_BLOCKS * fs->super.node_copies * 4 + 64;
-    uint64_t reserve = segments_reserve_blocks(fs, space_divisor(space));
+    uint64_t worst = changes_worst_blocks(fs, changes);
+    uint64_t reserve = space_reserve_blocks(fs, space);
     uint64_t promised = space == SPACE_ORDINARY ? reserved_blocks(fs) : 0;
     return fs->segments.free_quads * NODE_BLOCKS >= reserve + worst &&
            fs->segments.free_blocks >= reserve + worst + promised;

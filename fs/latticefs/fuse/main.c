@@ -541,7 +541,7 @@ static void do_readdir(fuse_req_t request, fuse_ino_t directory, size_t size, of
 static void do_statfs(fuse_req_t request, fuse_ino_t object) {
     struct mount *mount = enter(request);
     struct lattice *fs = mount->fs;
-    uint64_t reserve = segments_reserve_blocks(fs, 32) + mount->dataset->reserved_blocks;
+    uint64_t reserve = space_reserve_blocks(fs, SPACE_ORDINARY) + mount->dataset->reserved_blocks;
     uint64_t available =
         fs->segments.free_blocks > reserve ? fs->segments.free_blocks - reserve : 0;
     struct statvfs facts = {.f_bsize = BLOCK_SIZE,

@@ -125,7 +125,7 @@ static int do_list(struct lattice *fs, const char *const *arguments) {
 
 static int do_df(struct lattice *fs, const char *const *arguments) {
     (void)arguments;
-    uint64_t reserve = segments_reserve_blocks(fs, 32);
+    uint64_t reserve = space_reserve_blocks(fs, SPACE_ORDINARY);
     uint64_t free_blocks = fs->segments.free_blocks;
     printf("total\t%" PRIu64 " KiB\nused\t%" PRIu64 " KiB\navailable\t%" PRIu64 " KiB\n",
            fs->segments.total_blocks * 4, (fs->segments.total_blocks - free_blocks) * 4,
