@@ -99,7 +99,7 @@ struct processes *_Nonnull process_start(struct rt_server *_Nonnull server) {
                (unsigned)(server->vault_size / PAGE_SIZE));
         rt_exit(RT_EXIT_START);
     }
-    struct processes *ps = (struct processes *)(uintptr_t)address;
+    struct processes *ps = rt_pointer(address);
     ps->server = server;
     ps->vault = (const struct process_vault *)SOME(server->vault_data);
     ps->domain = domain;

@@ -252,7 +252,7 @@ struct process_signal_page *_Nullable slot_signals(struct processes *_Nonnull ps
             rt_handle_close(memory);
         }
         if (status == STATUS_OK) {
-            cache->signals = (struct process_signal_page *)(uintptr_t)address;
+            cache->signals = rt_pointer(address);
         }
     }
     return cache->signals;

@@ -260,8 +260,7 @@ void archive_unpack(struct ramfs *_Nonnull fs) {
         status =
             status == STATUS_OK ? rt_map(0, 0, length, image, 0, PROTECT_READ, &address) : status;
         if (status == STATUS_OK) {
-            struct archive archive =
-                find_archive(fs, rt_pointer(address), info.content_size);
+            struct archive archive = find_archive(fs, rt_pointer(address), info.content_size);
             unpack(&archive);
             status = rt_unmap(0, address, length);
         }
