@@ -94,6 +94,7 @@ ANALYSED := $(call objects,kernel,$(KERNEL_SOURCES)) $(call objects,server,$(cal
 ANALYSED := $(sort $(patsubst %.c.o,%.c.analysed,$(filter %.c.o,$(ANALYSED))))
 # Fixed addresses are the kernel's trade; casts from numbers are for `check banned` to judge.
 ANALYSER_kernel := -Xclang -analyzer-disable-checker -Xclang core.FixedAddressDereference
+ANALYSER_posix := $(ANALYSER_kernel)
 define analyse_rule
 $$(DIR_$(1))/%.c.analysed: %.c host/build/flags.mk | $$$$(call generated_for,$$$$*)
 	$$(call say,ANALYSE,$$<)

@@ -369,7 +369,7 @@ void family_ended(struct processes *_Nonnull ps, uint32_t slot, int64_t code, ui
         if (ps->waiters[i].token != 0 && ps->waiters[i].fork && ps->waiters[i].slot == slot) {
             struct rt_reply reply = rt_reply_for(ps->server, ps->waiters[i].token);
             process_fork_reply(&reply, &(struct process_fork_out){.pid = before.pid});
-            status = rt_answer(ps->server, &reply);
+            (void)rt_answer(ps->server, &reply); /* gone: nobody waits any more */
             ps->waiters[i].token = 0;
         }
     }
@@ -424,8 +424,8 @@ static bool reconcile_one(struct processes *_Nonnull ps, const struct child_entr
         rt_object_create(OBJECT_PROCESS, ps->domain, 0, 0, child->tag, 0, &process) != STATUS_OK) {
         return false; /* its fork comes again */
     }
-    status_t status = rt_kill(process, SIGNAL_KILL, EXIT_SIGNAL);
-    status = rt_object_set(process, SET_FORGET, 0, 0);
+    (void)rt_kill(process, SIGNAL_KILL, EXIT_SIGNAL);
+    status_t status = rt_object_set(process, SET_FORGET, 0, 0);
     rt_handle_close(process);
     return status == STATUS_OK; /* else it is dying: its exit is told, and forgotten then */
 }

@@ -72,10 +72,10 @@ static void apply_all(struct processes *_Nonnull ps) {
             family_ended(ps, i, SIGNAL_KILL, EXIT_SIGNAL);
             continue;
         }
-        status_t status = rt_object_set(process, SET_PRINCIPAL, record->principal, 0);
-        status = rt_thread_control(process, record->state == STATE_STOPPED ? THREAD_SUSPEND
-                                                                           : THREAD_CONTINUE);
-        (void)status; /* it may have ended: its exit is among the domain's */
+        /* It may have ended: its exit is among the domain's. */
+        (void)rt_object_set(process, SET_PRINCIPAL, record->principal, 0);
+        (void)rt_thread_control(process,
+                                record->state == STATE_STOPPED ? THREAD_SUSPEND : THREAD_CONTINUE);
     }
 }
 

@@ -221,12 +221,16 @@ bool host_parse_size(const char *text, uint64_t *out) {
 struct lattice *host_open_pool(struct host_devices *devices, const char *paths, bool writable) {
     char *_Nullable copy = strdup(paths);
     char *_Nullable rest = nullptr;
-    for (char *_Nullable path = strtok_r(SOME(copy), ",", &rest); path != nullptr;
+    if (copy == nullptr) {
+        exit(1);
+    }
+    for (char *_Nullable path = strtok_r(copy, ",", &rest); path != nullptr;
          path = strtok_r(nullptr, ",", &rest)) {
         if (!host_device_open(devices, SOME(path), writable, 0)) {
             exit(1);
         }
     }
+    devices->paths = copy; /* the disks' names point into it, to the end */
     struct lattice *_Nullable fs = nullptr;
     struct device_list list = host_device_list(devices);
     lattice_status_t status =

@@ -11,6 +11,7 @@ struct host_device {
 };
 
 struct host_devices {
+    char *_Nullable paths;
     uint32_t count;
     struct host_device data[DISKS_MAX];
 };
