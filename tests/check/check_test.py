@@ -65,7 +65,7 @@ class Words(Seeded):
             self.complains("words", "kernel/bad.c:2")
 
     def test_paths_of_a_machine(self):
-        self.write("docs/good.md", "see /home/user and $HOME/work/ and network/\n")
+        self.write("docs/good.md", "see /home/user and $HOME/" + "work/ and network/\n")
         self.silent("words")
         self.write("docs/bad.md", "see /ho" + "me/alice/src\n")
         self.complains("words", "docs/bad.md:1")
