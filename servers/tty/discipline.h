@@ -4,8 +4,8 @@
  * bytes give the same result on the host, in the simulator and after a restart.
  *
  * Invariants: taken <= line_end <= put and put - taken <= TERMINAL_INPUT, for input; likewise
- * output_taken <= output_put within TERMINAL_OUTPUT. Byte n of a queue lies at n modulo its size.
- * Echo that finds no room is dropped; written bytes that find none wait. */
+ * output_taken <= output_sent <= output_put within TERMINAL_OUTPUT. Byte n of a queue lies at n
+ * modulo its size. Echo that finds no room is dropped; written bytes that find none wait. */
 #include "idl/tty.h"
 #include "lib/base/safe.h"
 
@@ -70,8 +70,8 @@ struct discipline {
     uint8_t reserved;
     uint32_t signals; /* bit n: signal n is to go to the foreground group */
     uint64_t input_put, input_line_end, input_taken;
-    uint64_t output_put, output_taken;
-    uint8_t ends[TERMINAL_INPUT / 8]; /* a bit for each input byte that ends a line */
+    uint64_t output_put, output_sent, output_taken; /* sent: the device may have it already */
+    uint8_t ends[TERMINAL_INPUT / 8];               /* a bit for each input byte that ends a line */
     uint8_t input[TERMINAL_INPUT];
     uint8_t output[TERMINAL_OUTPUT];
 };

@@ -131,6 +131,10 @@ static bool compare_output(struct both *_Nonnull both, uint64_t round) {
                       round, count, expected, both->line.attributes.input,
                       both->line.attributes.output, both->line.attributes.local);
     }
+    for (size_t i = 0; i < count && !same; i++) {
+        (void)fprintf(stderr, "%02x/%02x ", got[i],
+                      both->line.output[(both->line.output_taken + i) % TERMINAL_OUTPUT]);
+    }
     both->line.output_taken = both->line.output_put;
     return same;
 }

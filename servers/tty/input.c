@@ -30,7 +30,11 @@ static void put(struct discipline *_Nonnull line, uint8_t byte, bool ends) {
 /* ---- echo ---- */
 
 static void echo_raw(struct discipline *_Nonnull line, uint8_t byte) {
-    (void)discipline_put_processed(line, byte);
+    if (byte == 0xff) { /* Linux's echo does not process this one */
+        line->column += discipline_put_raw(line, byte) ? 1 : 0;
+    } else {
+        (void)discipline_put_processed(line, byte);
+    }
 }
 
 static void echo(struct discipline *_Nonnull line, uint8_t byte) {
@@ -105,7 +109,8 @@ static void show_erased(struct discipline *_Nonnull line, uint64_t count, bool o
         }
         echo(line, byte);
         for (uint64_t i = 1; i < count; i++) {
-            (void)discipline_put_raw(line, at(line, line->input_put + i));
+            echo_raw(line, at(line, line->input_put + i));
+            line->column -= line->column > 0 ? 1 : 0;
         }
     } else if (one && !local(line, LOCAL_ECHOE)) {
         echo(line, line->attributes.characters[CHARACTER_ERASE]);

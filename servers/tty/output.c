@@ -19,7 +19,7 @@ bool discipline_continues(const struct discipline *_Nonnull line, uint8_t byte) 
 }
 
 static uint8_t to_upper(uint8_t byte) {
-    bool lower = (byte >= 'a' && byte <= 'z') || (byte >= 0xe0 && byte != 0xf7 && byte != 0xff);
+    bool lower = (byte >= 'a' && byte <= 'z') || (byte >= 0xdf && byte != 0xf7);
     return lower ? (uint8_t)(byte - 32) : byte;
 }
 

@@ -70,7 +70,7 @@ void discipline_flush(struct discipline *_Nonnull line, uint32_t queues) {
         line->next_is_literal = 0;
     }
     if ((queues & TTY_QUEUES_OUTPUT) != 0) {
-        line->output_put = line->output_taken;
+        line->output_put = MAX(line->output_sent, line->output_taken);
     }
 }
 
