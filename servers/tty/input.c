@@ -265,10 +265,11 @@ static bool edit(struct discipline *_Nonnull line, uint8_t byte) {
     return true;
 }
 
-static void plain(struct discipline *_Nonnull line, uint8_t byte, bool literal) {
+/* `converted`: a return that became a newline; as on Linux, only that one is not shown as ^J. */
+static void plain(struct discipline *_Nonnull line, uint8_t byte, bool converted) {
     if (local(line, LOCAL_ECHO)) {
         finish_erasing(line);
-        if (byte == '\n' && !literal) {
+        if (byte == '\n' && converted) {
             echo_raw(line, '\n');
         } else {
             echo_typed(line, byte);
@@ -295,7 +296,7 @@ void discipline_type(struct discipline *_Nonnull line, uint8_t byte) {
     }
     if (line->next_is_literal != 0) {
         line->next_is_literal = 0;
-        plain(line, byte, true);
+        plain(line, byte, false);
         return;
     }
     if (line->stopped != 0 && input(line, INPUT_IXON | INPUT_IXANY) &&
@@ -305,6 +306,7 @@ void discipline_type(struct discipline *_Nonnull line, uint8_t byte) {
     if (flow_or_signal(line, byte)) {
         return;
     }
+    bool converted = byte == '\r' && input(line, INPUT_ICRNL);
     if (byte == '\r') {
         if (input(line, INPUT_IGNCR)) {
             return;
@@ -314,6 +316,6 @@ void discipline_type(struct discipline *_Nonnull line, uint8_t byte) {
         byte = '\r';
     }
     if (!local(line, LOCAL_ICANON) || !edit(line, byte)) {
-        plain(line, byte, false);
+        plain(line, byte, converted);
     }
 }
