@@ -77,6 +77,10 @@ static void settings(struct both *_Nonnull both) {
     to.input = some(both, (struct choice){ARRAY_LENGTH(inputs), &inputs[0]});
     to.output = some(both, (struct choice){ARRAY_LENGTH(outputs), &outputs[0]});
     to.local = some(both, (struct choice){ARRAY_LENGTH(locals), &locals[0]}) | LOCAL_NOFLSH;
+    if ((to.local & LOCAL_ECHO) == 0) {
+        to.input &=
+            ~(uint32_t)INPUT_INLCR; /* lines that do not end would show nothing to wait for */
+    }
     to.characters[CHARACTER_EOL] = next(both) % 2 == 0 ? 'q' : 0;
     to.characters[CHARACTER_MIN] = 1;
     EXPECT_EQUAL(ioctl(both->device, GET_SETTINGS, &linux_to), 0);
@@ -148,9 +152,15 @@ static bool compare_input(struct both *_Nonnull both, uint64_t round) {
         if (!reading.ready) {
             return true;
         }
-        struct pollfd wait = {.fd = both->device, .events = POLLIN};
-        (void)poll(&wait, 1, PATIENCE_MS);
-        ssize_t count = read(both->device, &got, size);
+        bool raw = (both->line.attributes.local & LOCAL_ICANON) == 0;
+        ssize_t count = 0;
+        do { /* a raw read may come before all that was typed */
+            struct pollfd wait = {.fd = both->device, .events = POLLIN};
+            (void)poll(&wait, 1, PATIENCE_MS);
+            ssize_t more = read(both->device, bytes_at(&got, (size_t)count), size - (size_t)count);
+            raw = raw && more > 0;
+            count += more;
+        } while (raw && count < (ssize_t)reading.count);
         bool same = count == (ssize_t)reading.count;
         for (size_t i = 0; same && i < reading.count; i++) {
             same = got[i] == discipline_byte(&both->line, i);
