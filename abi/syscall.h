@@ -36,7 +36,8 @@ enum syscall_number : uint32_t {
     SYS_THREAD_START,    /* (thread, entry, stack, argument, thread page address, fs base) */
     SYS_THREAD_EXIT,     /* (clear address, flags): writes 0 to a u32 and wakes its futex; ends the
                             thread, or with THREAD_EXIT_PROCESS and code the process */
-    SYS_THREAD_CONTROL,  /* (thread or 0, operation, arg1, arg2) → value */
+    SYS_THREAD_CONTROL,  /* (thread or 0, operation, arg1, arg2) → value. With another process:
+                            SUSPEND,  CONTINUE and KICK of all its threads */
     SYS_THREAD_RESUME,   /* (area): load all registers from thread page frame[area] */
     /* memory */
     SYS_MAP,     /* (space, address | 0, length, memory, offset, protection | flags) → address */
@@ -50,7 +51,7 @@ enum syscall_number : uint32_t {
     SYS_STREAM_READ,   /* (session, address, length, offset | STREAM_POSITION, flags) → bytes.
                           Blocks on a pager. */
     SYS_STREAM_WRITE,  /* the same; with the session's STREAM_APPEND flag at the end. */
-    SYS_STREAM_SEEK,   /* (session, offset, whence) → position */
+    SYS_STREAM_SEEK,   /* (session, offset, whence) → position. Without a Memory: no end. */
     /* calls */
     SYS_CALL,          /* call.h. Blocks until answered. */
     SYS_REPLY_RECEIVE, /* call.h. Blocks until a packet comes. */

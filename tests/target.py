@@ -8,7 +8,8 @@ Every target has two methods:
 import os
 import subprocess
 import sys
-import tempfile
+
+import sandbox
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BOUND_SECONDS = 60
@@ -28,15 +29,14 @@ class Host:
     def run_programs(self, binaries):
         results = {}
         for key, binary in binaries.items():
-            with tempfile.TemporaryDirectory() as scratch:
-                try:
-                    done = subprocess.run(
-                        [binary], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                        stderr=subprocess.STDOUT, timeout=BOUND_SECONDS, start_new_session=True,
-                        cwd=scratch, check=False, env={"PATH": "/bin:/usr/bin", "HOME": "/"})
-                    results[key] = done.stdout, done.returncode
-                except subprocess.TimeoutExpired as late:
-                    results[key] = late.output or b"", "none (out of time)"
+            try:
+                done = subprocess.run(
+                    sandbox.wrap([binary]), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT, timeout=BOUND_SECONDS, start_new_session=True,
+                    check=False, env={"PATH": "/bin:/usr/bin:/sbin:/usr/sbin", "HOME": "/"})
+                results[key] = done.stdout, done.returncode
+            except subprocess.TimeoutExpired as late:
+                results[key] = late.output or b"", "none (out of time)"
         return results
 
 
@@ -93,8 +93,7 @@ class LinuxGuest:
         import linux_guest
         marks = {key: "/".join(key) for key in binaries}
         files = {f"tests/{marks[key]}": binary for key, binary in binaries.items()}
-        script = "mkdir -p /tmp /dev/pts /dev/shm\nmount -t devpts devpts /dev/pts\n"
-        script += "mount -t tmpfs tmpfs /tmp\n"
+        script = ""
         for mark in marks.values():
             script += f"setsid /tests/{mark} </dev/null 2>&1\necho \"=== {mark} $?\"\n"
         return split_by_marks(linux_guest.run_script(script, files), binaries, marks)

@@ -16,16 +16,7 @@ sys.path[:0] = [HERE, os.path.join(ROOT, "tests"), os.path.join(ROOT, "host/benc
 import cpio  # noqa: E402
 import linux_guest  # noqa: E402
 import posix_program  # noqa: E402
-
-# Linux 6.1 with its best settings, measured once; docs/testing.md.
-REFERENCE = {
-    "getppid": 360, "clock_gettime": 79, "pread_1": 1429, "pread_4k": 1951, "open_close": 5849,
-    "stat": 3692, "pipe_self": 2367, "pipe_rtt_2proc": 12499, "unix_rtt_2proc": 16807,
-    "signal_self": 4120, "fork_exit_wait": 109182, "fork_exec_wait": 249491,
-    "vfork_exec_wait": 174482, "mmap_touch_munmap": 21750, "anon_fault": 4251,
-    "mprotect_pair": 5588, "thread_create_join": 67346, "cond_pingpong": 17373,
-    "ramfs_write_4k": 6831, "ramfs_create_delete": 25500, "boot": 1_600_000_000,
-}
+import rows  # noqa: E402
 
 
 def output():
@@ -58,7 +49,7 @@ def main():
         return 0
     values, failures = measure()
     for name, value in values.items():
-        known = REFERENCE.get(name)
+        known = rows.LINUX_RECORDED.get(name)
         if options.reference and known:
             print(f"{name}\t{value}\t{known}\t{100 * (value - known) / known:+.1f} %")
         else:

@@ -92,13 +92,15 @@ ANALYSED := $(call objects,kernel,$(KERNEL_SOURCES)) $(call objects,server,$(cal
     $(foreach f,$(PROGRAM_FOLDERS),$(PROGRAM_OBJECTS_$(call program_name,$(f)))) $(POSIX_OBJECTS) \
     $(call objects,musl,$(TOOL_SOURCES)) $(call objects,host,$(call within,host) $(call within,fs))
 ANALYSED := $(sort $(patsubst %.c.o,%.c.analysed,$(filter %.c.o,$(ANALYSED))))
+# Fixed addresses are the kernel's trade; casts from numbers are for `check banned` to judge.
+ANALYSER_kernel := -Xclang -analyzer-disable-checker -Xclang core.FixedAddressDereference
 define analyse_rule
 $$(DIR_$(1))/%.c.analysed: %.c host/build/flags.mk | $$$$(call generated_for,$$$$*)
 	$$(call say,ANALYSE,$$<)
 	@mkdir -p $$(@D)
 	$$(quiet)$$(CC) --analyze --analyzer-output text -Xclang -analyzer-werror \
 	    $$(filter-out -fsanitize=kcfi,$$(WARNINGS) $$(FLAGS_VARIANT_$(1))) $$(FOLDER_FLAGS_$(1)_$$(firstword $$(subst /, ,$$<))) \
-	    $$(INCLUDES) $$(FLAGS_$$<) -MMD -MP -MF $$@.d -MT $$@ -o - $$< && touch $$@
+	    $$(ANALYSER_$(1)) $$(INCLUDES) $$(FLAGS_$$<) -MMD -MP -MF $$@.d -MT $$@ -o - $$< && touch $$@
 endef
 $(foreach v,kernel server posix musl host,$(eval $(call analyse_rule,$(v))))
 DEPENDENCY_FILES += $(addsuffix .d,$(ANALYSED))

@@ -37,6 +37,8 @@ MATCHERS = {
 # Which code, compiled how. Ordinary programs (tools, host, tests) are confined by their process.
 VARIANTS = (("kernel", ("kernel/",)), ("server", ("lib/", "servers/", "drivers/")), ("posix", ("posix/",)),
             ("host", ("fs/",)))
+# Folders of code that the lists bind.
+OURS = ("abi/", *(prefix for _, prefixes in VARIANTS for prefix in prefixes))
 LISTS = {"pointer": "unsafe-files.txt", "memory": "memory-files.txt", "no-tsa": "no-tsa-files.txt"}
 BATCH = 24
 NOTE = re.compile(r'^(\S+?):(\d+):(\d+): note: "(base|declaration)" binds here')
@@ -176,7 +178,7 @@ class Judge:
 def textual(tree, judge):
     """What needs no parser: regions, and NO_TSA."""
     for path in tree.ending(".c", ".h"):
-        if path.startswith("tests/check/"):
+        if not path.startswith(OURS):
             continue
         text = tree.read(path)
         lines, wrong = unsafe_lines(text)

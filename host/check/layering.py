@@ -55,7 +55,12 @@ def resolve(tree_files, path, target):
     return beside if beside in tree_files else os.path.normpath(target)
 
 
-def complaint_about(files, path, line):
+def libraries(tree):
+    """file -> headers of Debian's libraries that it alone wraps (library-files.txt)."""
+    return {words[0]: set(words[1:]) for words in (line.split() for line in tree.list_file("library-files.txt"))}
+
+
+def complaint_about(files, wraps, path, line):
     if found := INCLUDE.match(line):
         target = resolve(files, path, found[1])
         layer = layer_of(path)
@@ -64,18 +69,19 @@ def complaint_about(files, path, line):
     elif found := SYSTEM.match(line):
         layer = layer_of(path)
         hosted_part = layer == "fs" and "/core/" not in path and "/server/" not in path
-        if (layer in FREE_LAYERS or layer == "fs") and not hosted_part and found[1] not in FREESTANDING:
+        if (layer in FREE_LAYERS or layer == "fs") and not hosted_part \
+                and found[1] not in FREESTANDING | wraps.get(path, set()):
             return f"freestanding code may not use <{found[1]}>"
     return None
 
 
 def layering(tree):
-    files = set(tree.files)
+    files, wraps = set(tree.files), libraries(tree)
     complaints = []
     for path in tree.ending(".c", ".h", ".S"):
         if layer_of(path) not in USES or on_host(path):
             continue
         for number, line in enumerate(tree.read(path).splitlines(), 1):
-            if text := complaint_about(files, path, line):
+            if text := complaint_about(files, wraps, path, line):
                 complaints.append(f"{path}:{number}: {text}")
     return complaints

@@ -5,8 +5,9 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-for _folder in ("qemu", "exec", "image"):
+for _folder in ("qemu", "exec", "image", "test"):
     sys.path.insert(0, os.path.join(ROOT, "host", _folder))
+import registry  # noqa: E402
 
 # Statuses of ./isotope itself; a command under exec has its own.
 FAILED, USAGE, TIMED_OUT, MACHINE = 1, 2, 124, 125
@@ -26,7 +27,7 @@ def path(*parts):
 
 def make(*targets, profile="release", quiet=True):
     """Builds; what make says is shown only if it fails, or without `quiet`."""
-    line = ["make", "-C", ROOT, f"-j{os.cpu_count()}", f"PROFILE={profile}", *targets]
+    line = registry.make_line(ROOT, f"-j{os.cpu_count()}", f"PROFILE={profile}", *targets)
     done = subprocess.run(line, stdout=subprocess.PIPE if quiet else sys.stderr,
                           stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode != 0:

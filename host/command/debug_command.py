@@ -89,7 +89,7 @@ def program_path(options):
 def main(arguments):
     options = parse(arguments)
     if options.shell:
-        return connect(common.path("build/debug-shell.sock"))
+        return connect(slots.debug_shell())
     program = program_path(options)
     with tempfile.TemporaryDirectory(prefix="isotope-debug-") as folder:
         gdb_socket, console = os.path.join(folder, "gdb"), os.path.join(folder, "console")
@@ -104,7 +104,7 @@ def main(arguments):
         try:
             line = guest.make_machine(options, kernel, used, arguments=("mode=login",), stopped=True,
                                       console=f"socket,path={console},server=on,wait=off",
-                                      debug_shell=common.path("build/debug-shell.sock"),
+                                      debug_shell=slots.debug_shell(),
                                       gdb=f"unix:{gdb_socket},server=on,wait=off").line()
             debugger = gdb_line(kernel, program if program and os.path.exists(program) else None, gdb_socket)
             if options.dry_run:

@@ -32,7 +32,7 @@ def terminal_size():
 def main(arguments):
     options = parse(arguments)
     words = ("mode=login", *terminal_size())
-    shell = common.path("build/debug-shell.sock") if options.profile == "debug" else ""
+    shell = slots.debug_shell() if options.profile == "debug" else ""
     if options.dry_run:
         kernel, image = machine.outputs(options.profile, common.ROOT)
         line = guest.make_machine(options, kernel, image, arguments=words, debug_shell=shell).line()

@@ -10,7 +10,6 @@ import threading
 
 import common
 
-sys.path.insert(0, common.path("host/test"))
 sys.path.insert(0, common.path("host/check"))
 import checks  # noqa: E402
 import registry  # noqa: E402
@@ -40,7 +39,7 @@ def build(tests):
     targets = sorted({target for test in tests for target in test.targets})
     if targets:
         print(f"building {len(targets)} targets", flush=True)
-        subprocess.run(["make", "-C", common.ROOT, "-k", "-s", f"-j{os.cpu_count()}", *targets],
+        subprocess.run(registry.make_line(common.ROOT, "-k", "-s", f"-j{os.cpu_count()}", *targets),
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 
@@ -56,7 +55,7 @@ def end(process):
 def run(test):
     """(status, output)"""
     if test.targets:
-        built = subprocess.run(["make", "-C", common.ROOT, *test.targets], stdout=subprocess.PIPE,
+        built = subprocess.run(registry.make_line(common.ROOT, *test.targets), stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
         if built.returncode != 0:
             return 1, built.stdout

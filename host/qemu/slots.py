@@ -20,6 +20,11 @@ def folder():
     return path
 
 
+def debug_shell():
+    """The socket of the kernel's debug shell of a running guest (short: such paths have a limit)."""
+    return os.path.join(folder(), "debug-shell")
+
+
 def _try_all(files):
     for file in files:
         try:

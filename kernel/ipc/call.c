@@ -50,6 +50,9 @@ static status_t take_handles(struct thread *_Nonnull self,
     for (uint32_t i = 0; i < count; i++) {
         handles[i] = page->call.handles[i];
         struct object *object = nullptr;
+        if (handles[i] == HANDLE_NONE) {
+            continue; /* an optional one that is absent */
+        }
         status_t status =
             handle_find(&self->process->table, handles[i], OBJECT_NONE, RIGHT_TRANSFER, &object);
         for (uint32_t j = 0; j < i && status == STATUS_OK; j++) {
@@ -61,10 +64,14 @@ static status_t take_handles(struct thread *_Nonnull self,
     }
     for (uint32_t i = 0; i < count; i++) {
         struct carried_handle *carried = &request->handles[i];
+        carried->duplicate = HANDLE_NONE;
+        carried->object = nullptr;
+        if (handles[i] == HANDLE_NONE) {
+            continue;
+        }
         status_t status = handle_take(&self->process->table, handles[i], RIGHT_TRANSFER,
                                       &carried->object, &carried->rights);
         CHECK(status == STATUS_OK);
-        carried->duplicate = HANDLE_NONE;
     }
     request->handle_count = count;
     return STATUS_OK;
@@ -239,10 +246,7 @@ static status_t reply(struct thread *_Nonnull self, struct syscall_registers *_N
         return begin_fault_in(request, registers);
     }
     if ((flags & (RECEIVE_HAS_PATCHES | RECEIVE_HAS_HANDLES)) != 0) {
-        status = commit_apply(self, request, flags);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(commit_apply(self, request, flags));
     }
     self->reply_only = (flags & RECEIVE_ONLY_REPLY) != 0;
     complete(self, request, registers);

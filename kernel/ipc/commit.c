@@ -60,32 +60,22 @@ static status_t check_moves(const struct thread *_Nonnull self,
     for (uint32_t i = 0; i < commit->keep_count; i++) {
         const struct keep_move *move = &commit->moves[i];
         struct object *object = nullptr;
-        status_t status = STATUS_OK;
         if (move->operation == KEEP_READY || move->operation == KEEP_FORGET) {
             bool ready = move->operation == KEEP_READY;
-            status = handle_find(&self->process->table, move->handle,
-                                 ready ? OBJECT_SESSION : OBJECT_PROCESS,
-                                 ready ? RIGHT_RECEIVE : RIGHT_MANAGE, &object);
-            if (status != STATUS_OK) {
-                return status;
-            }
+            TRY(handle_find(&self->process->table, move->handle,
+                            ready ? OBJECT_SESSION : OBJECT_PROCESS,
+                            ready ? RIGHT_RECEIVE : RIGHT_MANAGE, &object));
             commit->others[i] = object;
             continue;
         }
-        status = handle_find(&self->process->table, move->keep, OBJECT_KEEP, RIGHT_WRITE, &object);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(handle_find(&self->process->table, move->keep, OBJECT_KEEP, RIGHT_WRITE, &object));
         struct keep *keep = (struct keep *)SOME(object);
         commit->keeps[i] = keep;
         REFUSE(move->slot == 0 || move->slot > keep->slots ||
                    (move->operation != KEEP_PUT && move->operation != KEEP_CLEAR),
                STATUS_OUT_OF_RANGE);
         if (move->operation == KEEP_PUT) {
-            status = check_moved(self, commit, move->handle);
-            if (status != STATUS_OK) {
-                return status;
-            }
+            TRY(check_moved(self, commit, move->handle));
         }
     }
     return STATUS_OK;
@@ -100,6 +90,9 @@ static status_t check_handles(const struct thread *_Nonnull self,
                commit->handle_count > request->reserved_slots,
            STATUS_OUT_OF_HANDLES);
     for (uint32_t i = 0; i < commit->handle_count; i++) {
+        if (commit->handles[i] == HANDLE_NONE) {
+            continue; /* an optional one that is absent */
+        }
         status_t status = check_moved(self, commit, commit->handles[i]);
         if (status != STATUS_OK) {
             return status;
@@ -179,6 +172,12 @@ static void apply_handles(struct thread *_Nonnull self, struct request *_Nonnull
     for (uint32_t i = 0; i < commit->handle_count; i++) {
         struct object *object = nullptr;
         uint32_t rights = 0;
+        if (commit->handles[i] == HANDLE_NONE) {
+            if (client != nullptr) {
+                SOME(client->page)->call.handles[i] = HANDLE_NONE;
+            }
+            continue;
+        }
         status_t status = handle_take(&self->process->table, commit->handles[i], RIGHT_TRANSFER,
                                       &object, &rights);
         CHECK(status == STATUS_OK);

@@ -174,11 +174,15 @@ static uint32_t give_duplicates(struct request *_Nonnull request,
     struct thread_page *page = SOME(server->page);
     for (uint32_t i = 0; i < request->handle_count; i++) {
         struct carried_handle *carried = &request->handles[i];
+        page->received.handles[i] = HANDLE_NONE;
+        if (carried->object == nullptr) {
+            continue; /* an optional one that is absent */
+        }
+        server->receive_slots--;
         carried->duplicate =
             handle_insert_reserved(&server->process->table, SOME(carried->object), carried->rights);
         page->received.handles[i] = carried->duplicate;
     }
-    server->receive_slots -= request->handle_count;
     return request->handle_count;
 }
 
@@ -345,7 +349,9 @@ void request_answer(struct request *_Nonnull request, status_t status) {
     bool back = request->order == 0;
     for (uint32_t i = 0; back && i < request->handle_count; i++) {
         struct carried_handle *carried = &request->handles[i];
-        if (client->process->table.reserved > 0 && request->reserved_slots > 0) {
+        SOME(client->page)->call.handles[i] = HANDLE_NONE;
+        if (carried->object != nullptr && client->process->table.reserved > 0 &&
+            request->reserved_slots > 0) {
             request->reserved_slots--;
             SOME(client->page)->call.handles[i] = handle_insert_reserved(
                 &client->process->table, SOME(carried->object), carried->rights);

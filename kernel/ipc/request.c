@@ -18,6 +18,10 @@ status_t request_create(struct domain *_Nonnull domain, enum request_kind kind,
         return status;
     }
     struct request *request = SOME(memory);
+    if (slab_request_number(request) > TOKEN_NUMBER_MASK) {
+        slab_free(SLAB_REQUEST, domain, request); /* beyond what a token can name */
+        return STATUS_OUT_OF_MEMORY;
+    }
     uint64_t generation = request->generation;
     *request = (struct request){.generation = generation, .kind = kind, .domain = domain};
     object_reference(&domain->object);

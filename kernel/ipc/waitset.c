@@ -363,6 +363,10 @@ status_t waitset_bind(struct waitset *_Nonnull waitset, struct object *_Nonnull 
         binding_free(SOME(binding));
         return STATUS_OK;
     }
+    /* An endpoint is handed over when its old server has ended, never before (docs/models.md, 16).
+     */
+    REFUSE(binding == nullptr && object->type == OBJECT_ENDPOINT && !list_empty(&source->bindings),
+           STATUS_BUSY);
     if (binding == nullptr) {
         status_t status = check_nesting(waitset, object);
         void *memory = nullptr;
@@ -506,10 +510,7 @@ status_t waitset_wait_list(struct thread *_Nonnull self, uint64_t address, uint6
     REFUSE((flags & WAIT_NO_WAIT) != 0, STATUS_WOULD_BLOCK);
     REFUSE(kick_refuses(self, flags), STATUS_CANCELLED);
     if (self->poll_waitset == nullptr) {
-        status = waitset_create(self->process->object.domain, &self->poll_waitset);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(waitset_create(self->process->object.domain, &self->poll_waitset));
     }
     struct waitset *waitset = SOME(self->poll_waitset);
     status = visit_items(self, waitset, address, count, &ready);

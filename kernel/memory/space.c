@@ -210,15 +210,9 @@ status_t space_map(struct space *_Nonnull space, uint64_t address, uint64_t leng
     if (at == 0 && !fixed) {
         REFUSE(length == 0 || (length & (PAGE_SIZE - 1)) != 0 || length > space->end,
                STATUS_BAD_ARGUMENT);
-        status = choose_address(space, length, &at);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(choose_address(space, length, &at));
     }
-    status = check_range(space, at, length);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(check_range(space, at, length));
     struct mapping *there = mapping_from(space, at);
     if (there != nullptr && there->node.key < at + length) {
         REFUSE((flags & MAP_NO_REPLACE) != 0, STATUS_EXISTS);
@@ -252,10 +246,7 @@ status_t space_protect(struct space *_Nonnull space, uint64_t address, uint64_t 
         covered = mapping_end(SOME(mapping));
     }
     REFUSE(covered < address + length, STATUS_BAD_ADDRESS);
-    status = isolate_range(space, address, length);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(isolate_range(space, address, length));
     for (struct mapping *mapping = mapping_from(space, address);
          mapping != nullptr && mapping->node.key < address + length;
          mapping = mapping_of(tree_next(&mapping->node))) {

@@ -129,13 +129,15 @@ status_t stream_write(struct thread *_Nonnull self, struct session *_Nonnull ses
                       struct syscall_registers *_Nonnull registers) {
     REFUSE(session->memory == nullptr, STATUS_BAD_ARGUMENT);
     struct memory *memory = SOME(session->memory);
+    bool entered = memory->writer != self;
     status_t status = take_writer(self, memory);
     if (status != STATUS_OK) {
         return status;
     }
     stream_begin(self);
     bool at_position = registers->words[1] == STREAM_POSITION;
-    if (at_position && self->stream_done == 0 && (session->flags & SESSION_APPEND) != 0) {
+    if (at_position && entered && (session->flags & SESSION_APPEND) != 0) {
+        /* Each time it enters the slot: others may have appended while it waited outside. */
         session->position = memory->content_size;
     }
     uint64_t start = at_position ? session->position : registers->words[1] + self->stream_done;
@@ -178,7 +180,9 @@ status_t stream_write(struct thread *_Nonnull self, struct session *_Nonnull ses
 
 status_t stream_seek(struct session *_Nonnull session, uint64_t offset, uint64_t whence,
                      uint64_t *_Nonnull out) {
-    REFUSE(session->memory == nullptr || whence > 2, STATUS_BAD_ARGUMENT);
+    /* A session without a Memory has a position too: a directory's, which its client keeps there.
+     */
+    REFUSE(whence > 2 || (whence == 2 && session->memory == nullptr), STATUS_BAD_ARGUMENT);
     uint64_t base = whence == 0   ? 0
                     : whence == 1 ? session->position
                                   : session->memory->content_size;

@@ -159,10 +159,7 @@ static status_t clone_parts(struct process *_Nonnull source, struct thread *_Non
         return status;
     }
     struct thread *made = nullptr;
-    status = thread_create(child, caller->priority, caller->has_staging, &made);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(thread_create(child, caller->priority, caller->has_staging, &made));
     struct thread *thread = SOME(made);
     status = thread_copy_page(thread, caller);
     if (status == STATUS_OK) {

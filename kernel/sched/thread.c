@@ -343,7 +343,7 @@ void thread_finish(struct thread *_Nonnull thread) {
     if (started) {
         list_remove(&thread->process_link);
         process->thread_count--;
-        if (process->space != nullptr && thread->page_address != 0 && process->thread_count > 0) {
+        if (process->space != nullptr && thread->page_address != 0) {
             space_forget_page(SOME(process->space), thread->page_address);
         }
         process_thread_gone(process);

@@ -147,9 +147,29 @@ static status_t control_other(struct thread *_Nonnull self, struct thread *_Nonn
     }
 }
 
+/* All threads of a process at once: what `process` needs to stop, continue and signal one. */
+static status_t control_process(struct process *_Nonnull process, uint64_t operation) LOCKED {
+    REFUSE(operation != THREAD_SUSPEND && operation != THREAD_CONTINUE && operation != THREAD_KICK,
+           STATUS_BAD_ARGUMENT);
+    LIST_FOR(thread, &process->threads, struct thread, process_link) {
+        if (operation == THREAD_SUSPEND && thread->suspended == 0) {
+            thread_suspend(thread); /* once, so that a repetition changes nothing */
+        } else if (operation == THREAD_CONTINUE) {
+            thread_continue(thread);
+        } else if (operation == THREAD_KICK) {
+            thread_kick(thread);
+        }
+    }
+    return STATUS_OK;
+}
+
 status_t sys_thread_control(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r) {
     struct thread *thread = self;
     if (r->a != 0) {
+        FIND(any, r->a, OBJECT_NONE, RIGHT_MANAGE);
+        if (SOME(any)->type == OBJECT_PROCESS && any != &self->process->object) {
+            return control_process((struct process *)SOME(any), r->b);
+        }
         FIND(object, r->a, OBJECT_THREAD, RIGHT_MANAGE);
         thread = CONTAINER_OF(SOME(object), struct thread, object);
     }

@@ -9,7 +9,7 @@ static status_t put_handles(struct thread_page *_Nonnull page,
                             const struct rt_call *_Nonnull call) {
     for (uint32_t i = 0; i < call->handle_count; i++) {
         handle_t handle = call->handles[i];
-        if ((call->lend_mask & 1u << i) != 0) {
+        if ((call->lend_mask & 1u << i) != 0 && handle != HANDLE_NONE) {
             status_t status = rt_handle_duplicate(handle, RIGHT_ALL, &handle);
             if (status != STATUS_OK) {
                 for (uint32_t j = 0; j < i; j++) {

@@ -106,6 +106,7 @@ struct rt_request {
     struct rt_reply *_Nonnull reply;      /* the answer, filled by the dispatcher */
     uint64_t token;                       /* names the call when it is answered later */
     uint64_t cookie;                      /* of the session it came by */
+    uint64_t endpoint_serial;             /* of the endpoint it came by; 0: not asked for */
     uint64_t words[CALL_WORDS];
     uint32_t label;
     uint32_t inline_size;

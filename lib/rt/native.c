@@ -117,6 +117,24 @@ status_t rt_thread_start(handle_t thread, uint64_t entry, uint64_t stack, uint64
     return status;
 }
 
+status_t rt_thread_control(handle_t thread_or_process, enum thread_operation operation) {
+    CALL6(SYS_THREAD_CONTROL, thread_or_process, operation, 0, 0, 0, 0);
+    return status;
+}
+
+status_t rt_process_clone(handle_t process, uint64_t token, uint64_t tag, uint32_t flags,
+                          handle_t domain, handle_t *_Nonnull out) {
+    CALL6(SYS_PROCESS_CLONE, process, token, tag, flags, domain, 0);
+    *out = (handle_t)r.words[0];
+    return status;
+}
+
+status_t rt_process_replace(handle_t process, handle_t space, uint64_t entry, uint64_t stack,
+                            uint64_t argument, uint64_t token) {
+    CALL6(SYS_PROCESS_REPLACE, process, space, entry, stack, argument, token);
+    return status;
+}
+
 status_t rt_session_ready(handle_t session, uint32_t clear, uint32_t set) {
     CALL6(SYS_SESSION_READY, session, clear, set, 0, 0, 0);
     return status;

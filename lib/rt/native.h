@@ -14,6 +14,13 @@ static inline uint64_t rt_address(const volatile void *_Nullable pointer) {
     return (uint64_t)(uintptr_t)pointer;
 }
 
+/* The other way: what a system call mapped, as a pointer. */
+UNSAFE_BEGIN
+static inline void *_Nonnull rt_pointer(uint64_t address) {
+    return (void *)(uintptr_t)address;
+}
+UNSAFE_END
+
 status_t rt_handle_duplicate(handle_t handle, uint32_t rights, handle_t *_Nonnull out);
 /* from, to: 0 (this process), a Process or a Keep. */
 status_t rt_handle_move(handle_t from, uint64_t source, handle_t to, uint64_t slot, uint32_t rights,
@@ -41,6 +48,11 @@ status_t rt_memory_scan(handle_t memory, enum scan_operation operation, uint64_t
                         uint64_t *_Nonnull out);
 status_t rt_thread_start(handle_t thread, uint64_t entry, uint64_t stack, uint64_t argument,
                          uint64_t page, uint64_t fs);
+status_t rt_thread_control(handle_t thread_or_process, enum thread_operation operation);
+status_t rt_process_clone(handle_t process, uint64_t token, uint64_t tag, uint32_t flags,
+                          handle_t domain, handle_t *_Nonnull out);
+status_t rt_process_replace(handle_t process, handle_t space, uint64_t entry, uint64_t stack,
+                            uint64_t argument, uint64_t token);
 status_t rt_session_ready(handle_t session, uint32_t clear, uint32_t set);
 status_t rt_event_signal(handle_t event, uint64_t bits);
 status_t rt_timer_set(handle_t event, uint64_t deadline_ns, uint64_t bits, uint64_t period_ns);

@@ -45,18 +45,23 @@ void rt_server_begin(struct rt_server *_Nonnull server, uint64_t mode, uint64_t 
     must(rt_map(0, 0, size, RT_START_HANDLE, 0, PROTECT_READ, &address));
     *server = (struct rt_server){
         .mode = mode,
-        .start = (const struct rt_start *)(uintptr_t)address,
-        .page = (struct thread_page *)(uintptr_t)thread_page,
+        .start = rt_pointer(address),
+        .page = rt_pointer(thread_page),
     };
     must(server->start->version == RT_START_VERSION ? STATUS_OK : STATUS_CORRUPT);
     server->endpoint = rt_start_handle(server, "endpoint");
     server->vault = rt_start_handle(server, "vault");
     server->keep = rt_start_handle(server, "keep");
     must(rt_object_create(OBJECT_WAITSET, 0, 0, 0, 0, 0, &server->waitset));
+    if (server->endpoint != HANDLE_NONE) {
+        struct handle_info info = {};
+        must(rt_object_info(server->endpoint, INFO_HANDLE, &info, sizeof info));
+        server->endpoint_serial = info.serial;
+    }
     if (server->vault != HANDLE_NONE) {
         server->vault_size = server->start->vault_size;
         must(rt_map(0, 0, server->vault_size, server->vault, 0, PROTECT_READ, &address));
-        server->vault_data = (const void *)(uintptr_t)address;
+        server->vault_data = rt_pointer(address);
     }
 }
 
@@ -213,6 +218,7 @@ static void serve_call(struct rt_server *_Nonnull server, const struct rt_servic
         .reply = reply,
         .token = r->token,
         .cookie = r->a,
+        .endpoint_serial = server->endpoint_serial,
         .label = (uint32_t)r->b,
         .inline_size = (uint32_t)(r->b >> 32) & 0xffff,
         .handle_count = (uint32_t)(r->b >> 48) & 0xff,

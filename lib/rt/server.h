@@ -38,6 +38,7 @@ struct rt_server {
     struct thread_page *_Nonnull page;
     void *_Nullable state; /* the server's own */
     handle_t endpoint, waitset, vault, keep;
+    uint64_t endpoint_serial;
     const void *_Nullable vault_data; /* mapped read-only */
     size_t vault_size;
     /* What is staged for the next reply or commit. */

@@ -20,7 +20,7 @@ static void begin(struct supervisor *_Nonnull self, uint64_t mode, uint64_t page
     self->server = (struct rt_server){
         .mode = mode,
         .start = &self->start,
-        .page = (struct thread_page *)(uintptr_t)page,
+        .page = rt_pointer(page),
         .state = self,
         .vault = BOOT_HANDLE_VAULT,
         .keep = BOOT_HANDLE_KEEP,
@@ -29,11 +29,11 @@ static void begin(struct supervisor *_Nonnull self, uint64_t mode, uint64_t page
     self->server.vault_size = (size_t)info.content_size;
     CHECK(self->server.vault_size >= sizeof(struct supervisor_vault));
     must(rt_map(0, 0, info.content_size, BOOT_HANDLE_VAULT, 0, PROTECT_READ, &address));
-    self->server.vault_data = (const void *)(uintptr_t)address;
+    self->server.vault_data = rt_pointer(address);
     must(rt_object_info(BOOT_HANDLE_IMAGE, INFO_MEMORY, &info, sizeof info));
     must(rt_map(0, 0, info.content_size, BOOT_HANDLE_IMAGE, 0, PROTECT_READ, &address));
-    self->image = (struct image_bytes){.size = (size_t)info.content_size,
-                                       .data = (const uint8_t *)(uintptr_t)address};
+    self->image =
+        (struct image_bytes){.size = (size_t)info.content_size, .data = rt_pointer(address)};
     must(rt_object_create(OBJECT_WAITSET, 0, 0, 0, 0, 0, &self->server.waitset));
     must(rt_object_create(OBJECT_EVENT, 0, 0, 0, 0, 0, &self->timer));
     must(rt_bind(self->server.waitset, self->timer, UINT32_MAX, KEY_TIMER, 0));
@@ -130,7 +130,7 @@ void server_main(uint64_t mode, uint64_t thread_page) {
     uint64_t address = 0;
     must(rt_map(0, 0, (sizeof(struct supervisor) + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1), 0,
                 0, PROTECT_READ | PROTECT_WRITE | MAP_PRIVATE, &address));
-    struct supervisor *self = (struct supervisor *)(uintptr_t)address;
+    struct supervisor *self = rt_pointer(address);
     begin(self, mode, thread_page);
     read_manifests(self);
     check_records(self);

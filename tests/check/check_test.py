@@ -80,6 +80,14 @@ class Layering(Seeded):
         self.write("tools/ls/a.c", "#include <stdio.h>\n")
         self.silent("layering")
 
+    def test_a_library_is_wrapped_by_the_files_that_are_listed(self):
+        self.write("host/check/library-files.txt", "fs/x/core/a.c zstd.h # compression\n")
+        self.write("fs/x/core/a.c", "#include <zstd.h>\n")
+        self.silent("layering")
+        self.write("fs/x/core/a.c", "#include <zstd.h>\n#include <stdio.h>\n")
+        self.write("fs/x/core/b.c", "#include <zstd.h>\n")
+        self.complains("layering", "fs/x/core/a.c:2: ", "fs/x/core/b.c:1: ")
+
     def test_everything_else_is_not(self):
         for path, line, part in (("kernel/a.c", '"lib/rt/rt.h"', "kernel may not use lib/rt/rt.h"),
                                  ("abi/a.h", '"lib/base/safe.h"', "abi may not use"),
@@ -268,7 +276,7 @@ class Builds(Seeded):
         self.silent("recursion")
         self.write("kernel/a.c", "int f(int n);\nint g(int n);\n[[gnu::noinline]] int g(int n) {\n    return f(n / 2) + f(n / 3);\n}\n"
                    "[[gnu::noinline]] int f(int n) {\n    return n ? g(n - 1) + 1 : 1;\n}\n")
-        self.complains("recursion", "recursion: f -> g")
+        self.complains("recursion", "recursion: f -> g -> f")
 
     def test_segments(self):
         script = "PHDRS { all PT_LOAD FLAGS(%d); }\nENTRY(f)\nSECTIONS { .text : { KEEP(*(.text .text.*)) } :all /DISCARD/ : { *(.comment .note* .debug* .kcfi*) } }\n"
@@ -290,6 +298,12 @@ class Graph(unittest.TestCase):
         self.assertEqual(builds.cycles({"a": {"b"}, "b": {"c"}, "c": set()}), [])
         self.assertEqual(builds.cycles({"a": {"a"}}), [["a"]])
         self.assertEqual(builds.cycles({"a": {"b", "d"}, "b": {"c"}, "c": {"b"}, "d": {"b"}}), [["b", "c"]])
+
+
+    def test_the_shortest_way_round_is_told(self):
+        graph = {"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": {"b"}}
+        self.assertEqual(builds.shortest_cycle(graph, ["a", "b", "c", "d"]), ["b", "d", "b"])
+        self.assertEqual(builds.shortest_cycle({"a": {"a"}}, ["a"]), ["a", "a"])
 
 
 class Size(Seeded):

@@ -17,6 +17,10 @@ static void test_create(void) {
     fd = check_fd("creat_through_symlink", open("dangling", O_WRONLY | O_CREAT, 0600));
     close(fd);
     check_ok("target_made", access("nowhere", F_OK));
+    check_equal("umask_was", umask(027), 022);
+    close(open("masked", O_RDWR | O_CREAT, 0777));
+    stat("masked", &facts);
+    check_equal("masked", facts.st_mode & 07777, 0750);
     mode_t old = umask(0);
     fd = check_fd("mode_zero", open("none", O_RDWR | O_CREAT, 0));
     check_equal("usable_despite_mode", write(fd, "x", 1), 1);
@@ -26,6 +30,7 @@ static void test_create(void) {
     check_equal("special_bits_kept", facts.st_mode & 07777, 06755);
     close(fd);
     check_equal("umask_answers_old", umask(old), 0);
+    check_equal("umask_set_again", umask(022), 027);
     fd = check_fd("creat", creat("a", 0600));
     char byte;
     check_errno("creat_is_write_only", read(fd, &byte, 1), EBADF);

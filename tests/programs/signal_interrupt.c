@@ -6,6 +6,7 @@
 #include "linux_extra.h"
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
@@ -278,6 +279,90 @@ static void test_no_byte_lost(void) {
     close(ends[0]);
 }
 
+static int wait_fd;
+
+static int blocked_read(void) {
+    char byte;
+    return read(wait_fd, &byte, 1) == 1 ? 0 : 1;
+}
+
+static int blocked_poll(void) {
+    struct pollfd one = {.fd = wait_fd, .events = POLLIN};
+    return poll(&one, 1, -1) == 1 ? 0 : 1;
+}
+
+static int blocked_select(void) {
+    fd_set set;
+    FD_ZERO(&set);
+    FD_SET(wait_fd, &set);
+    return select(wait_fd + 1, &set, nullptr, nullptr, nullptr) == 1 ? 0 : 1;
+}
+
+static int blocked_sleep(void) {
+    struct timespec time = {.tv_nsec = 30000000};
+    struct timespec before;
+    struct timespec after;
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    int answer = nanosleep(&time, nullptr);
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    int64_t slept = (after.tv_sec - before.tv_sec) * 1000000000LL + after.tv_nsec - before.tv_nsec;
+    return answer == 0 && slept >= 30000000 ? 0 : 1;
+}
+
+static int blocked_timed_poll(void) {
+    return poll(nullptr, 0, 30) == 0 ? 0 : 1;
+}
+
+static int blocked_wait(void) {
+    pid_t child = fork();
+    if (child == 0) {
+        char byte;
+        read(wait_fd, &byte, 1);
+        _exit(0);
+    }
+    int status = 0;
+    return waitpid(child, &status, 0) == child ? 0 : 1;
+}
+
+/* Being stopped and continued, without a handler, is not seen by a call that was blocked. */
+static void test_stop_continue(void) {
+    static const struct {
+        const char *name;
+        int (*body)(void);
+    } calls[] = {{"read", blocked_read},
+                 {"poll", blocked_poll},
+                 {"select", blocked_select},
+                 {"nanosleep", blocked_sleep},
+                 {"timed_poll", blocked_timed_poll},
+                 {"waitpid", blocked_wait}};
+    for (size_t i = 0; i < COUNT_OF(calls); i++) {
+        int ends[2];
+        pipe(ends);
+        wait_fd = ends[0];
+        pid_t child = fork();
+        if (child == 0) {
+            close(ends[1]);
+            _exit(calls[i].body());
+        }
+        int status = 0;
+        for (int round = 0; round < 30; round++) {
+            kill(child, SIGSTOP);
+            if (waitpid(child, &status, WUNTRACED) != child || !WIFSTOPPED(status)) {
+                break;
+            }
+            kill(child, SIGCONT);
+            sched_yield();
+        }
+        if (WIFSTOPPED(status)) {
+            write(ends[1], "x", 1);
+            status = child_status(child);
+        }
+        check_exit(calls[i].name, status, 0);
+        close(ends[0]);
+        close(ends[1]);
+    }
+}
+
 int main(int argc, char **argv) {
     static const check_case_t cases[] = {
         {"pipe", test_pipe},
@@ -289,6 +374,7 @@ int main(int argc, char **argv) {
         {"locks", test_locks},
         {"sockets", test_sockets},
         {"no_byte_lost", test_no_byte_lost},
+        {"stop_continue", test_stop_continue},
     };
     return check_main(argc, argv, cases, COUNT_OF(cases));
 }

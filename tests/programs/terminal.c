@@ -158,6 +158,8 @@ static void test_echo(void) {
     open_both();
     write(master, "ab\n", 3);
     check_output("echo", "ab\r\n");
+    char line[8];
+    check_equal("the_line", read(slave, line, sizeof line), 3);
     write(master, "a\x7f", 2);
     check_output("erase_is_rubbed_out", "a\b \b");
     write(master, "\x01", 1);
@@ -168,7 +170,6 @@ static void test_echo(void) {
     write(master, "x\n", 2);
     write(slave, "out\n", 4);
     check_output("output_newline_and_no_echo", "out\r\n");
-    char line[8];
     check_equal("the_unechoed_line", read(slave, line, sizeof line), 2);
     change(0, 0, ECHONL, true);
     write(master, "x\n", 2);

@@ -60,6 +60,8 @@ def run_one(name, opener, record, screens):
                 with open(path, "w", encoding="utf-8") as out:
                     out.write(terminal.screen.text())
                 return
+            if not os.path.exists(path):
+                raise driver.Failed(f"there is no recorded screen {path}")
             with open(path, encoding="utf-8") as wanted:
                 terminal.wait_screen(wanted.read())
 

@@ -37,7 +37,35 @@ struct sim_thread {
     sigjmp_buf end;
     uint64_t page;
     _Atomic bool dead;
+    struct sim_thread *_Nullable next, *_Nullable previous;
 };
+
+/* All of them: one that was just ended or not yet begun when the run is over is no leak. */
+static struct sim_thread *_Nullable all_hosts;
+static pthread_mutex_t all_hosts_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void remember_host(struct sim_thread *_Nonnull host) {
+    pthread_mutex_lock(&all_hosts_lock);
+    host->next = all_hosts;
+    if (all_hosts != nullptr) {
+        all_hosts->previous = host;
+    }
+    all_hosts = host;
+    pthread_mutex_unlock(&all_hosts_lock);
+}
+
+static void forget_host(struct sim_thread *_Nonnull host) {
+    pthread_mutex_lock(&all_hosts_lock);
+    if (host->previous != nullptr) {
+        host->previous->next = host->next;
+    } else {
+        all_hosts = host->next;
+    }
+    if (host->next != nullptr) {
+        host->next->previous = host->previous;
+    }
+    pthread_mutex_unlock(&all_hosts_lock);
+}
 
 enum { WINDOW_COUNT = 64 };
 #define WINDOW_SIZE (256ull << 20)
@@ -304,6 +332,7 @@ static void *run_host_thread(void *argument) {
         sim_syscall(&registers);
     }
     sem_destroy(&host->turn);
+    forget_host(host);
     free(host);
     return nullptr;
 }
@@ -323,6 +352,7 @@ void arch_thread_enter(struct thread *_Nonnull thread, uint64_t entry, uint64_t 
     end_host(thread);
     struct sim_thread *host = calloc(1, sizeof *host);
     CHECK(host != nullptr);
+    remember_host(host);
     thread->frame = (struct frame){.entry = entry, .argument = argument, .argument2 = argument2};
     host->thread = thread;
     host->page = argument2;
@@ -342,9 +372,14 @@ void arch_thread_destroy(struct thread *_Nonnull thread) {
 }
 
 status_t arch_thread_clone(struct thread *_Nonnull to, struct thread *_Nonnull from) {
-    (void)to;
-    (void)from;
-    return STATUS_NOT_SUPPORTED; /* a host thread cannot be copied */
+    /* A host thread cannot be copied. A program that knows so has said in its thread page where its
+     * child begins: runtime[0] is a sim_program_t, runtime[1] its first argument. */
+    const struct thread_page *page = SOME(from->page);
+    if (page->runtime[0] == 0) {
+        return STATUS_NOT_SUPPORTED;
+    }
+    arch_thread_enter(to, page->runtime[0], 0, page->runtime[1], to->page_address);
+    return STATUS_OK;
 }
 
 void arch_thread_restart(struct thread *_Nonnull thread) {

@@ -1,0 +1,43 @@
+#pragma once
+/* The data of files, granule by granule. Nothing is cached here: a front end keeps dirty granules
+ * (granule.c, or the page cache of a server), reserves space when one turns dirty, and stores them
+ * when it collects. */
+#include "inode.h"
+
+#pragma clang assume_nonnull begin
+
+static inline uint32_t granule_size(const struct inode *inode) {
+    return UINT32_C(1) << inode->record_shift;
+}
+
+/* Blocks that a granule may take; the promise that a store makes good. */
+uint32_t granule_blocks(const struct inode *inode);
+/* Promises space for a dirty granule; *out_promised is what to release. Errors: LATTICE_NO_SPACE,
+ * LATTICE_QUOTA. */
+lattice_status_t space_promise(struct lattice *fs, struct dataset *dataset, uint32_t blocks,
+                               uint32_t *out_promised);
+void space_release(struct dataset *dataset, uint32_t blocks);
+
+/* Reads a granule; `to` has granule_size bytes. What was never written is zero, and so is all
+ * beyond the size. */
+lattice_status_t granule_read(struct lattice *fs, struct dataset *dataset, uint64_t object,
+                              const struct inode *inode, uint64_t granule, struct bytes to);
+/* Stores a granule's content in one operation; `size` is the file's size from now on, not below the
+ * present one. `content` must not lie in the file system's own buffers. A granule that is all zero
+ * becomes a hole. Errors: LATTICE_NO_SPACE cannot happen within a promise. */
+lattice_status_t granule_store(struct lattice *fs, struct dataset *dataset, uint64_t object,
+                               uint64_t granule, struct view content, uint64_t size,
+                               int64_t write_time);
+/* Sets the size; what lay beyond it goes, in steps that a crash may interrupt and a mount
+ * completes. The granule that the new size cuts is stored anew at once, so that no stale byte lies
+ * beyond the size. Errors: LATTICE_TOO_LARGE. */
+lattice_status_t file_resize(struct lattice *fs, struct dataset *dataset, uint64_t object,
+                             uint64_t size);
+/* Removes extents that an interrupted shrink left beyond the size. */
+lattice_status_t file_finish_cut(struct lattice *fs, struct dataset *dataset, uint64_t object);
+/* The first byte at or after `offset` that an extent covers (`data`), or that none does.
+ * Errors: LATTICE_NOT_FOUND if there is no data any more. */
+lattice_status_t file_seek(struct lattice *fs, struct dataset *dataset, uint64_t object,
+                           uint64_t offset, bool data, uint64_t *out_offset);
+
+#pragma clang assume_nonnull end

@@ -1,0 +1,452 @@
+/* A small cache of granules; the diagram is in granule.h. */
+#include "granule.h"
+#include "directory.h"
+#include "log.h"
+
+#pragma clang assume_nonnull begin
+
+static uint32_t file_bucket(const struct dataset *dataset, uint64_t object) {
+    return (uint32_t)(((object + dataset->id * 31) * UINT64_C(0x9e3779b97f4a7c15)) >> 40) %
+           GRANULE_BUCKETS;
+}
+
+static uint32_t granule_bucket(const struct open_file *file, uint64_t number) {
+    return (uint32_t)(((file->object * 1021 + number) * UINT64_C(0x9e3779b97f4a7c15)) >> 40) %
+           GRANULE_BUCKETS;
+}
+
+lattice_status_t granules_create(struct lattice *fs,
+                                 struct granule_cache *_Nullable *_Nonnull out) {
+    struct granule_cache *_Nullable cache = memory_take(fs, sizeof(struct granule_cache));
+    if (cache == nullptr) {
+        return LATTICE_NO_MEMORY;
+    }
+    SOME(cache)->fs = fs;
+    SOME(cache)->limit = 512;
+    SOME(cache)->dirty_limit = 256;
+    *out = cache;
+    return LATTICE_OK;
+}
+
+/* ---- files ---- */
+
+static struct open_file *_Nullable file_find(struct granule_cache *cache,
+                                             const struct dataset *dataset, uint64_t object) {
+    struct open_file *_Nullable file = cache->files[file_bucket(dataset, object)];
+    while (file != nullptr && (SOME(file)->object != object || SOME(file)->dataset != dataset)) {
+        file = SOME(file)->next;
+    }
+    return file;
+}
+
+static void file_drop(struct granule_cache *cache, struct open_file *file) {
+    struct open_file *_Nullable *link = &cache->files[file_bucket(file->dataset, file->object)];
+    while (*link != file) {
+        link = &SOME(*link)->next;
+    }
+    *link = file->next;
+    memory_give(cache->fs, file, sizeof *file);
+}
+
+static lattice_status_t cached_file(struct granule_cache *cache, struct dataset *dataset,
+                                    uint64_t object, struct open_file *_Nullable *_Nonnull out) {
+    *out = file_find(cache, dataset, object);
+    if (*out != nullptr) {
+        return LATTICE_OK;
+    }
+    struct inode inode = {};
+    TRY(inode_get(cache->fs, dataset, object, &inode));
+    if (inode_type(&inode) != MODE_FILE) {
+        return inode_type(&inode) == MODE_DIRECTORY ? LATTICE_IS_DIRECTORY : LATTICE_INVALID;
+    }
+    struct open_file *_Nullable taken = memory_take(cache->fs, sizeof(struct open_file));
+    if (taken == nullptr) {
+        return LATTICE_NO_MEMORY;
+    }
+    struct open_file *file = SOME(taken);
+    *file = (struct open_file){.dataset = dataset,
+                               .object = object,
+                               .size = inode.size,
+                               .write_time = inode.write_time,
+                               .record_shift = inode.record_shift,
+                               .next = cache->files[file_bucket(dataset, object)]};
+    cache->files[file_bucket(dataset, object)] = file;
+    *out = file;
+    return LATTICE_OK;
+}
+
+/* ---- granules ---- */
+
+static void queue_add(struct granule_cache *cache, struct granule *granule) {
+    granule->newer = nullptr;
+    granule->older = cache->queue.newest;
+    if (cache->queue.newest != nullptr) {
+        SOME(cache->queue.newest)->newer = granule;
+    } else {
+        cache->queue.oldest = granule;
+    }
+    cache->queue.newest = granule;
+}
+
+static void queue_remove(struct granule_cache *cache, struct granule *granule) {
+    if (granule->newer != nullptr) {
+        SOME(granule->newer)->older = granule->older;
+    } else {
+        cache->queue.newest = granule->older;
+    }
+    if (granule->older != nullptr) {
+        SOME(granule->older)->newer = granule->newer;
+    } else {
+        cache->queue.oldest = granule->newer;
+    }
+}
+
+static struct bytes granule_bytes(const struct granule *granule) {
+    return bytes_of(granule->buffer, granule->size);
+}
+
+static void granule_set_clean(struct granule_cache *cache, struct granule *granule) {
+    if (granule->dirty) {
+        granule->dirty = false;
+        granule->file->dirty--;
+        cache->dirty--;
+        space_release(granule->file->dataset, granule->promised);
+        granule->promised = 0;
+    }
+}
+
+static void granule_drop(struct granule_cache *cache, struct granule *granule) {
+    struct open_file *file = granule->file;
+    struct granule *_Nullable *link = &cache->buckets[granule_bucket(file, granule->number)];
+    granule_set_clean(cache, granule);
+    while (*link != granule) {
+        link = &SOME(*link)->hash_next;
+    }
+    *link = granule->hash_next;
+    queue_remove(cache, granule);
+    file->granules--;
+    cache->count--;
+    memory_give(cache->fs, granule->buffer, granule->size);
+    memory_give(cache->fs, granule, sizeof *granule);
+}
+
+static struct granule *_Nullable granule_find(struct granule_cache *cache,
+                                              const struct open_file *file, uint64_t number) {
+    struct granule *_Nullable granule = cache->buckets[granule_bucket(file, number)];
+    while (granule != nullptr && (SOME(granule)->file != file || SOME(granule)->number != number)) {
+        granule = SOME(granule)->hash_next;
+    }
+    return granule;
+}
+
+static void cache_shrink(struct granule_cache *cache) {
+    struct granule *_Nullable at = cache->queue.oldest;
+    while (cache->count > cache->limit && at != nullptr) {
+        struct granule *granule = SOME(at);
+        at = granule->newer;
+        if (!granule->dirty) {
+            granule_drop(cache, granule);
+        }
+    }
+}
+
+static lattice_status_t granule_load(struct granule_cache *cache, struct open_file *file,
+                                     uint64_t number, struct granule *_Nullable *_Nonnull out) {
+    struct lattice *fs = cache->fs;
+    *out = granule_find(cache, file, number);
+    if (*out != nullptr) {
+        queue_remove(cache, SOME(*out));
+        queue_add(cache, SOME(*out));
+        return LATTICE_OK;
+    }
+    cache_shrink(cache);
+    uint32_t size = UINT32_C(1) << file->record_shift;
+    struct granule *_Nullable granule = memory_take(fs, sizeof(struct granule));
+    struct work_buffer *_Nullable buffer = memory_take(fs, size);
+    lattice_status_t status =
+        granule == nullptr || buffer == nullptr ? LATTICE_NO_MEMORY : LATTICE_OK;
+    struct inode inode = {};
+    if (status == LATTICE_OK) {
+        status = inode_get(fs, file->dataset, file->object, &inode);
+    }
+    if (status == LATTICE_OK) {
+        status =
+            granule_read(fs, file->dataset, file->object, &inode, number, bytes_of(buffer, size));
+    }
+    if (status != LATTICE_OK) {
+        memory_give(fs, granule, sizeof(struct granule));
+        memory_give(fs, buffer, size);
+        return status;
+    }
+    uint32_t bucket = granule_bucket(file, number);
+    *SOME(granule) = (struct granule){.file = file,
+                                      .number = number,
+                                      .buffer = SOME(buffer),
+                                      .size = size,
+                                      .hash_next = cache->buckets[bucket]};
+    cache->buckets[bucket] = granule;
+    queue_add(cache, SOME(granule));
+    file->granules++;
+    cache->count++;
+    *out = granule;
+    return LATTICE_OK;
+}
+
+static lattice_status_t granule_push(struct granule_cache *cache, struct granule *granule) {
+    struct open_file *file = granule->file;
+    struct inode inode = {};
+    TRY(inode_get(cache->fs, file->dataset, file->object, &inode));
+    uint64_t end = (granule->number + 1) << file->record_shift;
+    uint64_t size = MAX(inode.size, MIN(file->size, end));
+    TRY(granule_store(cache->fs, file->dataset, file->object, granule->number,
+                      bytes_view(granule_bytes(granule)), size, file->write_time));
+    granule_set_clean(cache, granule);
+    if (cache->pushed != nullptr) {
+        cache->pushed(cache->observer, file->dataset, file->object, granule->number, size);
+    }
+    return LATTICE_OK;
+}
+
+/* The dirty granule with the lowest number at or above `from`. */
+static struct granule *_Nullable dirty_next(struct granule_cache *cache,
+                                            const struct open_file *file, uint64_t from) {
+    struct granule *_Nullable best = nullptr;
+    for (struct granule *_Nullable at = cache->queue.oldest; at != nullptr; at = SOME(at)->newer) {
+        if (SOME(at)->file == file && SOME(at)->dirty && SOME(at)->number >= from &&
+            (best == nullptr || SOME(at)->number < SOME(best)->number)) {
+            best = at;
+        }
+    }
+    return best;
+}
+
+static lattice_status_t file_push(struct granule_cache *cache, struct open_file *file) {
+    uint64_t from = 0;
+    while (file->dirty > 0) {
+        struct granule *granule = SOME(dirty_next(cache, file, from));
+        TRY(granule_push(cache, granule));
+        from = granule->number + 1;
+    }
+    return LATTICE_OK;
+}
+
+lattice_status_t granules_push(struct granule_cache *cache, struct dataset *dataset,
+                               uint64_t object) {
+    struct open_file *_Nullable file = file_find(cache, dataset, object);
+    return file == nullptr ? LATTICE_OK : file_push(cache, SOME(file));
+}
+
+lattice_status_t granules_push_all(struct granule_cache *cache) {
+    for (uint32_t i = 0; cache->dirty > 0 && i < GRANULE_BUCKETS; i++) {
+        for (struct open_file *_Nullable at = cache->files[i]; at != nullptr; at = SOME(at)->next) {
+            TRY(file_push(cache, SOME(at)));
+        }
+    }
+    return LATTICE_OK;
+}
+
+lattice_status_t granules_sync(struct granule_cache *cache, struct dataset *dataset,
+                               uint64_t object) {
+    TRY(granules_push(cache, dataset, object));
+    return log_sync(cache->fs);
+}
+
+lattice_status_t granules_commit(struct granule_cache *cache) {
+    TRY(granules_push_all(cache));
+    return commit(cache->fs);
+}
+
+/* ---- reading and writing ---- */
+
+lattice_status_t granules_read(struct granule_cache *cache, struct dataset *dataset,
+                               uint64_t object, uint64_t offset, struct bytes to,
+                               size_t *out_read) {
+    struct open_file *_Nullable file = nullptr;
+    *out_read = 0;
+    TRY(cached_file(cache, dataset, object, &file));
+    uint64_t left = offset < SOME(file)->size ? SOME(file)->size - offset : 0;
+    size_t size = (size_t)MIN((uint64_t)to.size, left);
+    uint64_t mask = (UINT64_C(1) << SOME(file)->record_shift) - 1;
+    while (*out_read < size) {
+        struct granule *_Nullable granule = nullptr;
+        uint64_t at = offset + *out_read;
+        size_t start = at & mask;
+        TRY(granule_load(cache, SOME(file), at >> SOME(file)->record_shift, &granule));
+        size_t part = MIN(size - *out_read, SOME(granule)->size - start);
+        bytes_copy(bytes_sub(to, *out_read, part),
+                   bytes_view(bytes_sub(granule_bytes(SOME(granule)), start, part)));
+        *out_read += part;
+    }
+    return LATTICE_OK;
+}
+
+static lattice_status_t granule_make_dirty(struct granule_cache *cache, struct granule *granule) {
+    if (granule->dirty) {
+        return LATTICE_OK;
+    }
+    TRY(space_promise(cache->fs, granule->file->dataset, granule->size / BLOCK_SIZE,
+                      &granule->promised));
+    granule->dirty = true;
+    granule->file->dirty++;
+    cache->dirty++;
+    return LATTICE_OK;
+}
+
+lattice_status_t granules_write(struct granule_cache *cache, struct dataset *dataset,
+                                uint64_t object, uint64_t offset, struct view from,
+                                size_t *out_written) {
+    struct open_file *_Nullable found = nullptr;
+    *out_written = 0;
+    TRY(dataset->writable ? LATTICE_OK : LATTICE_READ_ONLY);
+    if (offset > FILE_SIZE_MAX || from.size > FILE_SIZE_MAX - offset) {
+        return LATTICE_TOO_LARGE;
+    }
+    if (cache->dirty >= cache->dirty_limit) {
+        TRY(granules_push_all(cache));
+    }
+    TRY(cached_file(cache, dataset, object, &found));
+    struct open_file *file = SOME(found);
+    uint64_t mask = (UINT64_C(1) << file->record_shift) - 1;
+    while (*out_written < from.size) {
+        struct granule *_Nullable granule = nullptr;
+        uint64_t at = offset + *out_written;
+        size_t start = at & mask;
+        TRY(granule_load(cache, file, at >> file->record_shift, &granule));
+        TRY(granule_make_dirty(cache, SOME(granule)));
+        size_t part = MIN(from.size - *out_written, SOME(granule)->size - start);
+        bytes_copy(bytes_sub(granule_bytes(SOME(granule)), start, part),
+                   view_sub(from, *out_written, part));
+        *out_written += part;
+        file->size = MAX(file->size, at + part);
+        file->write_time = now(cache->fs);
+    }
+    return LATTICE_OK;
+}
+
+static void file_zero_beyond(struct granule_cache *cache, struct open_file *file, uint64_t size) {
+    struct granule *_Nullable at = cache->queue.oldest;
+    while (at != nullptr) {
+        struct granule *granule = SOME(at);
+        at = granule->newer;
+        uint64_t start = granule->number << file->record_shift;
+        if (granule->file != file) {
+            continue;
+        }
+        if (start >= size) {
+            granule_drop(cache, granule);
+        } else if (size - start < granule->size) {
+            size_t kept = (size_t)(size - start);
+            bytes_zero(bytes_sub(granule_bytes(granule), kept, granule->size - kept));
+        }
+    }
+}
+
+lattice_status_t granules_resize(struct granule_cache *cache, struct dataset *dataset,
+                                 uint64_t object, uint64_t size) {
+    struct open_file *_Nullable file = nullptr;
+    TRY(cached_file(cache, dataset, object, &file));
+    /* The size that the tree knows must be the visible one, so that a shrink and a growth mean the
+     * same to both. */
+    TRY(file_push(cache, SOME(file)));
+    TRY(file_resize(cache->fs, dataset, object, size));
+    file_zero_beyond(cache, SOME(file), size);
+    SOME(file)->size = size;
+    SOME(file)->write_time = now(cache->fs);
+    return LATTICE_OK;
+}
+
+lattice_status_t granules_punch(struct granule_cache *cache, struct dataset *dataset,
+                                uint64_t object, uint64_t offset, uint64_t length) {
+    struct open_file *_Nullable found = nullptr;
+    TRY(dataset->writable ? LATTICE_OK : LATTICE_READ_ONLY);
+    TRY(cached_file(cache, dataset, object, &found));
+    struct open_file *file = SOME(found);
+    if (offset >= file->size) {
+        return LATTICE_OK;
+    }
+    uint64_t end = length > file->size - offset ? file->size : offset + length;
+    uint64_t mask = (UINT64_C(1) << file->record_shift) - 1;
+    while (offset < end) {
+        uint64_t next = 0;
+        lattice_status_t status = LATTICE_OK;
+        if (granule_find(cache, file, offset >> file->record_shift) == nullptr) {
+            /* A hole needs nothing: go on at the next data. */
+            status = file_seek(cache->fs, dataset, object, offset, true, &next);
+            if (status != LATTICE_OK && status != LATTICE_NOT_FOUND) {
+                return status;
+            }
+            next =
+                status == LATTICE_NOT_FOUND ? (offset | mask) + 1 : MIN(next, (offset | mask) + 1);
+            if (next == (offset | mask) + 1) {
+                offset = next;
+                continue;
+            }
+        }
+        struct granule *_Nullable granule = nullptr;
+        size_t start = offset & mask;
+        TRY(granule_load(cache, file, offset >> file->record_shift, &granule));
+        TRY(granule_make_dirty(cache, SOME(granule)));
+        size_t part = (size_t)MIN(end - offset, (uint64_t)SOME(granule)->size - start);
+        bytes_zero(bytes_sub(granule_bytes(SOME(granule)), start, part));
+        file->write_time = now(cache->fs);
+        offset += part;
+    }
+    return LATTICE_OK;
+}
+
+lattice_status_t granules_inode(struct granule_cache *cache, struct dataset *dataset,
+                                uint64_t object, struct inode *out) {
+    TRY(inode_get(cache->fs, dataset, object, out));
+    struct open_file *_Nullable file = file_find(cache, dataset, object);
+    if (file != nullptr && SOME(file)->dirty > 0) {
+        out->size = SOME(file)->size;
+        out->write_time = SOME(file)->write_time;
+        out->change_time = MAX(out->change_time, out->write_time);
+    }
+    return LATTICE_OK;
+}
+
+/* ---- forgetting ---- */
+
+static void file_forget(struct granule_cache *cache, struct open_file *file) {
+    struct granule *_Nullable at = cache->queue.oldest;
+    while (file->granules > 0) {
+        struct granule *granule = SOME(at);
+        at = granule->newer;
+        if (granule->file == file) {
+            granule_drop(cache, granule);
+        }
+    }
+    file_drop(cache, file);
+}
+
+void granules_forget(struct granule_cache *cache, const struct dataset *dataset, uint64_t object) {
+    struct open_file *_Nullable file = file_find(cache, dataset, object);
+    if (file != nullptr) {
+        file_forget(cache, SOME(file));
+    }
+}
+
+void granules_forget_dataset(struct granule_cache *cache, const struct dataset *dataset) {
+    for (uint32_t i = 0; i < GRANULE_BUCKETS; i++) {
+        struct open_file *_Nullable at = cache->files[i];
+        while (at != nullptr) {
+            struct open_file *file = SOME(at);
+            at = file->next;
+            if (file->dataset == dataset) {
+                file_forget(cache, file);
+            }
+        }
+    }
+}
+
+void granules_destroy(struct granule_cache *cache) {
+    for (uint32_t i = 0; i < GRANULE_BUCKETS; i++) {
+        while (cache->files[i] != nullptr) {
+            file_forget(cache, SOME(cache->files[i]));
+        }
+    }
+    memory_give(cache->fs, cache, sizeof *cache);
+}
+
+#pragma clang assume_nonnull end

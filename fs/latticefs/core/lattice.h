@@ -1,0 +1,165 @@
+#pragma once
+/* The state of one mounted pool, shared by the modules of the core. Front ends see it as an opaque
+ * structure (api.h). There are no globals: a process may hold many.
+ *
+ * Transaction states and the functions of their edges:
+ *
+ *   running ──operation_begin/operation_end──▶ running        changes live in dirty frames and
+ * lists running ──commit──▶ written ──flush──▶ durable ──superblock, flush──▶ committed = next
+ * running any ──operation_end after a partial failure, superblock failed──▶ aborted (mount again)
+ *
+ * Invariants:
+ * 1. Nothing that the last two superblocks reach is overwritten (segments.c keeps freed blocks
+ * busy).
+ * 2. A frame is dirty exactly if its node was born in the running transaction.
+ * 3. After LATTICE_ABORTED no byte is written any more; the disk holds the last commit and the log.
+ */
+#include "cache.h"
+#include "environment.h"
+#include "format.h"
+#include "segments.h"
+#include "tree.h"
+
+#pragma clang assume_nonnull begin
+
+struct dead_list {
+    uint32_t capacity;
+    uint32_t count;
+    struct dead_entry *_Nullable data COUNTED_BY(capacity);
+};
+
+struct birth_list {
+    uint32_t capacity;
+    uint32_t count;
+    uint64_t *_Nullable data COUNTED_BY(capacity);
+};
+
+struct byte_list {
+    uint32_t capacity;
+    uint32_t count;
+    uint8_t *_Nullable data COUNTED_BY(capacity);
+};
+
+/* An open dataset. */
+struct dataset {
+    struct dataset *_Nullable next;
+    uint64_t id;
+    struct dataset_record record;
+    struct tree tree;
+    struct dead_list dead;       /* dropped in the running transaction, not yet in the deadlist */
+    struct birth_list snapshots; /* ascending births of this head's snapshots */
+    uint32_t dead_chunks;        /* written to the pool tree in the running transaction */
+    uint64_t reserved_blocks;    /* dirty granules of the front end, worst case */
+    bool dirty;                  /* the record differs from the pool tree's */
+    bool writable;
+    uint32_t open_count;
+};
+
+struct disk {
+    struct blkdev *_Nullable device; /* null = missing */
+    bool stale;                      /* present, but lacks transactions: written, not trusted */
+    uint64_t read_errors;
+    uint64_t write_errors;
+    uint64_t checksum_errors;
+    uint64_t healed;
+};
+
+struct log_state {
+    struct byte_list buffer; /* entries of complete operations, not yet on disk */
+    uint32_t operations;     /* in the buffer */
+    uint32_t position;       /* next block in the area */
+    uint32_t written_blocks; /* since the last commit */
+    uint64_t number;
+    uint64_t previous;
+    uint32_t start_count; /* buffer length at operation_begin */
+    bool replaying;
+    bool overflow; /* the buffer could not grow: the next sync must commit */
+};
+
+struct statistics {
+    uint64_t commits;
+    uint64_t log_groups;
+    uint64_t reads;
+    uint64_t writes;
+    uint64_t flushes;
+};
+
+enum { WORK_SIZE = RECORD_BLOCKS_MAX * BLOCK_SIZE };
+
+struct dead_chunk {
+    struct dead_entry entries[DEADLIST_CHUNK];
+};
+
+struct work_buffer {
+    union {
+        uint8_t data[WORK_SIZE];
+        struct log_group group;
+        struct dead_chunk chunk;
+        struct superblock super;
+        struct dataset_record dataset;
+    };
+};
+static_assert(sizeof(struct work_buffer) == WORK_SIZE);
+
+struct piece_list {
+    uint32_t count;
+    struct pointer data[RECORD_BLOCKS_MAX];
+};
+
+/* How far into the free space an operation may go. */
+enum space_class { SPACE_ORDINARY, SPACE_DELETE, SPACE_DESTROY };
+
+struct lattice {
+    struct environment environment;
+    struct disk disks[DISKS_MAX];
+    struct superblock super; /* of the last commit; the running one's fields are filled at commit */
+    uint64_t transaction;    /* running */
+    lattice_status_t aborted;
+    bool read_only;
+    bool ignore_checksums; /* rescue, and tests of hostile images: structure is still validated */
+    bool in_operation;
+    enum space_class space;   /* of the operation in hand */
+    struct piece_list pieces; /* records of a granule that is being stored */
+    bool modified;            /* the operation in hand has changed a tree */
+    bool disk_lost;           /* a disk failed in the running transaction */
+    uint64_t hash_mask;       /* for tests of collisions: all ones */
+    uint32_t leaf_limit;      /* nodes split when fuller: for tests of deep trees */
+    uint32_t inner_limit;
+    uint64_t nonce_salt;
+    uint32_t nonce_counter;
+    struct segments segments;
+    struct cache cache;
+    struct tree pool_tree;
+    struct dataset *_Nullable datasets;
+    struct log_state log;
+    struct statistics statistics;
+    struct node *scratch_node;
+    struct work_buffer *record_buffer; /* logical content of a record */
+    struct work_buffer *stored_buffer; /* compressed or encrypted content */
+};
+
+/* Opens an operation that makes at most `changes` tree changes and emits at most `log_bytes` of
+ * values. After this, and after looking up every key that it will change, the operation cannot fail
+ * for want of memory or space. Errors: LATTICE_ABORTED, LATTICE_READ_ONLY, LATTICE_NO_SPACE,
+ * LATTICE_NO_MEMORY: nothing was changed. */
+lattice_status_t operation_begin(struct lattice *fs, enum space_class space, uint32_t changes,
+                                 uint32_t log_bytes);
+/* Closes it. A failure after the first change aborts the transaction. Returns `status`, or
+ * LATTICE_ABORTED. */
+lattice_status_t operation_end(struct lattice *fs, lattice_status_t status);
+/* The running transaction cannot be trusted any more. */
+void lattice_abort(struct lattice *fs, lattice_status_t cause);
+
+/* Writes everything of the running transaction, and starts the next.
+ * Errors: LATTICE_NO_MEMORY, LATTICE_IO before the superblock: may be tried again; else aborted. */
+lattice_status_t commit(struct lattice *fs);
+lattice_status_t superblock_write(struct lattice *fs);
+
+static inline struct geometry geometry_of(const struct lattice *fs) {
+    return (struct geometry){fs->super.segment_shift, fs->super.segment_count, fs->transaction};
+}
+
+void *_Nullable memory_take(struct lattice *fs, size_t size);
+void memory_give(struct lattice *fs, void *_Nullable memory, size_t size);
+
+#pragma clang assume_nonnull end

@@ -1,0 +1,390 @@
+/* The operation log; its format is section 7 of docs/latticefs-format.md. */
+#include "log.h"
+#include "checksum.h"
+#include "dataset.h"
+#include "pool.h"
+
+#pragma clang assume_nonnull begin
+
+/* ---- collecting ---- */
+
+lattice_status_t log_reserve(struct lattice *fs, uint32_t bytes) {
+    struct byte_list *list = &fs->log.buffer;
+    if (list->capacity - list->count >= bytes) {
+        return LATTICE_OK;
+    }
+    uint32_t capacity = MAX(list->capacity * 2, list->count + bytes + BLOCK_SIZE);
+    uint8_t *_Nullable data = memory_take(fs, capacity);
+    if (data == nullptr) {
+        return LATTICE_NO_MEMORY;
+    }
+    bytes_copy(bytes_of(data, capacity), view_of(list->data, list->count));
+    memory_give(fs, list->data, list->capacity);
+    list->capacity = capacity;
+    list->data = data;
+    return LATTICE_OK;
+}
+
+static uint32_t padded(size_t size) {
+    return ((uint32_t)size + 7) & ~7u;
+}
+
+static void log_append(struct lattice *fs, struct log_entry entry, struct view value) {
+    struct byte_list *list = &fs->log.buffer;
+    uint32_t size = (uint32_t)sizeof entry + padded(value.size);
+    if (fs->log.replaying || fs->log.overflow) {
+        return;
+    }
+    if (log_reserve(fs, size) != LATTICE_OK) {
+        fs->log.overflow = true; /* the next sync commits instead */
+        return;
+    }
+    struct bytes to = bytes_sub(bytes_of(list->data, list->capacity), list->count, size);
+    entry.length = (uint16_t)value.size;
+    bytes_zero(to);
+    bytes_copy(to, VIEW_OF(entry));
+    bytes_copy(bytes_sub(to, sizeof entry, value.size), value);
+    list->count += size;
+}
+
+void log_put(struct lattice *fs, struct dataset *dataset, struct key key, struct view value) {
+    log_append(fs, (struct log_entry){.kind = LOG_PUT, .dataset = dataset->id, .key = key}, value);
+}
+
+void log_delete(struct lattice *fs, struct dataset *dataset, struct key key) {
+    log_append(fs, (struct log_entry){.kind = LOG_DELETE, .dataset = dataset->id, .key = key},
+               (struct view){});
+}
+
+void log_end(struct lattice *fs) {
+    if (fs->log.buffer.count == fs->log.start_count) {
+        return;
+    }
+    log_append(fs, (struct log_entry){.kind = LOG_END}, (struct view){});
+    fs->log.operations++;
+    fs->log.start_count = fs->log.buffer.count;
+}
+
+struct view log_pending(const struct lattice *fs) {
+    return view_of(fs->log.buffer.data, fs->log.buffer.count);
+}
+
+/* ---- writing ---- */
+
+void log_restart(struct lattice *fs) {
+    struct log_state *log = &fs->log;
+    fs->super.log_position = log->position % fs->super.log_blocks;
+    fs->environment.random(fs->environment.context, &fs->super.log_seed, sizeof fs->super.log_seed);
+    log->position = fs->super.log_position;
+    log->written_blocks = 0;
+    log->number = 0;
+    log->previous = fs->super.log_seed;
+    log->buffer.count = 0;
+    log->start_count = 0;
+    log->operations = 0;
+    log->overflow = false;
+}
+
+void log_release(struct lattice *fs) {
+    memory_give(fs, fs->log.buffer.data, fs->log.buffer.capacity);
+    fs->log = (struct log_state){};
+}
+
+static uint32_t group_blocks(uint32_t bytes) {
+    return (bytes + (uint32_t)sizeof(struct log_group) + BLOCK_SIZE - 1) / BLOCK_SIZE;
+}
+
+static uint64_t group_checksum(struct log_group *group, struct view stored) {
+    uint64_t saved = group->checksum;
+    group->checksum = 0;
+    uint64_t checksum = checksum_xxh64(stored);
+    group->checksum = saved;
+    return checksum;
+}
+
+/* Whether a group of so many blocks fits behind what this log has; moves to the area's start if it
+ * must. */
+static bool log_fits(struct lattice *fs, uint32_t blocks) {
+    struct log_state *log = &fs->log;
+    uint32_t skipped = 0;
+    if (blocks > WORK_SIZE / BLOCK_SIZE || blocks > fs->super.log_blocks) {
+        return false;
+    }
+    if (blocks > fs->super.log_blocks - log->position) {
+        skipped = fs->super.log_blocks - log->position;
+    }
+    if (log->written_blocks + skipped + blocks > fs->super.log_blocks) {
+        return false;
+    }
+    log->written_blocks += skipped + blocks;
+    log->position = skipped != 0 ? 0 : log->position;
+    return true;
+}
+
+static lattice_status_t group_write(struct lattice *fs, uint32_t blocks) {
+    struct log_state *log = &fs->log;
+    struct bytes to = bytes_sub(BYTES_OF(*fs->record_buffer), 0, blocks * BLOCK_SIZE);
+    struct log_group *group = &fs->record_buffer->group;
+    bytes_zero(to);
+    *group = (struct log_group){.magic = LOG_MAGIC,
+                                .bytes = log->buffer.count,
+                                .number = log->number,
+                                .seed = fs->super.log_seed,
+                                .previous = log->previous,
+                                .operations = log->operations};
+    bytes_copy(bytes_sub(to, sizeof *group, log->buffer.count),
+               view_of(log->buffer.data, log->buffer.count));
+    group->checksum = group_checksum(group, bytes_view(to));
+    TRY(pool_write(fs, fs->super.log_address + log->position, bytes_view(to)));
+    TRY(pool_flush(fs));
+    log->previous = group->checksum;
+    log->number++;
+    log->position = (log->position + blocks) % fs->super.log_blocks;
+    log->buffer.count = 0;
+    log->start_count = 0;
+    log->operations = 0;
+    return LATTICE_OK;
+}
+
+lattice_status_t log_sync(struct lattice *fs) {
+    if (fs->aborted != LATTICE_OK) {
+        return LATTICE_ABORTED;
+    }
+    if (fs->log.operations == 0 && !fs->log.overflow) {
+        return LATTICE_OK;
+    }
+    uint32_t blocks = group_blocks(fs->log.buffer.count);
+    if (fs->log.overflow || fs->disk_lost || !log_fits(fs, blocks)) {
+        return commit(fs);
+    }
+    lattice_status_t status = group_write(fs, blocks);
+    if (status != LATTICE_OK) {
+        /* What reached the disk is unknown; a commit that succeeds makes it irrelevant. */
+        return commit(fs);
+    }
+    fs->statistics.log_groups++;
+    return LATTICE_OK;
+}
+
+/* ---- replay ---- */
+
+struct replay {
+    uint32_t position;
+    uint32_t walked;
+    uint64_t number;
+    uint64_t previous;
+    bool last_intact;
+};
+
+static lattice_status_t group_read_copy(struct lattice *fs, const struct replay *replay,
+                                        uint32_t position, uint32_t copy) {
+    struct log_group *group = &fs->record_buffer->group;
+    uint64_t address = fs->super.log_address + position;
+    TRY(pool_read_copy(fs, address, copy, bytes_sub(BYTES_OF(*fs->record_buffer), 0, BLOCK_SIZE)));
+    if (group->magic != LOG_MAGIC || group->seed != fs->super.log_seed ||
+        group->number != replay->number || group->previous != replay->previous ||
+        group->bytes > WORK_SIZE - sizeof *group || group->bytes % 8 != 0) {
+        return LATTICE_NOT_FOUND;
+    }
+    uint32_t blocks = group_blocks(group->bytes);
+    if (blocks > fs->super.log_blocks - position) {
+        return LATTICE_NOT_FOUND;
+    }
+    struct bytes whole = bytes_sub(BYTES_OF(*fs->record_buffer), 0, blocks * BLOCK_SIZE);
+    TRY(pool_read_copy(fs, address, copy, whole));
+    bool good =
+        group->bytes <= WORK_SIZE - sizeof *group && group_blocks(group->bytes) == blocks &&
+        group->number == replay->number && group->previous == replay->previous &&
+        (fs->ignore_checksums || group_checksum(group, bytes_view(whole)) == group->checksum);
+    return good ? LATTICE_OK : LATTICE_NOT_FOUND;
+}
+
+/* Reads the next group into the record buffer, from any copy, here or at the start of the area. */
+static bool group_read(struct lattice *fs, struct replay *replay) {
+    const struct log_group *group = &fs->record_buffer->group;
+    for (uint32_t attempt = 0; attempt < 2; attempt++) {
+        uint32_t position = attempt == 0 ? replay->position : 0;
+        for (uint32_t copy = 0; copy < pool_copies(fs, fs->super.log_address); copy++) {
+            if (group_read_copy(fs, replay, position, copy) == LATTICE_OK) {
+                uint32_t blocks = group_blocks(group->bytes);
+                replay->walked += blocks;
+                if (replay->walked > fs->super.log_blocks) {
+                    return false;
+                }
+                replay->number++;
+                replay->previous = group->checksum;
+                replay->position = (position + blocks) % fs->super.log_blocks;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+struct entry_cursor {
+    uint32_t at;
+    uint32_t end;
+    struct log_entry entry;
+    struct view value;
+};
+
+static bool entry_next(struct lattice *fs, struct entry_cursor *cursor) {
+    struct view all = VIEW_OF(*fs->record_buffer);
+    if (cursor->end - cursor->at < sizeof cursor->entry) {
+        return false;
+    }
+    bytes_copy(BYTES_OF(cursor->entry), view_sub(all, cursor->at, sizeof cursor->entry));
+    cursor->at += (uint32_t)sizeof cursor->entry;
+    uint32_t size = padded(cursor->entry.length);
+    if (cursor->entry.length > VALUE_MAX || size > cursor->end - cursor->at) {
+        return false;
+    }
+    cursor->value = view_sub(all, cursor->at, cursor->entry.length);
+    cursor->at += size;
+    return true;
+}
+
+static struct entry_cursor entries_of(struct lattice *fs) {
+    const struct log_group *group = &fs->record_buffer->group;
+    uint32_t start = (uint32_t)sizeof *group;
+    return (struct entry_cursor){.at = start, .end = start + group->bytes};
+}
+
+static bool entry_pointer(struct lattice *fs, const struct entry_cursor *cursor,
+                          struct pointer *out) {
+    if (cursor->entry.kind != LOG_PUT || key_type(cursor->entry.key) != KEY_EXTENT ||
+        cursor->value.size != sizeof *out) {
+        return false;
+    }
+    bytes_copy(bytes_of(out, sizeof *out), cursor->value);
+    struct geometry geometry = geometry_of(fs);
+    return pointer_validate(&geometry, out, POINTER_RECORD, 0) == LATTICE_OK;
+}
+
+/* Whether all records that the group in the buffer names are there. */
+static bool group_intact(struct lattice *fs) {
+    struct entry_cursor cursor = entries_of(fs);
+    while (entry_next(fs, &cursor)) {
+        struct pointer pointer = {};
+        if (entry_pointer(fs, &cursor, &pointer)) {
+            struct bytes to =
+                bytes_sub(BYTES_OF(*fs->stored_buffer), 0, pointer_stored(&pointer) * BLOCK_SIZE);
+            if (pool_read(fs, &pointer, to) != LATTICE_OK) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* Pins, or gives back, the blocks of the records that the group in the buffer names. */
+static lattice_status_t group_pin(struct lattice *fs, bool pin) {
+    struct entry_cursor cursor = entries_of(fs);
+    while (entry_next(fs, &cursor)) {
+        struct pointer pointer = {};
+        if (!entry_pointer(fs, &cursor, &pointer)) {
+            continue;
+        }
+        if (pin) {
+            TRY(segments_pin(fs, pointer_address(&pointer, 0), pointer_stored(&pointer)));
+        } else {
+            segments_unpin(fs, pointer_address(&pointer, 0), pointer_stored(&pointer));
+        }
+    }
+    return LATTICE_OK;
+}
+
+/* First walk: finds how far the log is whole, and pins the blocks of its records. Only the last
+ * group may lack records: those of earlier ones were flushed before the next was written. */
+static lattice_status_t log_survey(struct lattice *fs, struct replay *replay) {
+    bool intact = true;
+    while (group_read(fs, replay)) {
+        TRY(group_pin(fs, true));
+        intact = group_intact(fs);
+    }
+    replay->last_intact = intact;
+    return LATTICE_OK;
+}
+
+static lattice_status_t entry_apply(struct lattice *fs, struct dataset *dataset,
+                                    const struct entry_cursor *cursor) {
+    struct key key = cursor->entry.key;
+    uint8_t type = key_type(key);
+    if (type < KEY_INODE || type > KEY_ORPHAN) {
+        return LATTICE_CORRUPT;
+    }
+    if (type == KEY_INODE && key.object >= dataset->record.next_object) {
+        dataset->record.next_object = key.object + 1;
+    }
+    if (type == KEY_INODE) {
+        struct view value = {};
+        lattice_status_t status = tree_get(fs, &dataset->tree, key, &value);
+        if (status != LATTICE_OK && status != LATTICE_NOT_FOUND) {
+            return status;
+        }
+        dataset->record.object_count += status == LATTICE_NOT_FOUND;
+        dataset->record.object_count -= cursor->entry.kind == LOG_DELETE;
+    }
+    if (cursor->entry.kind == LOG_DELETE) {
+        lattice_status_t status = dataset_delete(fs, dataset, key);
+        return status == LATTICE_NOT_FOUND ? LATTICE_CORRUPT : status;
+    }
+    struct pointer pointer = {};
+    if (type == KEY_EXTENT && !entry_pointer(fs, cursor, &pointer)) {
+        return LATTICE_CORRUPT;
+    }
+    return dataset_put(fs, dataset, key, cursor->value);
+}
+
+static lattice_status_t entry_apply_to(struct lattice *fs, const struct entry_cursor *cursor) {
+    if (cursor->entry.kind != LOG_PUT && cursor->entry.kind != LOG_DELETE) {
+        return LATTICE_CORRUPT;
+    }
+    struct dataset *_Nullable dataset = nullptr;
+    TRY(dataset_open(fs, cursor->entry.dataset, &dataset));
+    lattice_status_t status = SOME(dataset)->writable ? LATTICE_OK : LATTICE_CORRUPT;
+    if (status == LATTICE_OK) {
+        fs->cache.stamp++;
+        status = dataset_reserve_kills(fs, SOME(dataset), 64);
+    }
+    if (status == LATTICE_OK) {
+        status = entry_apply(fs, SOME(dataset), cursor);
+    }
+    dataset_close(fs, SOME(dataset));
+    return status;
+}
+
+static lattice_status_t group_apply(struct lattice *fs) {
+    struct entry_cursor cursor = entries_of(fs);
+    while (entry_next(fs, &cursor)) {
+        if (cursor.entry.kind != LOG_END) {
+            TRY(entry_apply_to(fs, &cursor));
+        }
+    }
+    return LATTICE_OK;
+}
+
+static struct replay replay_start(const struct lattice *fs) {
+    return (struct replay){.position = fs->super.log_position, .previous = fs->super.log_seed};
+}
+
+lattice_status_t log_replay(struct lattice *fs) {
+    struct replay survey = replay_start(fs);
+    TRY(log_survey(fs, &survey));
+    struct replay replay = replay_start(fs);
+    fs->log.replaying = true;
+    lattice_status_t status = LATTICE_OK;
+    while (status == LATTICE_OK && replay.number < survey.number) {
+        if (!group_read(fs, &replay)) {
+            status = LATTICE_IO;
+            break;
+        }
+        bool drop = replay.number == survey.number && !survey.last_intact;
+        status = drop ? group_pin(fs, false) : group_apply(fs);
+    }
+    fs->log.replaying = false;
+    fs->log.position = replay.position;
+    return status;
+}
+
+#pragma clang assume_nonnull end

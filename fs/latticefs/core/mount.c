@@ -1,0 +1,391 @@
+/* Making, opening and closing a pool.
+ *
+ * Opening for writing: newest superblock N → N again as N+1 and N+2 (so that nothing freed in N−1
+ * or N is overwritten while N is among the last two) → replay of the log in N+3 → commit. */
+#include "mount.h"
+#include "checksum.h"
+#include "dataset.h"
+#include "inode.h"
+#include "log.h"
+#include "pool.h"
+#include "registry.h"
+
+#pragma clang assume_nonnull begin
+
+static struct lattice *_Nullable lattice_create(const struct environment *environment) {
+    struct lattice *_Nullable taken =
+        environment->allocate(environment->context, sizeof(struct lattice));
+    if (taken == nullptr) {
+        return nullptr;
+    }
+    struct lattice *fs = SOME(taken);
+    fs->environment = *environment;
+    fs->hash_mask = UINT64_MAX;
+    fs->leaf_limit = NODE_BODY_SIZE;
+    fs->inner_limit = CHILDREN_MAX;
+    fs->cache.limit = 1024;
+    struct node *_Nullable scratch = memory_take(fs, sizeof(struct node));
+    struct work_buffer *_Nullable record = memory_take(fs, sizeof(struct work_buffer));
+    struct work_buffer *_Nullable stored = memory_take(fs, sizeof(struct work_buffer));
+    if (scratch == nullptr || record == nullptr || stored == nullptr) {
+        memory_give(fs, scratch, sizeof(struct node));
+        memory_give(fs, record, sizeof(struct work_buffer));
+        memory_give(fs, stored, sizeof(struct work_buffer));
+        memory_give(fs, fs, sizeof *fs);
+        return nullptr;
+    }
+    fs->scratch_node = SOME(scratch);
+    fs->record_buffer = SOME(record);
+    fs->stored_buffer = SOME(stored);
+    return fs;
+}
+
+void pool_close(struct lattice *fs) {
+    datasets_release(fs);
+    cache_release(fs);
+    segments_release(fs);
+    log_release(fs);
+    memory_give(fs, fs->scratch_node, sizeof(struct node));
+    memory_give(fs, fs->record_buffer, sizeof(struct work_buffer));
+    memory_give(fs, fs->stored_buffer, sizeof(struct work_buffer));
+    memory_give(fs, fs, sizeof *fs);
+}
+
+/* ---- making ---- */
+
+static uint8_t shift_for(uint64_t blocks) {
+    uint8_t shift = SEGMENT_SHIFT_MIN;
+    while (shift < SEGMENT_SHIFT_MAX && blocks >> shift > 128) {
+        shift++;
+    }
+    return shift;
+}
+
+static lattice_status_t make_geometry(struct lattice *fs, const struct device_list *devices,
+                                      const struct make_options *options) {
+    struct superblock *super = &fs->super;
+    uint64_t smallest = UINT64_MAX;
+    for (uint32_t i = 0; i < devices->count; i++) {
+        if (devices->devices[i] == nullptr) {
+            return LATTICE_INVALID;
+        }
+        smallest = MIN(smallest, SOME(devices->devices[i])->block_count);
+    }
+    super->magic = SUPERBLOCK_MAGIC;
+    super->version = LATTICE_VERSION;
+    super->segment_shift =
+        options->segment_shift != 0 ? options->segment_shift : shift_for(smallest);
+    super->copies = options->copies == 0 ? 1 : options->copies;
+    super->node_copies = options->node_copies == 0 ? 1 : options->node_copies;
+    super->disk_count = devices->count;
+    super->next_dataset = 2;
+    if (super->segment_shift < SEGMENT_SHIFT_MIN || super->segment_shift > SEGMENT_SHIFT_MAX ||
+        super->copies > COPIES_MAX || super->copies > devices->count || super->node_copies > 2 ||
+        devices->count == 0 || devices->count > DISKS_MAX) {
+        return LATTICE_INVALID;
+    }
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < devices->count; i++) {
+        most += SOME(devices->devices[i])->block_count >> super->segment_shift;
+    }
+    uint64_t capacity = (most / super->copies + 1) * (options->growth == 0 ? 16 : options->growth);
+    uint64_t pages = (capacity + SEGMENTS_PER_PAGE - 1) / SEGMENTS_PER_PAGE;
+    pages = MIN(pages, (uint64_t)INDEX_PAGES_MAX * REFERENCES_PER_PAGE);
+    super->table_pages = (uint32_t)pages;
+    super->index_pages = (uint32_t)((pages + REFERENCES_PER_PAGE - 1) / REFERENCES_PER_PAGE);
+    fs->environment.random(fs->environment.context, super->pool, sizeof super->pool);
+    for (uint32_t i = 0; i < devices->count; i++) {
+        struct disk_record *disk = &super->disks[i];
+        fs->disks[i].device = devices->devices[i];
+        fs->environment.random(fs->environment.context, disk->identity, sizeof disk->identity);
+        disk->blocks = SOME(devices->devices[i])->block_count;
+        disk->state = DISK_ONLINE;
+        disk->segments = (uint32_t)MIN(layout_segments(super, disk->blocks), UINT32_MAX);
+    }
+    return LATTICE_OK;
+}
+
+struct fill {
+    uint32_t taken[DISKS_MAX];
+};
+
+/* The disk with the most unused segments that is not yet among the first `count` places. */
+static bool fill_choose(const struct superblock *super, const struct fill *fill,
+                        const struct segment_entry *entry, uint32_t count, uint32_t *out_disk) {
+    uint32_t best = 0;
+    for (uint32_t disk = 0; disk < super->disk_count; disk++) {
+        uint32_t left = super->disks[disk].segments - fill->taken[disk];
+        bool used = false;
+        for (uint32_t i = 0; i < count; i++) {
+            used |= entry->place[i] >> 48 == disk;
+        }
+        if (!used && left > best) {
+            best = left;
+            *out_disk = disk;
+        }
+    }
+    return best > 0;
+}
+
+/* Maps virtual segments to places until the disks are used up. Counts only if the table is not
+ * allocated. */
+static uint32_t make_segments(struct lattice *fs) {
+    struct fill fill = {};
+    uint32_t size = UINT32_C(1) << fs->super.segment_shift;
+    uint32_t count = 0;
+    while (count < fs->super.table_pages * SEGMENTS_PER_PAGE) {
+        struct segment_entry entry = {.state = SEGMENT_UNWRITTEN,
+                                      .copies = fs->super.copies,
+                                      .free_blocks = size - SEGMENT_HEAD_BLOCKS,
+                                      .free_quads = size / NODE_BLOCKS - 1};
+        for (uint32_t i = 0; i < COPIES_MAX; i++) {
+            uint32_t disk = 0;
+            if (i >= entry.copies) {
+                entry.place[i] = PLACE_NONE;
+            } else if (fill_choose(&fs->super, &fill, &entry, i, &disk)) {
+                entry.place[i] = (uint64_t)disk << 48 | fill.taken[disk];
+                fill.taken[disk]++;
+            } else {
+                return count;
+            }
+        }
+        if (count < fs->segments.count) {
+            struct segment *segment = &fs->segments.data[count];
+            segment->entry = entry;
+            segment->free_blocks = entry.free_blocks;
+            segment->free_quads = entry.free_quads;
+            segment->run_limit = UINT32_MAX;
+            segment->dirty = true;
+            fs->segments.free_blocks += entry.free_blocks;
+            fs->segments.free_quads += entry.free_quads;
+            fs->segments.total_blocks += entry.free_blocks;
+        }
+        count++;
+    }
+    return count;
+}
+
+static lattice_status_t make_log(struct lattice *fs, const struct make_options *options) {
+    uint32_t size = (UINT32_C(1) << fs->super.segment_shift) - SEGMENT_HEAD_BLOCKS;
+    uint32_t blocks = options->log_blocks != 0 ? options->log_blocks : MIN(size / 2, 4096u);
+    if (blocks < 4 || blocks > size) {
+        return LATTICE_INVALID;
+    }
+    fs->super.log_blocks = blocks;
+    fs->super.log_address = SEGMENT_HEAD_BLOCKS;
+    return segments_pin(fs, fs->super.log_address, blocks);
+}
+
+static lattice_status_t make_rings(struct lattice *fs) {
+    struct bytes zeros = BYTES_OF(*fs->record_buffer);
+    bytes_zero(zeros);
+    for (uint32_t disk = 0; disk < fs->super.disk_count; disk++) {
+        struct view ring = view_sub(bytes_view(zeros), 0, RING_SLOTS * BLOCK_SIZE);
+        TRY(disk_write(fs, disk, RING_START, ring));
+        TRY(disk_write(fs, disk, fs->super.disks[disk].blocks - RING_SLOTS, ring));
+    }
+    return pool_flush(fs);
+}
+
+static lattice_status_t make_dataset(struct lattice *fs, const struct make_options *options) {
+    struct dataset_record record = {.kind = DATASET_HEAD,
+                                    .record_shift = options->record_shift,
+                                    .compression = options->compression,
+                                    .checksum_kind = options->checksum_kind,
+                                    .head = 1,
+                                    .birth = 1,
+                                    .next_object = 2,
+                                    .deadlist = 1,
+                                    .name_length = 4};
+    record.record_shift = record.record_shift == 0 ? 16 : record.record_shift;
+    record.checksum_kind = record.checksum_kind == 0 ? CHECKSUM_XXH64 : record.checksum_kind;
+    record.time = fs->environment.now_ns(fs->environment.context);
+    fs->environment.random(fs->environment.context, record.name_key, sizeof record.name_key);
+    fs->environment.random(fs->environment.context, &record.guid, sizeof record.guid);
+    bytes_copy(BYTES_OF(record.name), view_text("root"));
+    struct registry_entry entry = {};
+    lattice_status_t status = registry_find(fs, 0, view_text("root"), &entry);
+    if (status != LATTICE_NOT_FOUND) {
+        return status;
+    }
+    TRY(registry_put(fs, 0, entry.cookie, view_text("root"), 1));
+    return dataset_make(fs, 1, &record, options->root_user, options->root_group);
+}
+
+lattice_status_t pool_make(const struct environment *environment, const struct device_list *devices,
+                           const struct make_options *options) {
+    struct lattice *_Nullable created = lattice_create(environment);
+    if (created == nullptr) {
+        return LATTICE_NO_MEMORY;
+    }
+    struct lattice *fs = SOME(created);
+    fs->transaction = 1;
+    lattice_status_t status = make_geometry(fs, devices, options);
+    uint32_t count = status == LATTICE_OK ? make_segments(fs) : 0;
+    if (status == LATTICE_OK && count < 4) {
+        status = LATTICE_NO_SPACE;
+    }
+    fs->super.segment_count = count;
+    status = status == LATTICE_OK ? segments_allocate_table(fs, count) : status;
+    if (status == LATTICE_OK) {
+        (void)make_segments(fs);
+        status = make_rings(fs);
+    }
+    status = status == LATTICE_OK ? make_log(fs, options) : status;
+    status = status == LATTICE_OK ? tree_create(fs, &fs->pool_tree) : status;
+    status = status == LATTICE_OK ? make_dataset(fs, options) : status;
+    status = status == LATTICE_OK ? commit(fs) : status;
+    pool_close(fs);
+    return status;
+}
+
+/* ---- opening ---- */
+
+struct found {
+    struct superblock super; /* the newest */
+    uint64_t newest[DISKS_MAX];
+    struct blkdev *_Nullable devices[DISKS_MAX]; /* by disk number */
+    lattice_status_t worst;
+    bool any;
+};
+
+static void ring_read(struct lattice *fs, struct blkdev *device, uint64_t start,
+                      struct found *found, struct superblock *out_best, bool *out_any) {
+    struct superblock *super = (struct superblock *)fs->scratch_node;
+    for (uint32_t slot = 0; slot < RING_SLOTS; slot++) {
+        if (start + slot >= device->block_count ||
+            device->read(device->context, start + slot, 1, super) != LATTICE_OK) {
+            continue;
+        }
+        lattice_status_t status = superblock_validate(super, device->block_count);
+        if (status == LATTICE_UNSUPPORTED) {
+            found->worst = status;
+        }
+        if (status == LATTICE_OK && super->transaction % RING_SLOTS == slot &&
+            (!*out_any || super->transaction > out_best->transaction)) {
+            *out_best = *super;
+            *out_any = true;
+        }
+    }
+}
+
+/* The newest superblock of one device, from its ring A, ring B at its end, and ring B where A says.
+ */
+static void device_read(struct lattice *fs, struct blkdev *device, struct found *found) {
+    struct superblock *best = &fs->record_buffer->super;
+    bool any = false;
+    ring_read(fs, device, RING_START, found, best, &any);
+    if (device->block_count > RING_SLOTS) {
+        ring_read(fs, device, device->block_count - RING_SLOTS, found, best, &any);
+    }
+    if (any && best->disks[best->disk].blocks < device->block_count) {
+        ring_read(fs, device, best->disks[best->disk].blocks - RING_SLOTS, found, best, &any);
+    }
+    if (!any || found->devices[best->disk] != nullptr) {
+        return;
+    }
+    bool same = !found->any || view_equal(VIEW_OF(best->pool), VIEW_OF(found->super.pool));
+    if (!same) {
+        return;
+    }
+    found->devices[best->disk] = device;
+    found->newest[best->disk] = best->transaction;
+    if (!found->any || best->transaction > found->super.transaction) {
+        found->super = *best;
+        found->any = true;
+    }
+}
+
+/* Tells the disks that have all from those that miss some transactions. A disk that lacks only the
+ * newest superblock has all that this names: a commit flushes every disk first, and would have
+ * called it missing had that failed. */
+static void open_disks(struct lattice *fs, const struct found *found) {
+    for (uint32_t i = 0; i < fs->super.disk_count; i++) {
+        struct disk_record *disk = &fs->super.disks[i];
+        fs->disks[i].device = found->devices[i];
+        if (found->devices[i] == nullptr) {
+            if (disk->state == DISK_ONLINE) {
+                disk->missing_since = fs->super.transaction + 1;
+            }
+            disk->state = DISK_MISSING;
+            continue;
+        }
+        if (found->newest[i] + 1 < fs->super.transaction && disk->state == DISK_ONLINE) {
+            disk->missing_since = found->newest[i] + 1;
+            disk->state = DISK_MISSING;
+        }
+        fs->disks[i].stale = disk->state != DISK_ONLINE;
+    }
+}
+
+static lattice_status_t open_superblock(struct lattice *fs, const struct device_list *devices) {
+    struct found *_Nullable taken = memory_take(fs, sizeof(struct found));
+    if (taken == nullptr) {
+        return LATTICE_NO_MEMORY;
+    }
+    struct found *found = SOME(taken);
+    found->worst = LATTICE_CORRUPT;
+    for (uint32_t i = 0; i < devices->count; i++) {
+        if (devices->devices[i] != nullptr) {
+            device_read(fs, SOME(devices->devices[i]), found);
+        }
+    }
+    lattice_status_t status = found->any ? LATTICE_OK : found->worst;
+    if (status == LATTICE_OK) {
+        fs->super = found->super;
+        open_disks(fs, found);
+    }
+    memory_give(fs, found, sizeof *found);
+    return status;
+}
+
+/* The newest superblock again, for disks that lack it (two crashes in a row must not make one lag
+ * by two), then twice more under new numbers, so that its two predecessors may go. */
+static lattice_status_t open_settle(struct lattice *fs) {
+    TRY(superblock_write(fs));
+    TRY(pool_flush(fs));
+    for (uint32_t i = 0; i < 2; i++) {
+        fs->super.transaction++;
+        TRY(superblock_write(fs));
+        TRY(pool_flush(fs));
+    }
+    fs->transaction = fs->super.transaction + 1;
+    return LATTICE_OK;
+}
+
+static lattice_status_t open_recover(struct lattice *fs) {
+    TRY(open_settle(fs));
+    TRY(log_replay(fs));
+    TRY(commit(fs));
+    return datasets_recover(fs);
+}
+
+static lattice_status_t open_pool(struct lattice *fs, const struct device_list *devices,
+                                  uint32_t flags) {
+    TRY(open_superblock(fs, devices));
+    fs->ignore_checksums = (flags & MOUNT_IGNORE_CHECKSUMS) != 0;
+    fs->read_only = (flags & MOUNT_READ_ONLY) != 0 || fs->super.feature_read_only != 0;
+    fs->transaction = fs->super.transaction + 1;
+    fs->log.position = fs->super.log_position;
+    fs->pool_tree = (struct tree){.root = fs->super.pool_root};
+    fs->environment.random(fs->environment.context, &fs->nonce_salt, sizeof fs->nonce_salt);
+    TRY(segments_load(fs));
+    return fs->read_only ? LATTICE_OK : open_recover(fs);
+}
+
+lattice_status_t pool_open(const struct environment *environment, const struct device_list *devices,
+                           uint32_t flags, struct lattice *_Nullable *_Nonnull out) {
+    struct lattice *_Nullable created = lattice_create(environment);
+    if (created == nullptr) {
+        return LATTICE_NO_MEMORY;
+    }
+    lattice_status_t status = open_pool(SOME(created), devices, flags);
+    if (status != LATTICE_OK) {
+        pool_close(SOME(created));
+        return status;
+    }
+    *out = created;
+    return LATTICE_OK;
+}
+
+#pragma clang assume_nonnull end

@@ -1,0 +1,41 @@
+#pragma once
+/* Making, opening and closing a pool. */
+#include "lattice.h"
+
+#pragma clang assume_nonnull begin
+
+struct make_options {
+    uint8_t segment_shift; /* 0 = by size */
+    uint8_t copies;        /* mirror width, at most the number of disks */
+    uint8_t node_copies;   /* 1 or 2 */
+    uint8_t record_shift;
+    uint8_t compression;
+    uint8_t checksum_kind;
+    uint32_t log_blocks; /* 0 = by size */
+    uint32_t growth;     /* how many times its size the pool may grow; 0 = 16 */
+    uint32_t root_user;
+    uint32_t root_group;
+};
+
+enum { MOUNT_READ_ONLY = 1, MOUNT_IGNORE_CHECKSUMS = 2 };
+
+struct device_list {
+    uint32_t count;
+    struct blkdev *_Nullable devices[DISKS_MAX]; /* in any order; null = not there */
+};
+
+/* Makes a pool with one empty dataset. Errors: LATTICE_INVALID, LATTICE_NO_SPACE (too small),
+ * LATTICE_IO, LATTICE_NO_MEMORY. */
+lattice_status_t pool_make(const struct environment *environment, const struct device_list *devices,
+                           const struct make_options *options);
+
+/* Opens a pool: newest superblock, the log's replay, the orphans. The devices must stay until
+ * pool_close. Owns: *out, until pool_close. Errors: LATTICE_CORRUPT (no superblock, or its trees
+ * are damaged), LATTICE_UNSUPPORTED, LATTICE_IO, LATTICE_NO_MEMORY. */
+lattice_status_t pool_open(const struct environment *environment, const struct device_list *devices,
+                           uint32_t flags, struct lattice *_Nullable *_Nonnull out);
+
+/* Frees everything without writing. For a clean end, commit first. */
+void pool_close(struct lattice *fs);
+
+#pragma clang assume_nonnull end

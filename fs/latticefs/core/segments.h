@@ -1,0 +1,92 @@
+#pragma once
+/* The segment table and the allocator of blocks.
+ *
+ * Each segment has two bitmaps in memory once it is touched: `used` is what the next commit writes,
+ * `busy` what may not be written to: used, or freed less than three transactions ago. A *quad* is
+ * an aligned group of four blocks, the unit of nodes; data leaves a reserve of free quads alone, so
+ * that deleting always finds room. */
+#include "format.h"
+
+#pragma clang assume_nonnull begin
+
+struct lattice;
+
+struct segment_maps {
+    struct bitmap used;
+    struct bitmap busy;
+};
+
+struct segment {
+    struct segment_entry entry; /* place and class are live; the rest as of the last commit */
+    struct segment_maps *_Nullable maps;
+    uint32_t free_blocks; /* by `busy` */
+    uint32_t free_quads;
+    uint32_t run_limit; /* no longer run of free blocks is known to exist */
+    bool dirty;
+    bool bad; /* its bitmap is lost: nothing is allocated or freed here until it is rebuilt */
+};
+
+struct free_list {
+    uint32_t capacity;
+    uint32_t count;
+    uint32_t applied;                              /* of them are cleared in `used` already */
+    uint64_t *_Nullable data COUNTED_BY(capacity); /* address 48, blocks 16 */
+};
+
+enum { FREE_LISTS = 4 };
+
+struct reference_list {
+    uint32_t count;
+    struct page_reference *_Nullable data COUNTED_BY(count);
+};
+
+struct segments {
+    uint32_t count;
+    struct segment *_Nullable data COUNTED_BY(count);
+    struct reference_list tables; /* where the table pages are, as of the last commit */
+    uint64_t free_blocks;
+    uint64_t free_quads;
+    uint64_t total_blocks;
+    uint32_t metadata; /* where to look first */
+    uint32_t data_cursor;
+    uint32_t metadata_word;
+    uint32_t data_word;
+    struct free_list freed[FREE_LISTS]; /* by transaction mod 4 */
+};
+
+/* Reads the tables of the superblock. Owns: the table until segments_release. */
+lattice_status_t segments_load(struct lattice *fs);
+void segments_release(struct lattice *fs);
+lattice_status_t segments_allocate_table(struct lattice *fs, uint32_t count);
+
+/* Takes four aligned blocks for a node. Errors: LATTICE_NO_SPACE, LATTICE_NO_MEMORY. */
+lattice_status_t segments_take_quad(struct lattice *fs, uint64_t *out_address);
+/* Takes a run of at most `want` blocks for data, as long as can be found. Errors: as above. */
+lattice_status_t segments_take_run(struct lattice *fs, uint32_t want, uint64_t *out_address,
+                                   uint32_t *out_blocks);
+/* Gives blocks back at the end of the transaction. Needs room made by segments_reserve_frees. */
+void segments_free(struct lattice *fs, uint64_t address, uint32_t blocks);
+lattice_status_t segments_reserve_frees(struct lattice *fs, uint32_t count);
+/* Marks blocks used that the log names. Errors: LATTICE_CORRUPT if they are not free. */
+lattice_status_t segments_pin(struct lattice *fs, uint64_t address, uint32_t blocks);
+/* Clears blocks that were pinned, and are not used after all. */
+void segments_unpin(struct lattice *fs, uint64_t address, uint32_t blocks);
+bool segments_is_used(struct lattice *fs, uint64_t address);
+
+/* Writes changed bitmaps and table pages into their next slots, and refers to them in the
+ * superblock. */
+lattice_status_t segments_commit(struct lattice *fs);
+/* After the commit of a transaction: forgets what was changed, lets blocks of three transactions
+ * ago go. */
+void segments_committed(struct lattice *fs);
+
+/* Reads a segment's bitmap if it is not in memory. */
+lattice_status_t segments_maps(struct lattice *fs, uint32_t index,
+                               struct segment_maps *_Nullable *_Nonnull out);
+/* Replaces a segment's bitmap, lost or wrong, by what the trees say is used. Takes effect with the
+ * next commit. */
+lattice_status_t segments_rebuild(struct lattice *fs, uint32_t index, const struct bitmap *used);
+/* Free blocks that data may take, and the reserves of space classes, in blocks. */
+uint64_t segments_reserve_blocks(const struct lattice *fs, unsigned divisor);
+
+#pragma clang assume_nonnull end

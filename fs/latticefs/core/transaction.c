@@ -1,0 +1,187 @@
+/* Operations and commits: the edges of the diagram in lattice.h. */
+#include "checksum.h"
+#include "dataset.h"
+#include "lattice.h"
+#include "log.h"
+#include "pool.h"
+
+#pragma clang assume_nonnull begin
+
+enum {
+    COMMIT_RETRIES = 3, /* commits that free what was dropped before, when space is short */
+    CHANGE_KILLS = 2 * DEPTH_MAX + 4,
+    STASH_FRAMES = 12,
+};
+
+void *_Nullable memory_take(struct lattice *fs, size_t size) {
+    return size == 0 ? nullptr : fs->environment.allocate(fs->environment.context, size);
+}
+
+void memory_give(struct lattice *fs, void *_Nullable memory, size_t size) {
+    if (memory != nullptr) {
+        fs->environment.release(fs->environment.context, SOME(memory), size);
+    }
+}
+
+void lattice_abort(struct lattice *fs, lattice_status_t cause) {
+    if (fs->aborted == LATTICE_OK) {
+        fs->aborted = cause == LATTICE_OK ? LATTICE_ABORTED : cause;
+    }
+}
+
+static unsigned space_divisor(enum space_class space) {
+    switch (space) {
+    case SPACE_ORDINARY:
+        return 32;
+    case SPACE_DELETE:
+        return 64;
+    case SPACE_DESTROY:
+        return 128;
+    }
+    return 1;
+}
+
+static uint64_t reserved_blocks(const struct lattice *fs) {
+    uint64_t sum = 0;
+    for (struct dataset *_Nullable at = fs->datasets; at != nullptr; at = SOME(at)->next) {
+        sum += SOME(at)->reserved_blocks;
+    }
+    return sum;
+}
+
+/* Whether the reserve of the class stays whole if each change copies and splits a path. */
+static bool space_suffices(const struct lattice *fs, enum space_class space, uint32_t changes) {
+    uint64_t worst = (uint64_t)changes * NODE_BLOCKS * fs->super.node_copies * 4 + 64;
+    uint64_t reserve = segments_reserve_blocks(fs, space_divisor(space));
+    uint64_t promised = space == SPACE_ORDINARY ? reserved_blocks(fs) : 0;
+    return fs->segments.free_quads * NODE_BLOCKS >= reserve + worst &&
+           fs->segments.free_blocks >= reserve + worst + promised;
+}
+
+static lattice_status_t space_ensure(struct lattice *fs, enum space_class space, uint32_t changes) {
+    for (uint32_t attempt = 0; attempt <= COMMIT_RETRIES; attempt++) {
+        if (space_suffices(fs, space, changes)) {
+            return LATTICE_OK;
+        }
+        bool pending = false;
+        for (uint32_t i = 0; i < FREE_LISTS; i++) {
+            pending |= fs->segments.freed[i].count != 0;
+        }
+        if (!pending || attempt == COMMIT_RETRIES) {
+            break;
+        }
+        TRY(commit(fs));
+    }
+    return LATTICE_NO_SPACE;
+}
+
+lattice_status_t operation_begin(struct lattice *fs, enum space_class space, uint32_t changes,
+                                 uint32_t log_bytes) {
+    CHECK(!fs->in_operation);
+    if (fs->aborted != LATTICE_OK) {
+        return LATTICE_ABORTED;
+    }
+    if (fs->read_only) {
+        return LATTICE_READ_ONLY;
+    }
+    TRY(space_ensure(fs, space, changes));
+    fs->cache.stamp++;
+    TRY(cache_reserve(fs, STASH_FRAMES));
+    for (struct dataset *_Nullable at = fs->datasets; at != nullptr; at = SOME(at)->next) {
+        TRY(dataset_reserve_kills(fs, SOME(at), changes * CHANGE_KILLS));
+    }
+    TRY(segments_reserve_frees(fs, changes * CHANGE_KILLS));
+    TRY(log_reserve(fs, log_bytes + (changes + 1) * ((uint32_t)sizeof(struct log_entry) + 8)));
+    fs->in_operation = true;
+    fs->space = space;
+    fs->modified = false;
+    return LATTICE_OK;
+}
+
+lattice_status_t operation_end(struct lattice *fs, lattice_status_t status) {
+    CHECK(fs->in_operation);
+    fs->in_operation = false;
+    fs->space = SPACE_ORDINARY;
+    if (status != LATTICE_OK && fs->modified) {
+        lattice_abort(fs, status); /* some of its changes were made, others not */
+    }
+    if (fs->aborted != LATTICE_OK) {
+        return LATTICE_ABORTED;
+    }
+    if (status == LATTICE_OK) {
+        log_end(fs);
+    }
+    return status;
+}
+
+/* ---- commit ---- */
+
+lattice_status_t superblock_write(struct lattice *fs) {
+    struct superblock *copy = (struct superblock *)fs->scratch_node;
+    for (uint32_t disk = 0; disk < fs->super.disk_count; disk++) {
+        if (!disk_present(fs, disk)) {
+            continue;
+        }
+        *copy = fs->super;
+        copy->disk = (uint8_t)disk;
+        for (uint32_t i = 0; i < INDEX_PAGES_MAX; i++) {
+            copy->index[i].reserved[0] = 0;
+        }
+        copy->checksum = checksum_xxh64(view_sub(VIEW_OF(*copy), 16, BLOCK_SIZE - 16));
+        uint64_t slot = fs->super.transaction % RING_SLOTS;
+        uint64_t end = fs->super.disks[disk].blocks - RING_SLOTS;
+        TRY(disk_write(fs, disk, RING_START + slot, VIEW_OF(*copy)));
+        TRY(disk_write(fs, disk, end + slot, VIEW_OF(*copy)));
+    }
+    return LATTICE_OK;
+}
+
+static lattice_status_t commit_superblock(struct lattice *fs) {
+    fs->super.transaction = fs->transaction;
+    fs->super.time = fs->environment.now_ns(fs->environment.context);
+    lattice_status_t status = superblock_write(fs);
+    return status == LATTICE_OK ? pool_flush(fs) : status;
+}
+
+static void commit_finish(struct lattice *fs) {
+    for (struct dataset *_Nullable at = fs->datasets; at != nullptr; at = SOME(at)->next) {
+        SOME(at)->dirty = false;
+        SOME(at)->dead_chunks = 0;
+    }
+    cache_committed(fs);
+    fs->transaction++;
+    fs->disk_lost = false;
+    fs->statistics.commits++;
+    segments_committed(fs);
+}
+
+lattice_status_t commit(struct lattice *fs) {
+    CHECK(!fs->in_operation);
+    if (fs->aborted != LATTICE_OK) {
+        return LATTICE_ABORTED;
+    }
+    if (fs->read_only) {
+        return LATTICE_READ_ONLY;
+    }
+    fs->cache.stamp++;
+    TRY(datasets_write(fs));
+    TRY(tree_write(fs, &fs->pool_tree));
+    fs->super.pool_root = fs->pool_tree.root;
+    lattice_status_t status = segments_commit(fs);
+    if (status == LATTICE_CORRUPT) {
+        lattice_abort(fs, status);
+    }
+    TRY(status);
+    TRY(pool_flush(fs));
+    /* From here on a failure leaves it open which superblock a mount will find. */
+    log_restart(fs);
+    status = commit_superblock(fs);
+    if (status != LATTICE_OK) {
+        lattice_abort(fs, status);
+        return status;
+    }
+    commit_finish(fs);
+    return LATTICE_OK;
+}
+
+#pragma clang assume_nonnull end

@@ -1,0 +1,17 @@
+# latticefs on the build machine: the simulator (soak-latticefs) and the tools. The libraries are Debian's.
+LATTICE_LINK := -lxxhash -lsodium -llz4 -lzstd
+LATTICE_CORE := $(call within,fs/latticefs/core)
+LATTICE_SIM  := $(filter fs/latticefs/sim/%,$(SOURCES))
+LATTICE_FLAGS := -Ifs/latticefs/core
+$(foreach f,$(filter fs/latticefs/%,$(TREE)),$(eval FLAGS_$(f) := $(LATTICE_FLAGS)))
+
+$(call archive,host,latticefs,$(LATTICE_CORE))
+$(call archive,asan,latticefs,$(LATTICE_CORE))
+$(call host_program,host,$(HOST)/bin/soak-latticefs,$(LATTICE_SIM),$(DIR_host)/liblatticefs.a,$(LATTICE_LINK))
+$(call host_program,asan,$(HOST)/sim/asan/soak-latticefs,$(LATTICE_SIM),$(DIR_asan)/liblatticefs.a,$(LATTICE_LINK))
+
+LATTICE_TOOL := $(addprefix fs/latticefs/tools/,host.c)
+$(call host_program,host,$(HOST)/bin/mkfs.latticefs,fs/latticefs/tools/mkfs_main.c $(LATTICE_TOOL),$(DIR_host)/liblatticefs.a,$(LATTICE_LINK))
+$(call host_program,host,$(HOST)/bin/latticefs,fs/latticefs/tools/latticefs_main.c fs/latticefs/tools/transfer.c $(LATTICE_TOOL),$(DIR_host)/liblatticefs.a,$(LATTICE_LINK))
+FLAGS_fs/latticefs/fuse/main.c := $(LATTICE_FLAGS) -isystem /usr/include/fuse3 -D_FILE_OFFSET_BITS=64
+$(call host_program,host,$(HOST)/bin/mount.fuse.latticefs,fs/latticefs/fuse/main.c $(LATTICE_TOOL),$(DIR_host)/liblatticefs.a,$(LATTICE_LINK) -lfuse3)

@@ -1,0 +1,258 @@
+/* The simulated disk. */
+#include "disk.h"
+#include <stdlib.h>
+#include <string.h>
+
+#pragma clang assume_nonnull begin
+
+static void *_Nonnull must(void *_Nullable memory) {
+    if (memory == nullptr) {
+        abort();
+    }
+    return SOME(memory);
+}
+
+static void block_drop(struct sim_block *_Nullable block) {
+    if (block != nullptr && --SOME(block)->references == 0) {
+        free(block);
+    }
+}
+
+static struct sim_block *_Nullable block_share(struct sim_block *_Nullable block) {
+    if (block != nullptr) {
+        SOME(block)->references++;
+    }
+    return block;
+}
+
+static void table_set(struct block_table *table, uint32_t index,
+                      struct sim_block *_Nullable block) {
+    struct sim_block *_Nullable old = table->data[index];
+    table->data[index] = block_share(block);
+    block_drop(old);
+}
+
+static struct block_table table_create(uint32_t count) {
+    struct sim_block *_Nullable *data = must(calloc(count, sizeof(struct sim_block *)));
+    return (struct block_table){.count = count, .data = data};
+}
+
+static void table_destroy(struct block_table *table) {
+    for (uint32_t i = 0; i < table->count; i++) {
+        block_drop(table->data[i]);
+    }
+    free(table->data);
+    *table = (struct block_table){};
+}
+
+static void pending_add(struct pending_list *list, uint32_t block,
+                        struct sim_block *_Nullable content) {
+    if (list->count == list->capacity) {
+        uint32_t capacity = list->capacity * 2 + 64;
+        struct pending_write *grown = must(calloc(capacity, sizeof(struct pending_write)));
+        if (list->count != 0) {
+            memcpy(grown, SOME(list->data), list->count * sizeof(struct pending_write));
+        }
+        free(list->data);
+        list->capacity = capacity;
+        list->data = grown;
+    }
+    list->data[list->count] = (struct pending_write){block, block_share(content)};
+    list->count++;
+}
+
+static void pending_clear(struct pending_list *list) {
+    for (uint32_t i = 0; i < list->count; i++) {
+        block_drop(list->data[i].content);
+    }
+    list->count = 0;
+}
+
+static bool is_off(const struct sim_disk *disk) {
+    return disk->dead || (disk->power != nullptr && !*SOME(disk->power));
+}
+
+UNSAFE_BEGIN
+
+static lattice_status_t disk_read(void *context, uint64_t block, uint32_t count, void *buffer) {
+    struct sim_disk *disk = context;
+    if (is_off(disk)) {
+        return LATTICE_IO;
+    }
+    if (disk->read_error_one_in != 0 && dice_once_in(disk->dice, disk->read_error_one_in)) {
+        disk->faults++;
+        return LATTICE_IO;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct sim_block *_Nullable from = disk->current.data[block + i];
+        uint8_t *to = (uint8_t *)buffer + (size_t)i * SIM_BLOCK;
+        if (from == nullptr) {
+            memset(to, 0, SIM_BLOCK);
+        } else {
+            memcpy(to, SOME(from)->data, SIM_BLOCK);
+        }
+    }
+    return LATTICE_OK;
+}
+
+static void write_block(struct sim_disk *disk, uint32_t block, const uint8_t *from) {
+    if (disk->lose_one_in != 0 && dice_once_in(disk->dice, disk->lose_one_in)) {
+        disk->faults++;
+        return;
+    }
+    if (disk->misdirect_one_in != 0 && dice_once_in(disk->dice, disk->misdirect_one_in)) {
+        disk->faults++;
+        block = dice_below(disk->dice, disk->current.count);
+    }
+    struct sim_block *content = must(calloc(1, sizeof(struct sim_block)));
+    memcpy(content->data, from, SIM_BLOCK);
+    table_set(&disk->current, block, content);
+    pending_add(&disk->pending, block, content);
+}
+
+static lattice_status_t disk_write(void *context, uint64_t block, uint32_t count,
+                                   const void *buffer) {
+    struct sim_disk *disk = context;
+    for (uint32_t i = 0; i < count; i++) {
+        disk->writes++;
+        if (disk->dies_at != 0 && disk->writes >= disk->dies_at && disk->power != nullptr) {
+            *SOME(disk->power) = false;
+        }
+        if (is_off(disk)) {
+            return LATTICE_IO;
+        }
+        write_block(disk, (uint32_t)block + i, (const uint8_t *)buffer + (size_t)i * SIM_BLOCK);
+    }
+    if (disk->written != nullptr) {
+        disk->written(disk->observer, disk);
+    }
+    return LATTICE_OK;
+}
+
+UNSAFE_END
+
+static lattice_status_t disk_flush(void *context) {
+    struct sim_disk *disk = context;
+    if (is_off(disk)) {
+        return LATTICE_IO;
+    }
+    disk->flushes++;
+    for (uint32_t i = 0; i < disk->pending.count; i++) {
+        table_set(&disk->durable, disk->pending.data[i].block, disk->pending.data[i].content);
+    }
+    pending_clear(&disk->pending);
+    return LATTICE_OK;
+}
+
+static void disk_trim(void *context, uint64_t block, uint64_t count) {
+    struct sim_disk *disk = context;
+    for (uint64_t i = 0; !is_off(disk) && i < count; i++) {
+        table_set(&disk->current, (uint32_t)(block + i), nullptr);
+        pending_add(&disk->pending, (uint32_t)(block + i), nullptr);
+    }
+}
+
+void sim_disk_create(struct sim_disk *disk, uint32_t blocks, struct dice *dice) {
+    *disk = (struct sim_disk){.device = {.context = disk,
+                                         .block_count = blocks,
+                                         .read = disk_read,
+                                         .write = disk_write,
+                                         .flush = disk_flush,
+                                         .trim = disk_trim},
+                              .dice = dice};
+    disk->current = table_create(blocks);
+    disk->durable = table_create(blocks);
+}
+
+void sim_disk_destroy(struct sim_disk *disk) {
+    pending_clear(&disk->pending);
+    free(disk->pending.data);
+    table_destroy(&disk->current);
+    table_destroy(&disk->durable);
+}
+
+void sim_disk_copy(struct sim_disk *to, const struct sim_disk *from, struct dice *dice) {
+    sim_disk_create(to, from->current.count, dice);
+    for (uint32_t i = 0; i < from->current.count; i++) {
+        to->current.data[i] = block_share(from->current.data[i]);
+        to->durable.data[i] = block_share(from->durable.data[i]);
+    }
+    for (uint32_t i = 0; i < from->pending.count; i++) {
+        pending_add(&to->pending, from->pending.data[i].block, from->pending.data[i].content);
+    }
+    to->dead = from->dead;
+}
+
+/* What is on the medium if the power goes while `fresh` is written over `old`. */
+static struct sim_block *_Nullable block_torn(struct dice *dice,
+                                              const struct sim_block *_Nullable old,
+                                              struct sim_block *_Nullable fresh) {
+    if (fresh == nullptr) {
+        return nullptr;
+    }
+    struct sim_block *torn = must(calloc(1, sizeof(struct sim_block)));
+    for (uint32_t sector = 0; sector < SIM_BLOCK / SIM_SECTOR; sector++) {
+        const struct sim_block *_Nullable from = dice_once_in(dice, 2) ? fresh : old;
+        for (uint32_t i = sector * SIM_SECTOR; from != nullptr && i < (sector + 1) * SIM_SECTOR;
+             i++) {
+            torn->data[i] = SOME(from)->data[i];
+        }
+    }
+    return torn;
+}
+
+void sim_disk_crash(struct sim_disk *disk) {
+    uint32_t keep = dice_below(disk->dice, 5); /* 0: none, 4: all, else a part */
+    struct pending_list *list = &disk->pending;
+    for (uint32_t i = list->count; i > 1; i--) { /* any order */
+        uint32_t other = dice_below(disk->dice, i);
+        struct pending_write swap = list->data[i - 1];
+        list->data[i - 1] = list->data[other];
+        list->data[other] = swap;
+    }
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct pending_write write = list->data[i];
+        if (keep == 0 || (keep < 4 && dice_below(disk->dice, 4) >= keep)) {
+            continue;
+        }
+        if (keep < 4 && dice_once_in(disk->dice, 4)) {
+            struct sim_block *_Nullable torn =
+                block_torn(disk->dice, disk->durable.data[write.block], write.content);
+            table_set(&disk->durable, write.block, torn);
+            if (torn == nullptr) {
+                continue;
+            }
+        } else {
+            table_set(&disk->durable, write.block, write.content);
+        }
+    }
+    pending_clear(list);
+    for (uint32_t i = 0; i < disk->current.count; i++) {
+        if (disk->current.data[i] != disk->durable.data[i]) {
+            table_set(&disk->current, i, disk->durable.data[i]);
+        }
+    }
+    disk->dies_at = 0;
+}
+
+bool sim_disk_rot(struct sim_disk *disk) {
+    for (uint32_t attempt = 0; attempt < 2000; attempt++) {
+        uint32_t index = dice_below(disk->dice, disk->current.count);
+        const struct sim_block *_Nullable old = disk->current.data[index];
+        if (old == nullptr) {
+            continue;
+        }
+        struct sim_block *content = must(calloc(1, sizeof(struct sim_block)));
+        *content = *SOME(old);
+        content->references = 0;
+        content->data[dice_below(disk->dice, SIM_BLOCK)] ^=
+            (uint8_t)(1u << dice_below(disk->dice, 8));
+        table_set(&disk->current, index, content);
+        table_set(&disk->durable, index, content);
+        disk->faults++;
+        return true;
+    }
+    return false;
+}
+
+#pragma clang assume_nonnull end

@@ -1,0 +1,800 @@
+/* The operations that a seed chooses from, each done to the file system and to the model. */
+#include "fs/latticefs/core/checksum.h"
+#include "fs/latticefs/core/log.h"
+#include "fs/latticefs/core/scrub.h"
+#include "fs/latticefs/core/snapshot.h"
+#include "fs/latticefs/core/xattr.h"
+#include "world.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#pragma clang assume_nonnull begin
+
+struct outcome {
+    lattice_status_t status; /* of the file system */
+    bool resource;           /* it had no memory or space: nothing must have happened */
+    bool fatal;              /* it is of no use any more: crash */
+};
+
+static struct outcome judge(struct world *world, lattice_status_t status) {
+    struct outcome outcome = {.status = status};
+    struct lattice *fs = SOME(world->fs);
+    outcome.fatal = !world->power || status == LATTICE_ABORTED || fs->aborted != LATTICE_OK;
+    if (outcome.fatal) {
+        if (world->power && world->fail_one_in == 0) {
+            world_fail(world, "aborted without a cause", (uint64_t)status, (uint64_t)fs->aborted);
+        }
+        return outcome;
+    }
+    outcome.resource = status == LATTICE_NO_SPACE || status == LATTICE_TOO_MANY ||
+                       (status == LATTICE_NO_MEMORY && world->fail_one_in != 0);
+    world->refused += outcome.resource;
+    if (fs->statistics.commits != world->commits_seen) {
+        /* A commit for want of space made at least the state before this operation durable. */
+        world->commits_seen = fs->statistics.commits;
+        world->acknowledged = MAX(world->acknowledged, world->before);
+    }
+    return outcome;
+}
+
+/* Compares with what the model said; the model has made the change. */
+static void settle(struct world *world, struct outcome outcome, lattice_status_t expected) {
+    if (!outcome.fatal && outcome.status != expected) {
+        world_fail(world, "outcome differs", (uint64_t)outcome.status, (uint64_t)expected);
+    }
+    if (expected == LATTICE_OK) {
+        world_state_add(world);
+    }
+    if (outcome.fatal) {
+        world_crash(world);
+    }
+}
+
+/* ---- choosing ---- */
+
+static struct model_object *pick(struct world *world, uint32_t mode_type) {
+    uint32_t start = dice_below(&world->dice, MODEL_OBJECTS);
+    for (uint32_t i = 0; i < MODEL_OBJECTS; i++) {
+        struct model_object *object = &world->head->model.objects[(start + i) % MODEL_OBJECTS];
+        if (object->live && (mode_type == 0 || object->mode >> 12 == mode_type)) {
+            return object;
+        }
+    }
+    return &world->head->model.objects[0];
+}
+
+static uint32_t pick_name(struct world *world, const struct model_object *directory) {
+    if (directory->entry_count > 0 && !dice_once_in(&world->dice, 4)) {
+        return directory->entries[dice_below(&world->dice, directory->entry_count)].name;
+    }
+    return dice_below(&world->dice, MODEL_NAMES);
+}
+
+static uint64_t pick_offset(struct world *world) {
+    uint32_t slot = dice_once_in(&world->dice, 6)
+                        ? MODEL_PAGES_NEAR + dice_below(&world->dice, MODEL_PAGES_FAR)
+                        : dice_below(&world->dice, MODEL_PAGES_NEAR);
+    uint32_t within = dice_once_in(&world->dice, 2) ? 0 : dice_below(&world->dice, 4096);
+    return model_page_offset(dice_once_in(&world->dice, 3) ? 0 : slot) + within;
+}
+
+/* ---- operations ---- */
+
+/* A full pool can always delete. */
+static void must_not_be_full(const struct world *world, struct outcome outcome) {
+    if (!outcome.fatal && outcome.status == LATTICE_NO_SPACE) {
+        world_fail(world, "no space to delete", SOME(world->fs)->segments.free_blocks,
+                   SOME(world->fs)->segments.free_quads);
+    }
+}
+
+static void drop_orphan(struct world *world, uint64_t orphan) {
+    struct model_object *_Nullable object =
+        orphan == 0 ? nullptr : model_find(&world->head->model, orphan);
+    if (object == nullptr || SOME(object)->open || world->fs == nullptr) {
+        return;
+    }
+    granules_forget(SOME(world->granules), SOME(world->head->dataset), orphan);
+    struct outcome outcome =
+        judge(world, object_delete(SOME(world->fs), SOME(world->head->dataset), orphan));
+    must_not_be_full(world, outcome);
+    if (outcome.resource) { /* no memory: some of its extents may be gone, so go on at once */
+        uint32_t fail = world->fail_one_in;
+        world->fail_one_in = 0;
+        outcome = judge(world, object_delete(SOME(world->fs), SOME(world->head->dataset), orphan));
+        world->fail_one_in = fail;
+    }
+    model_delete(SOME(object));
+    settle(world, outcome, LATTICE_OK);
+}
+
+static void do_create(struct world *world) {
+    static const uint32_t types[8] = {MODE_FILE,      MODE_FILE,      MODE_FILE,    MODE_FILE,
+                                      MODE_DIRECTORY, MODE_DIRECTORY, MODE_SYMLINK, MODE_FIFO};
+    struct model_object *parent = pick(world, dice_once_in(&world->dice, 20) ? 0 : MODE_DIRECTORY);
+    uint32_t name = pick_name(world, parent);
+    uint32_t type = types[dice_below(&world->dice, 8)];
+    struct create_attributes attributes = {.mode = type << 12 |
+                                                   (dice_below(&world->dice, 0x1000) & 07777),
+                                           .user = dice_below(&world->dice, 3)};
+    struct view target = {};
+    if (type == MODE_SYMLINK) {
+        uint32_t size = 1 + dice_below(&world->dice, dice_once_in(&world->dice, 3) ? 4095 : 40);
+        struct bytes text = bytes_sub(BYTES_OF(world->io), 0, size);
+        for (uint32_t i = 0; i < size; i++) {
+            text.data[i] = (uint8_t)('a' + dice_below(&world->dice, 26));
+        }
+        target = bytes_view(text);
+    }
+    if (model_vacant(&world->head->model) == nullptr || parent->entry_count == MODEL_ENTRIES) {
+        return;
+    }
+    uint64_t object = 0;
+    uint64_t target_hash = type == MODE_SYMLINK ? checksum_xxh64(target) : 0;
+    uint64_t target_size = target.size;
+    struct outcome outcome =
+        judge(world, name_create(SOME(world->fs), SOME(world->head->dataset), parent->number,
+                                 model_name(name), &attributes, target, &object));
+    if (outcome.resource) {
+        return;
+    }
+    object = object == 0 ? UINT64_MAX : object;
+    settle(world, outcome,
+           model_create(&world->head->model, parent->number, name, object, attributes.mode,
+                        attributes.user, target_hash, target_size));
+}
+
+static void do_link(struct world *world) {
+    struct model_object *parent = pick(world, MODE_DIRECTORY);
+    struct model_object *object = pick(world, dice_once_in(&world->dice, 8) ? 0 : MODE_FILE);
+    uint32_t name = dice_below(&world->dice, MODEL_NAMES);
+    if (parent->entry_count == MODEL_ENTRIES) {
+        return;
+    }
+    struct outcome pushed = judge(
+        world, granules_push(SOME(world->granules), SOME(world->head->dataset), object->number));
+    if (pushed.status != LATTICE_OK) {
+        if (pushed.fatal) {
+            world_crash(world);
+        }
+        return;
+    }
+    struct outcome outcome =
+        judge(world, name_link(SOME(world->fs), SOME(world->head->dataset), object->number,
+                               parent->number, model_name(name)));
+    if (!outcome.resource) {
+        settle(world, outcome,
+               model_link(&world->head->model, object->number, parent->number, name));
+    }
+}
+
+static void do_remove(struct world *world) {
+    struct model_object *parent = pick(world, MODE_DIRECTORY);
+    uint32_t name = pick_name(world, parent);
+    bool want_directory = dice_once_in(&world->dice, 3);
+    uint64_t orphan = 0;
+    uint64_t expected_orphan = 0;
+    struct model_entry *_Nullable entry = model_entry(parent, name);
+    if (entry != nullptr && dice_once_in(&world->dice, 4)) {
+        SOME(model_find(&world->head->model, SOME(entry)->object))->open = true;
+    }
+    struct outcome outcome =
+        judge(world, name_remove(SOME(world->fs), SOME(world->head->dataset), parent->number,
+                                 model_name(name), want_directory, &orphan));
+    must_not_be_full(world, outcome);
+    if (outcome.resource) {
+        return;
+    }
+    settle(
+        world, outcome,
+        model_remove(&world->head->model, parent->number, name, want_directory, &expected_orphan));
+    if (!outcome.fatal) {
+        if (orphan != expected_orphan) {
+            world_fail(world, "orphan differs", orphan, expected_orphan);
+        }
+        drop_orphan(world, orphan);
+    }
+}
+
+static void do_rename(struct world *world) {
+    struct model_object *from_parent = pick(world, MODE_DIRECTORY);
+    struct model_object *to_parent =
+        dice_once_in(&world->dice, 2) ? from_parent : pick(world, MODE_DIRECTORY);
+    uint32_t from = pick_name(world, from_parent);
+    uint32_t to = pick_name(world, to_parent);
+    uint32_t flags = dice_once_in(&world->dice, 3) ? 1 + dice_below(&world->dice, 2) : 0;
+    uint64_t orphan = 0;
+    uint64_t expected_orphan = 0;
+    struct model_entry *_Nullable entry = model_entry(from_parent, from);
+    if (to_parent->entry_count == MODEL_ENTRIES) {
+        return;
+    }
+    if (entry != nullptr) {
+        struct outcome pushed =
+            judge(world, granules_push(SOME(world->granules), SOME(world->head->dataset),
+                                       SOME(entry)->object));
+        if (pushed.status != LATTICE_OK) {
+            if (pushed.fatal) {
+                world_crash(world);
+            }
+            return;
+        }
+    }
+    struct outcome outcome = judge(
+        world, name_rename(SOME(world->fs), SOME(world->head->dataset), from_parent->number,
+                           model_name(from), to_parent->number, model_name(to), flags, &orphan));
+    if (outcome.resource) {
+        return;
+    }
+    settle(world, outcome,
+           model_rename(&world->head->model, from_parent->number, from, to_parent->number, to,
+                        flags, &expected_orphan));
+    if (!outcome.fatal) {
+        if (orphan != expected_orphan) {
+            world_fail(world, "orphan differs", orphan, expected_orphan);
+        }
+        drop_orphan(world, orphan);
+    }
+}
+
+static void do_write(struct world *world) {
+    struct model_object *file = pick(world, MODE_FILE);
+    uint64_t offset = pick_offset(world);
+    uint32_t size = 1 + dice_below(&world->dice, dice_once_in(&world->dice, 2) ? 300 : 20000);
+    if (file->mode >> 12 != MODE_FILE) {
+        return;
+    }
+    uint64_t limit = model_page_slot(offset) < MODEL_PAGES_NEAR
+                         ? MODEL_PAGES_NEAR * UINT64_C(4096)
+                         : (MODEL_FAR_PAGE + MODEL_PAGES_FAR) * UINT64_C(4096);
+    size = (uint32_t)MIN((uint64_t)size, limit - offset);
+    struct bytes content = bytes_sub(BYTES_OF(world->io2), 0, size);
+    uint32_t sort = dice_below(&world->dice, 3);
+    uint64_t pattern = dice_roll(&world->dice);
+    for (uint32_t i = 0; i < size; i++) { /* noise, text-like, or nearly all zero */
+        content.data[i] = sort == 0   ? (uint8_t)dice_roll(&world->dice)
+                          : sort == 1 ? (uint8_t)(pattern >> (i % 7) * 8)
+                                      : (uint8_t)(i % 997 == 5);
+    }
+    size_t written = 0;
+    lattice_status_t status = granules_write(SOME(world->granules), SOME(world->head->dataset),
+                                             file->number, offset, bytes_view(content), &written);
+    struct outcome outcome = judge(world, status);
+    if (written != 0) {
+        model_write(file, offset, view_sub(bytes_view(content), 0, written));
+    }
+    if (outcome.fatal) {
+        world_crash(world);
+    } else if (!outcome.resource && (outcome.status != LATTICE_OK || written != size)) {
+        world_fail(world, "granules_write", (uint64_t)outcome.status, written);
+    }
+}
+
+/* Noise in all near pages of a file: what fills a small pool. */
+static void do_fill(struct world *world) {
+    struct model_object *file = pick(world, MODE_FILE);
+    uint64_t offset = 0;
+    while (file->mode >> 12 == MODE_FILE && offset < MODEL_PAGES_NEAR * UINT64_C(4096)) {
+        struct bytes content = bytes_sub(BYTES_OF(world->io2), 0, MODEL_PAGES_NEAR * 4096 / 3);
+        for (uint32_t i = 0; i + 8 <= content.size; i += 8) {
+            uint64_t noise = dice_roll(&world->dice);
+            bytes_copy(bytes_sub(content, i, 8), VIEW_OF(noise));
+        }
+        size_t written = 0;
+        lattice_status_t status =
+            granules_write(SOME(world->granules), SOME(world->head->dataset), file->number, offset,
+                           bytes_view(content), &written);
+        struct outcome outcome = judge(world, status);
+        if (written != 0) {
+            model_write(file, offset, view_sub(bytes_view(content), 0, written));
+        }
+        offset += content.size;
+        if (outcome.fatal) {
+            world_crash(world);
+            return;
+        }
+        if (outcome.resource) {
+            return;
+        }
+        if (outcome.status != LATTICE_OK) {
+            world_fail(world, "fill", (uint64_t)outcome.status, written);
+        }
+    }
+}
+
+static void do_resize(struct world *world) {
+    struct model_object *file = pick(world, MODE_FILE);
+    uint64_t size = dice_once_in(&world->dice, 4) ? 0 : pick_offset(world);
+    if (file->mode >> 12 != MODE_FILE) {
+        return;
+    }
+    /* Its later steps may be preceded by a commit of the first. */
+    world->no_probe = true;
+    struct outcome outcome =
+        judge(world, granules_resize(SOME(world->granules), SOME(world->head->dataset),
+                                     file->number, size));
+    world->no_probe = false;
+    if (size < file->size) {
+        must_not_be_full(world, outcome);
+    }
+    if (outcome.resource) {
+        return;
+    }
+    model_resize(file, size);
+    settle(world, outcome, LATTICE_OK);
+}
+
+static void do_punch(struct world *world) {
+    struct model_object *file = pick(world, MODE_FILE);
+    uint64_t offset = pick_offset(world);
+    uint64_t length = 1 + dice_below(&world->dice, 30000);
+    if (file->mode >> 12 != MODE_FILE) {
+        return;
+    }
+    struct outcome outcome =
+        judge(world, granules_punch(SOME(world->granules), SOME(world->head->dataset), file->number,
+                                    offset, length));
+    if (outcome.fatal) {
+        world_crash(world);
+    } else if (outcome.status == LATTICE_OK) {
+        model_punch(file, offset, length);
+    } else if (!outcome.resource) {
+        world_fail(world, "granules_punch", (uint64_t)outcome.status, 0);
+    } else { /* it stopped somewhere: take it back by a full punch without failures */
+        uint32_t fail = world->fail_one_in;
+        world->fail_one_in = 0;
+        lattice_status_t status = granules_punch(SOME(world->granules), SOME(world->head->dataset),
+                                                 file->number, offset, length);
+        world->fail_one_in = fail;
+        model_punch(file, offset, length);
+        if (status != LATTICE_OK) {
+            world_crash(world);
+        }
+    }
+}
+
+static void do_attributes(struct world *world) {
+    struct model_object *object = pick(world, 0);
+    struct inode inode = {};
+    struct outcome outcome = judge(
+        world, inode_get(SOME(world->fs), SOME(world->head->dataset), object->number, &inode));
+    if (outcome.status != LATTICE_OK) {
+        if (!outcome.resource) {
+            settle(world, outcome, LATTICE_OK);
+        }
+        return;
+    }
+    inode.mode = (inode.mode & 0xf000) | (dice_below(&world->dice, 0x1000) & 07777);
+    inode.user = dice_below(&world->dice, 5);
+    inode.group = dice_below(&world->dice, 5);
+    outcome = judge(
+        world, inode_update(SOME(world->fs), SOME(world->head->dataset), object->number, &inode));
+    if (outcome.resource) {
+        return;
+    }
+    object->mode = inode.mode;
+    object->user = inode.user;
+    object->group = inode.group;
+    settle(world, outcome, LATTICE_OK);
+}
+
+static void durable(struct world *world, lattice_status_t status) {
+    struct outcome outcome = judge(world, status);
+    if (outcome.fatal) {
+        world_crash(world);
+    } else if (outcome.status == LATTICE_OK) {
+        world_acknowledge(world);
+    } else if (!outcome.resource) {
+        world_fail(world, "sync or commit", (uint64_t)status, 0);
+    }
+}
+
+static void do_sync(struct world *world) {
+    struct model_object *object = pick(world, 0);
+    durable(world,
+            granules_sync(SOME(world->granules), SOME(world->head->dataset), object->number));
+}
+
+static void do_commit(struct world *world) {
+    durable(world, granules_commit(SOME(world->granules)));
+}
+
+static void do_close_orphan(struct world *world) {
+    for (uint32_t i = 0; i < MODEL_OBJECTS; i++) {
+        struct model_object *object = &world->head->model.objects[i];
+        if (object->live && object->open) {
+            object->open = false;
+            if (object->links == 0) {
+                drop_orphan(world, object->number);
+                return;
+            }
+        }
+    }
+}
+
+static void do_crash(struct world *world) {
+    world_crash(world);
+}
+
+static void do_power_later(struct world *world) {
+    world->disks[0].dies_at = world->disks[0].writes + 1 + dice_below(&world->disk_dice, 60);
+}
+
+static void do_remount(struct world *world) {
+    uint32_t fail = world->fail_one_in;
+    world->fail_one_in = 0;
+    struct outcome outcome = judge(world, granules_commit(SOME(world->granules)));
+    if (outcome.status == LATTICE_OK) {
+        world_acknowledge(world);
+    }
+    world->fail_one_in = fail;
+    world_crash(world);
+}
+
+static void do_verify(struct world *world) {
+    verify_seen(world);
+}
+
+static void do_xattr(struct world *world) {
+    struct model_object *object = pick(world, 0);
+    uint32_t index = dice_below(&world->dice, MODEL_XATTRS);
+    uint32_t flags = dice_below(&world->dice, 3);
+    uint32_t size = dice_below(&world->dice, dice_once_in(&world->dice, 5) ? 12000 : 200);
+    struct bytes value = bytes_sub(BYTES_OF(world->io2.data), 0, size);
+    for (uint32_t i = 0; i < size; i++) {
+        value.data[i] = (uint8_t)dice_roll(&world->dice);
+    }
+    bool remove = dice_once_in(&world->dice, 3);
+    bool exists = object->xattrs[index] != 0;
+    lattice_status_t expected = remove || flags == XATTR_REPLACE_FLAG
+                                    ? (exists ? LATTICE_OK : LATTICE_NOT_FOUND)
+                                : flags == XATTR_CREATE_FLAG && exists ? LATTICE_EXISTS
+                                                                       : LATTICE_OK;
+    struct lattice *fs = SOME(world->fs);
+    struct dataset *dataset = SOME(world->head->dataset);
+    struct view name = model_xattr_name(index);
+    struct outcome outcome = judge(
+        world, remove ? xattr_remove(fs, dataset, object->number, name)
+                      : xattr_set(fs, dataset, object->number, name, bytes_view(value), flags));
+    if (outcome.resource) {
+        return;
+    }
+    if (expected == LATTICE_OK) {
+        object->xattrs[index] = remove ? 0 : checksum_xxh64(bytes_view(value));
+    }
+    settle(world, outcome, expected);
+}
+
+/* ---- disks ---- */
+
+/* The bad half of a mirror gets a fault; the other half must make up for all of them. */
+static void do_fault(struct world *world) {
+    if (world->faulty >= world->disk_count) {
+        return;
+    }
+    struct sim_disk *disk = &world->disks[world->faulty];
+    switch (dice_below(&world->dice, 6)) {
+    case 0:
+        disk->lose_one_in = dice_once_in(&world->dice, 2) ? 0 : 3 + dice_below(&world->dice, 40);
+        return;
+    case 1:
+        disk->misdirect_one_in =
+            dice_once_in(&world->dice, 2) ? 0 : 10 + dice_below(&world->dice, 40);
+        return;
+    case 2:
+        disk->read_error_one_in =
+            dice_once_in(&world->dice, 2) ? 0 : 3 + dice_below(&world->dice, 40);
+        return;
+    case 3:
+        disk->dead = dice_once_in(&world->dice, 3);
+        return;
+    default:
+        for (uint32_t i = 0; i < 5; i++) {
+            (void)sim_disk_rot(disk);
+        }
+        return;
+    }
+}
+
+static void do_resilver(struct world *world) {
+    struct scrub_report report = {};
+    bool fine = world->faulty >= world->disk_count;
+    uint32_t fail = world->fail_one_in;
+    if (!fine) { /* the disk was mended */
+        struct sim_disk *disk = &world->disks[world->faulty];
+        disk->lose_one_in = 0;
+        disk->misdirect_one_in = 0;
+        disk->read_error_one_in = 0;
+        disk->dead = false;
+    }
+    world->fail_one_in = 0;
+    uint64_t since = fine ? 0 : SOME(world->fs)->super.disks[world->faulty].missing_since;
+    struct outcome outcome = judge(world, pool_resilver(SOME(world->fs), &report));
+    struct scrub_report again = {};
+    if (outcome.status == LATTICE_OK && since != 0 &&
+        SOME(world->fs)->super.disks[world->faulty].state == DISK_ONLINE &&
+        pool_scrub_all(SOME(world->fs), since - 1, &again) == LATTICE_OK &&
+        again.bad_copies + again.lost != 0) {
+        world_fail(world, "a resilvered disk lacks blocks", again.bad_copies, again.lost);
+    }
+    world->fail_one_in = fail;
+    if (outcome.fatal) {
+        world_crash(world);
+    } else if (outcome.status != LATTICE_OK || report.lost != 0) {
+        world_fail(world, "pool_resilver", (uint64_t)outcome.status, report.lost);
+    }
+}
+
+/* ---- datasets ---- */
+
+struct label {
+    char text[24];
+};
+
+static struct view label_next(struct world *world, struct label *label) {
+    int size =
+        snprintf(label->text, sizeof label->text, "n%llu", (unsigned long long)world->names++);
+    return view_of(label->text, (size_t)size);
+}
+
+/* Everything dirty goes to the tree, so that a snapshot means what the user sees. */
+static bool settle_granules(struct world *world) {
+    struct outcome outcome = judge(world, granules_push_all(SOME(world->granules)));
+    if (outcome.fatal) {
+        world_crash(world);
+    }
+    return outcome.status == LATTICE_OK;
+}
+
+/* A change of the pool commits on its own: its result is made in the model first, as a state that a
+ * crash may show. Returns whether it happened; else the caller takes it back. */
+static bool settle_change(struct world *world, lattice_status_t status) {
+    struct lattice *fs = SOME(world->fs);
+    if (status == LATTICE_OK) {
+        world->commits_seen = fs->statistics.commits;
+        world_acknowledge(world);
+        return true;
+    }
+    bool fatal = !world->power || fs->aborted != LATTICE_OK;
+    bool excused = status == LATTICE_NO_SPACE || status == LATTICE_BUSY ||
+                   status == LATTICE_NOT_EMPTY || /* snapshots that are still being destroyed */
+                   (status == LATTICE_NO_MEMORY && world->fail_one_in != 0) ||
+                   (fatal && (!world->power || world->fail_one_in != 0));
+    if (!excused) {
+        world_fail(world, "change of the pool", (uint64_t)status, (uint64_t)fs->aborted);
+    }
+    world->refused += !fatal;
+    return fatal;
+}
+
+/* After a change that did not happen: the states end with what really is. */
+static void unsettle(struct world *world) {
+    world_state_add(world);
+    if (SOME(world->fs)->statistics.commits != world->commits_seen) {
+        world->commits_seen = SOME(world->fs)->statistics.commits;
+        world_acknowledge(world);
+    }
+}
+
+static void crash_if_fatal(struct world *world) {
+    if (!world->power || SOME(world->fs)->aborted != LATTICE_OK) {
+        world_crash(world);
+    }
+}
+
+static void do_snapshot(struct world *world) {
+    struct head *head = world->head;
+    struct label label = {};
+    if (!settle_granules(world) || head->kept_count == WORLD_KEPT) {
+        return;
+    }
+    struct kept *kept = &head->kept[head->kept_count];
+    kept->id = SOME(world->fs)->super.next_dataset;
+    kept->hash = model_hash(&head->model);
+    model_copy(&kept->model, &head->model);
+    head->kept_count++;
+    world_state_add(world);
+    uint64_t id = 0;
+    lattice_status_t status =
+        snapshot_create(SOME(world->fs), SOME(head->dataset), label_next(world, &label), &id);
+    if (!settle_change(world, status)) {
+        kept_remove(head, head->kept_count - 1);
+        unsettle(world);
+    }
+    crash_if_fatal(world);
+}
+
+static void do_destroy_snapshot(struct world *world) {
+    struct head *head = world->head;
+    if (!settle_granules(world) || head->kept_count == 0) {
+        return;
+    }
+    uint32_t index = dice_below(&world->dice, head->kept_count);
+    struct kept *saved = calloc(1, sizeof(struct kept));
+    *saved = (struct kept){.id = head->kept[index].id, .hash = head->kept[index].hash};
+    model_copy(&saved->model, &head->kept[index].model);
+    kept_remove(head, index);
+    world_state_add(world);
+    lattice_status_t status = snapshot_destroy(SOME(world->fs), saved->id);
+    if (!settle_change(world, status)) {
+        for (uint32_t i = head->kept_count; i > index; i--) {
+            head->kept[i] = head->kept[i - 1];
+        }
+        head->kept[index] = *saved;
+        saved->model = (struct model){};
+        head->kept_count++;
+        unsettle(world);
+    }
+    model_release(&saved->model);
+    free(saved);
+    crash_if_fatal(world);
+}
+
+static void do_clone(struct world *world) {
+    struct head *head = world->head;
+    struct head *_Nullable fresh = world_head(world, 0);
+    struct label label = {};
+    if (!settle_granules(world) || head->kept_count == 0 || fresh == nullptr) {
+        return;
+    }
+    const struct kept *from = &head->kept[dice_below(&world->dice, head->kept_count)];
+    SOME(fresh)->id = SOME(world->fs)->super.next_dataset;
+    model_copy(&SOME(fresh)->model, &from->model);
+    world_state_add(world);
+    uint64_t id = 0;
+    lattice_status_t status =
+        clone_create(SOME(world->fs), from->id, label_next(world, &label), &id);
+    if (status == LATTICE_OK) {
+        status = dataset_open(SOME(world->fs), id, &SOME(fresh)->dataset);
+        while (status == LATTICE_NO_MEMORY) {
+            status = dataset_open(SOME(world->fs), id, &SOME(fresh)->dataset);
+        }
+    }
+    if (!settle_change(world, status)) {
+        head_release(SOME(fresh));
+        unsettle(world);
+    }
+    crash_if_fatal(world);
+}
+
+static void do_switch(struct world *world) {
+    struct head *head = &world->heads[dice_below(&world->dice, WORLD_HEADS)];
+    if (head->id != 0) {
+        world->head = head;
+    }
+}
+
+static void do_rollback(struct world *world) {
+    struct head *head = world->head;
+    if (!settle_granules(world) || head->kept_count == 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < MODEL_OBJECTS; i++) {
+        if (head->model.objects[i].live && head->model.objects[i].open) {
+            return; /* open files would be pulled away */
+        }
+    }
+    struct model *saved = calloc(1, sizeof(struct model));
+    *saved = head->model;
+    head->model = (struct model){};
+    model_copy(&head->model, &head->kept[head->kept_count - 1].model);
+    granules_forget_dataset(SOME(world->granules), SOME(head->dataset));
+    world_state_add(world);
+    lattice_status_t status = dataset_rollback(SOME(world->fs), SOME(head->dataset));
+    if (!settle_change(world, status)) {
+        model_release(&head->model);
+        head->model = *saved;
+        *saved = (struct model){};
+        unsettle(world);
+    }
+    model_release(saved);
+    free(saved);
+    crash_if_fatal(world);
+}
+
+static void do_destroy_head(struct world *world) {
+    struct head *head = &world->heads[dice_below(&world->dice, WORLD_HEADS)];
+    if (head->id == 0 || head->kept_count != 0 || !settle_granules(world) || head->id == 0) {
+        return;
+    }
+    uint32_t others = 0;
+    for (uint32_t i = 0; i < WORLD_HEADS; i++) {
+        others += world->heads[i].id != 0 && &world->heads[i] != head;
+    }
+    struct outcome outcome = judge(world, granules_commit(SOME(world->granules)));
+    if (outcome.fatal) {
+        world_crash(world);
+        return;
+    }
+    if (others == 0 || outcome.status != LATTICE_OK || head->kept_count != 0) {
+        return;
+    }
+    world_acknowledge(world);
+    uint64_t id = head->id;
+    granules_forget_dataset(SOME(world->granules), SOME(head->dataset));
+    dataset_close(SOME(world->fs), SOME(head->dataset));
+    struct model *saved = calloc(1, sizeof(struct model));
+    *saved = head->model;
+    *head = (struct head){};
+    while (world->head->id == 0) {
+        world->head = &world->heads[dice_below(&world->dice, WORLD_HEADS)];
+    }
+    world_state_add(world);
+    if (!settle_change(world, dataset_destroy(SOME(world->fs), id))) {
+        head->id = id;
+        head->model = *saved;
+        *saved = (struct model){};
+        lattice_status_t status = LATTICE_NO_MEMORY;
+        while (status == LATTICE_NO_MEMORY) {
+            status = dataset_open(SOME(world->fs), id, &head->dataset);
+        }
+        unsettle(world);
+    }
+    model_release(saved);
+    free(saved);
+    crash_if_fatal(world);
+}
+
+static void do_reclaim(struct world *world) {
+    bool more = true;
+    uint32_t steps = 1 + dice_below(&world->dice, 20);
+    for (uint32_t i = 0; more && i < steps; i++) {
+        struct outcome outcome = judge(world, reclaim_step(SOME(world->fs), &more));
+        if (outcome.fatal) {
+            world_crash(world);
+            return;
+        }
+        if (outcome.status != LATTICE_OK) {
+            if (!outcome.resource) {
+                world_fail(world, "reclaim_step", (uint64_t)outcome.status, 0);
+            }
+            return;
+        }
+        if (more) {
+            world_acknowledge(world);
+        }
+    }
+}
+
+struct choice {
+    uint32_t weight;
+    const char *name;
+    void (*run)(struct world *world);
+};
+
+static const struct choice choices[] = {
+    {18, "create", do_create},        {6, "link", do_link},
+    {12, "remove", do_remove},        {14, "rename", do_rename},
+    {26, "write", do_write},          {10, "resize", do_resize},
+    {5, "punch", do_punch},           {12, "fill", do_fill},
+    {5, "attributes", do_attributes}, {12, "sync", do_sync},
+    {5, "commit", do_commit},         {5, "close", do_close_orphan},
+    {1, "crash", do_crash},           {2, "power", do_power_later},
+    {1, "remount", do_remount},       {1, "verify", do_verify},
+    {4, "snapshot", do_snapshot},     {3, "destroy snapshot", do_destroy_snapshot},
+    {2, "clone", do_clone},           {4, "switch", do_switch},
+    {2, "rollback", do_rollback},     {2, "destroy head", do_destroy_head},
+    {6, "reclaim", do_reclaim},       {6, "xattr", do_xattr},
+    {3, "fault", do_fault},           {1, "resilver", do_resilver},
+};
+
+void world_operate(struct world *world) {
+    uint32_t total = 0;
+    for (uint32_t i = 0; i < ARRAY_LENGTH(choices); i++) {
+        total += choices[i].weight;
+    }
+    uint32_t at = dice_below(&world->dice, total);
+    uint32_t chosen = 0;
+    while (at >= choices[chosen].weight) {
+        at -= choices[chosen].weight;
+        chosen++;
+    }
+    world->doing = choices[chosen].name;
+    if (world->options.verbose) {
+        printf("%u %s\n", world->operation, world->doing);
+    }
+    world->before = world->state_count - 1;
+    choices[chosen].run(world);
+}
+
+#pragma clang assume_nonnull end

@@ -1,0 +1,134 @@
+#pragma once
+/* One seed's world: disks, file system, model, and the list of states that a crash may leave.
+ *
+ * Oracle: every change of the trees appends a hash to `states`; an acknowledged sync or commit
+ * moves `acknowledged` up. After a crash the recovered file system must hash to one of
+ * states[acknowledged…], `check` must find nothing, and memory must be given back to the byte. */
+#include "disk.h"
+#include "fs/latticefs/core/granule.h"
+#include "fs/latticefs/core/mount.h"
+#include "model.h"
+
+#pragma clang assume_nonnull begin
+
+enum {
+    WORLD_DISKS = 3,
+    WORLD_STATES = 1 << 14,
+    WORLD_IO_MAX = 40960,
+    WORLD_HEADS = 3,
+    WORLD_KEPT = 4
+};
+
+struct world_options {
+    uint32_t operations;
+    uint32_t probe_one_in; /* a crash is tried on a copy after one write in so many; 0 = by seed */
+    bool verbose;
+};
+
+struct io_buffer {
+    union {
+        uint8_t data[WORLD_IO_MAX];
+        struct superblock super;
+    };
+};
+
+/* A snapshot as it must stay. */
+struct kept {
+    uint64_t id;
+    uint64_t hash;
+    struct model model;
+};
+
+/* A dataset that can be written. */
+struct head {
+    uint64_t id; /* 0 = none */
+    struct dataset *_Nullable dataset;
+    struct model model;
+    uint32_t kept_count;
+    struct kept kept[WORLD_KEPT];
+};
+
+struct world {
+    uint64_t seed;
+    struct world_options options;
+    struct dice dice;      /* choices of operations */
+    struct dice disk_dice; /* chance of disks and crashes */
+    struct dice random;    /* the environment's random bytes */
+    struct environment environment;
+    int64_t clock;
+    uint64_t outstanding; /* bytes allocated */
+    uint32_t fail_one_in; /* allocation failures; 0 = none */
+    bool power;
+    uint32_t disk_count;
+    struct sim_disk disks[WORLD_DISKS];
+    struct make_options make;
+    uint64_t hash_mask;
+    uint32_t leaf_limit;
+    uint32_t inner_limit;
+    uint32_t faulty;  /* the disk of a mirror that misbehaves; WORLD_DISKS = none */
+    bool absent;      /* it is not there at all */
+    uint64_t damaged; /* images opened after random damage */
+    struct lattice *_Nullable fs;
+    struct granule_cache *_Nullable granules;
+    struct head *head; /* the one that operations go to */
+    struct head heads[WORLD_HEADS];
+    uint64_t names; /* of datasets and snapshots given so far */
+    uint32_t state_count;
+    uint32_t acknowledged;
+    uint32_t before; /* the state in which the operation in hand began */
+    uint64_t states[WORLD_STATES];
+    uint32_t operation; /* number of the operation in hand */
+    const char *doing;
+    uint32_t probe_one_in;
+    bool probing;  /* inside a trial on a copy */
+    bool no_probe; /* the operation in hand passes through states that the model does not name */
+    uint64_t probes;
+    uint64_t crashes;
+    uint64_t refused; /* operations that ended for want of memory or space */
+    uint64_t commits_seen;
+    struct io_buffer io;
+    struct io_buffer io2;
+};
+
+/* Prints what is wrong and how to run this seed again, and ends the process with 1. */
+[[noreturn]] void world_fail(const struct world *world, const char *what, uint64_t first,
+                             uint64_t second);
+void world_create(struct world *world, uint64_t seed, const struct world_options *options);
+void world_destroy(struct world *world);
+
+/* Opens the pool from the disks; false if memory or disks refused, and the caller tries again. */
+bool world_open(struct world *world);
+void world_close(struct world *world);
+/* Cuts the power, and recovers. */
+void world_crash(struct world *world);
+void world_operate(struct world *world);
+
+void world_state_add(struct world *world);
+/* Everything up to now was acknowledged as durable. */
+void world_acknowledge(struct world *world);
+
+/* Hash of what a dataset holds, by its own interface. */
+uint64_t verify_hash(struct world *world, struct lattice *fs, struct dataset *dataset,
+                     struct model *_Nullable reload, uint64_t *out_objects);
+/* Returns the number of objects. */
+uint64_t verify_check(struct world *world, struct lattice *fs);
+/* With `reload`, the world's heads and models are made anew from what is there. */
+void verify_recovered(struct world *world, struct lattice *fs, bool reload);
+uint64_t world_hash(const struct world *world);
+struct head *_Nullable world_head(struct world *world, uint64_t id);
+void head_release(struct head *head);
+void kept_remove(struct head *head, uint32_t index);
+/* What a user sees equals the model. */
+void verify_seen(struct world *world);
+/* The knobs that make collisions and deep trees common. */
+void world_tune(const struct world *world, struct lattice *fs);
+/* A crash right now, on copies of the disks. */
+void verify_probe(struct world *world);
+
+/* Random damage to copies of the disks, checksums ignored: anything may be found, nothing may
+ * crash. */
+void verify_damaged(struct world *world);
+
+struct device_list world_devices(struct world *world);
+
+#pragma clang assume_nonnull end

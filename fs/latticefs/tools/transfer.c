@@ -1,0 +1,272 @@
+/* Copying folders into and out of a dataset. These are host tools: they may recurse with the depth
+ * of folders. */
+#include "transfer.h"
+#include "host.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#pragma clang assume_nonnull begin
+
+enum { COPY_SIZE = 1 << 20 };
+
+struct transfer {
+    struct granule_cache *cache;
+    struct dataset *dataset;
+    uint64_t failures;
+    uint8_t *buffer;
+};
+
+static void complain(struct transfer *transfer, const char *path, const char *what) {
+    fprintf(stderr, "%s: %s\n", path, what);
+    transfer->failures++;
+}
+
+static bool commit_if_due(struct transfer *transfer) {
+    struct lattice *fs = transfer->cache->fs;
+    if (fs->cache.dirty.count > 1024 || fs->log.buffer.count > 1 << 22) {
+        return granules_commit(transfer->cache) == LATTICE_OK;
+    }
+    return true;
+}
+
+static void import_content(struct transfer *transfer, uint64_t object, int folder,
+                           const char *name) {
+    int file = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    uint64_t offset = 0;
+    if (file < 0) {
+        complain(transfer, name, strerror(errno));
+        return;
+    }
+    for (;;) {
+        size_t written = 0;
+        ssize_t got = read(file, transfer->buffer, COPY_SIZE);
+        if (got <= 0) {
+            if (got < 0) {
+                complain(transfer, name, strerror(errno));
+            }
+            break;
+        }
+        lattice_status_t status = granules_write(transfer->cache, transfer->dataset, object, offset,
+                                                 view_of(transfer->buffer, (size_t)got), &written);
+        offset += written;
+        if (status != LATTICE_OK || !commit_if_due(transfer)) {
+            complain(transfer, name, host_status_text(status));
+            break;
+        }
+    }
+    close(file);
+}
+
+static void import_folder(struct transfer *transfer, uint64_t directory, int folder);
+
+static void import_attributes(struct transfer *transfer, uint64_t object,
+                              const struct stat *facts) {
+    struct inode inode = {};
+    lattice_status_t status = granules_push(transfer->cache, transfer->dataset, object);
+    if (status == LATTICE_OK) {
+        status = inode_get(transfer->cache->fs, transfer->dataset, object, &inode);
+    }
+    if (status == LATTICE_OK) {
+        inode.mode = facts->st_mode;
+        inode.user = facts->st_uid;
+        inode.group = facts->st_gid;
+        inode.write_time = (int64_t)facts->st_mtim.tv_sec * 1000000000 + facts->st_mtim.tv_nsec;
+        inode.read_time = inode.write_time;
+        status = inode_update(transfer->cache->fs, transfer->dataset, object, &inode);
+    }
+    if (status != LATTICE_OK) {
+        complain(transfer, "attributes", host_status_text(status));
+    }
+}
+
+static void import_entry(struct transfer *transfer, uint64_t directory, int folder,
+                         const char *name) {
+    struct stat facts = {};
+    uint64_t object = 0;
+    if (fstatat(folder, name, &facts, AT_SYMLINK_NOFOLLOW) != 0) {
+        complain(transfer, name, strerror(errno));
+        return;
+    }
+    struct create_attributes attributes = {.mode = facts.st_mode,
+                                           .user = facts.st_uid,
+                                           .group = facts.st_gid,
+                                           .device = facts.st_rdev};
+    struct view target = {};
+    if (S_ISLNK(facts.st_mode)) {
+        ssize_t size = readlinkat(folder, name, (char *)transfer->buffer, SYMLINK_MAX);
+        target = view_of(transfer->buffer, size > 0 ? (size_t)size : 0);
+    }
+    lattice_status_t status = name_create(transfer->cache->fs, transfer->dataset, directory,
+                                          view_text(name), &attributes, target, &object);
+    if (status != LATTICE_OK) {
+        complain(transfer, name, host_status_text(status));
+        return;
+    }
+    if (S_ISREG(facts.st_mode)) {
+        import_content(transfer, object, folder, name);
+    } else if (S_ISDIR(facts.st_mode)) {
+        int inner = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (inner < 0) {
+            complain(transfer, name, strerror(errno));
+        } else {
+            import_folder(transfer, object, inner);
+        }
+    }
+    import_attributes(transfer, object, &facts);
+}
+
+static void import_folder(struct transfer *transfer, uint64_t directory, int folder) {
+    DIR *_Nullable entries = fdopendir(folder);
+    if (entries == nullptr) {
+        complain(transfer, "folder", strerror(errno));
+        return;
+    }
+    for (struct dirent *_Nullable entry = readdir(SOME(entries)); entry != nullptr;
+         entry = readdir(SOME(entries))) {
+        const char *name = SOME(entry)->d_name;
+        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0) {
+            import_entry(transfer, directory, folder, name);
+        }
+    }
+    closedir(SOME(entries));
+}
+
+uint64_t transfer_import(struct granule_cache *cache, struct dataset *dataset, uint64_t directory,
+                         const char *from) {
+    struct transfer transfer = {cache, dataset, 0, SOME((uint8_t *)malloc(COPY_SIZE))};
+    int folder = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) {
+        complain(&transfer, from, strerror(errno));
+    } else {
+        import_folder(&transfer, directory, folder);
+    }
+    free(transfer.buffer);
+    return transfer.failures;
+}
+
+/* ---- export ---- */
+
+static void export_content(struct transfer *transfer, uint64_t object, uint64_t size, int folder,
+                           const char *name, uint32_t mode) {
+    int file = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode & 0777);
+    uint64_t offset = 0;
+    if (file < 0) {
+        complain(transfer, name, strerror(errno));
+        return;
+    }
+    while (offset < size) {
+        size_t got = 0;
+        uint64_t data = 0;
+        lattice_status_t status =
+            file_seek(transfer->cache->fs, transfer->dataset, object, offset, true, &data);
+        if (status == LATTICE_NOT_FOUND) {
+            break;
+        }
+        offset = data;
+        if (status == LATTICE_OK) {
+            status = granules_read(transfer->cache, transfer->dataset, object, offset,
+                                   bytes_of(transfer->buffer, COPY_SIZE), &got);
+        }
+        if (status != LATTICE_OK || got == 0 ||
+            pwrite(file, transfer->buffer, got, (off_t)offset) != (ssize_t)got) {
+            complain(transfer, name, host_status_text(status));
+            break;
+        }
+        offset += got;
+    }
+    if (ftruncate(file, (off_t)size) != 0) {
+        complain(transfer, name, strerror(errno));
+    }
+    close(file);
+}
+
+static void export_folder(struct transfer *transfer, uint64_t directory, int folder);
+
+static void export_entry(struct transfer *transfer, uint64_t object, int folder, const char *name) {
+    struct inode inode = {};
+    struct view target = {};
+    struct lattice *fs = transfer->cache->fs;
+    lattice_status_t status = inode_get(fs, transfer->dataset, object, &inode);
+    if (status != LATTICE_OK) {
+        complain(transfer, name, host_status_text(status));
+        return;
+    }
+    int failed = 0;
+    switch (inode_type(&inode)) {
+    case MODE_FILE:
+        export_content(transfer, object, inode.size, folder, name, inode.mode);
+        break;
+    case MODE_DIRECTORY: {
+        failed = mkdirat(folder, name, 0700);
+        int inner = failed != 0 ? -1 : openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        failed = inner < 0;
+        if (inner >= 0) {
+            export_folder(transfer, object, inner);
+            close(inner);
+        }
+        break;
+    }
+    case MODE_SYMLINK: {
+        char text[SYMLINK_MAX + 1] = {};
+        failed = symlink_read(fs, transfer->dataset, object, &target) != LATTICE_OK;
+        bytes_copy(BYTES_OF(text), target);
+        failed = failed || symlinkat(text, folder, name) != 0;
+        break;
+    }
+    default:
+        failed = mknodat(folder, name, inode.mode, inode.device);
+        break;
+    }
+    struct timespec times[2] = {
+        {.tv_sec = inode.read_time / 1000000000, .tv_nsec = inode.read_time % 1000000000},
+        {.tv_sec = inode.write_time / 1000000000, .tv_nsec = inode.write_time % 1000000000}};
+    if (inode_type(&inode) != MODE_SYMLINK) {
+        failed = failed || fchmodat(folder, name, inode.mode & 07777, 0) != 0;
+    }
+    if (failed != 0 || utimensat(folder, name, times, AT_SYMLINK_NOFOLLOW) != 0) {
+        complain(transfer, name, strerror(errno));
+    }
+    (void)fchownat(folder, name, inode.user, inode.group, AT_SYMLINK_NOFOLLOW);
+}
+
+static void export_folder(struct transfer *transfer, uint64_t directory, int folder) {
+    uint64_t cookie = 0;
+    for (;;) {
+        struct dirent_entry entry = {};
+        char name[NAME_MAX_BYTES + 1] = {};
+        lattice_status_t status =
+            name_next(transfer->cache->fs, transfer->dataset, directory, cookie, &entry);
+        if (status != LATTICE_OK) {
+            if (status != LATTICE_NOT_FOUND) {
+                complain(transfer, "folder", host_status_text(status));
+            }
+            return;
+        }
+        bytes_copy(BYTES_OF(name), entry.name);
+        cookie = entry.cookie;
+        export_entry(transfer, entry.object, folder, name);
+    }
+}
+
+uint64_t transfer_export(struct granule_cache *cache, struct dataset *dataset, uint64_t directory,
+                         const char *to) {
+    struct transfer transfer = {cache, dataset, 0, SOME((uint8_t *)malloc(COPY_SIZE))};
+    int folder = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) {
+        complain(&transfer, to, strerror(errno));
+    } else {
+        export_folder(&transfer, directory, folder);
+        close(folder);
+    }
+    free(transfer.buffer);
+    return transfer.failures;
+}
+
+#pragma clang assume_nonnull end

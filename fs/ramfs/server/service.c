@@ -1,0 +1,152 @@
+/* The service around the handlers: its state, its dispatch, closes and cancellations. */
+#include "fs/ramfs/server/handlers.h"
+
+static const struct filesystem_handlers filesystem = {
+    .open = ramfs_open,
+    .stat = ramfs_stat,
+    .access = ramfs_access,
+    .read_link = ramfs_read_link,
+    .make_directory = ramfs_make_directory,
+    .make_node = ramfs_make_node,
+    .make_link = ramfs_make_link,
+    .remove = ramfs_remove,
+    .rename = ramfs_rename,
+    .link = ramfs_link,
+    .set_attributes = ramfs_set_attributes,
+    .space = ramfs_space,
+    .read_directory = ramfs_read_directory,
+    .memory = ramfs_memory,
+    .sync = ramfs_sync,
+    .allocate = ramfs_allocate,
+    .path_of = ramfs_path_of,
+    .lock = ramfs_lock,
+    .lock_owner = ramfs_lock_owner,
+    .lock_record = ramfs_lock_record,
+    .test_record = ramfs_test_record,
+    .drop_records = ramfs_drop_records,
+    .node = ramfs_node,
+    .exec_ticket = ramfs_exec_ticket,
+    .cross = ramfs_cross,
+    .enter = ramfs_enter,
+    .lessen = ramfs_lessen,
+    .gate = ramfs_gate,
+    .mark = ramfs_mark,
+    .unmark = ramfs_unmark,
+};
+static const struct stream_handlers stream = {
+    .stat = ramfs_stream_stat,
+    .facts = ramfs_stream_facts,
+};
+
+void ramfs_call(struct rt_server *_Nonnull server, struct rt_request *_Nonnull request) {
+    struct ramfs *fs = SOME(server->state);
+    store_begin(fs);
+    if (filesystem_speaks(request->label)) {
+        filesystem_dispatch(&filesystem, fs, request);
+    } else if (stream_speaks(request->label)) {
+        stream_dispatch(&stream, fs, request);
+    } else {
+        request->reply->status = STATUS_BAD_METHOD;
+    }
+}
+
+static void close_session(struct ramfs *_Nonnull fs, uint64_t cookie) {
+    uint32_t slot = 0;
+    if (session_find(fs, cookie, &slot) != STATUS_OK) {
+        return; /* an earlier instance has freed it already */
+    }
+    locks_session_closed(fs, slot, session_at(fs, slot)->inode);
+    status_t status = session_end(fs, slot);
+    status = status == STATUS_OK ? store_finish(fs) : status;
+    CHECK(status == STATUS_OK);
+}
+
+void ramfs_packet(struct rt_server *_Nonnull server, const struct rt_packet *_Nonnull packet) {
+    struct ramfs *fs = SOME(server->state);
+    store_begin(fs);
+    if (packet->kind == PACKET_CLOSE) {
+        close_session(fs, packet->key);
+    } else if (packet->kind == PACKET_CANCEL) {
+        locks_cancel(fs, packet->token);
+    }
+}
+
+void sessions_reconcile(struct ramfs *_Nonnull fs) {
+    enum { BATCH = 8 };
+    struct session_info listed[BATCH] = {};
+    uint64_t cursor = 0;
+    uint64_t count = 0;
+    struct ramfs_index *index = &fs->index;
+    /* Marks what is alive in free_next, which slots in use have no need of. */
+    for (uint32_t i = 1; i < SESSION_COUNT; i++) {
+        if (index->sessions[i].place == SLOT_USED) {
+            index->sessions[i].free_next = 0;
+        }
+    }
+    do {
+        status_t status = rt_object_list(fs->server->endpoint, LIST_SESSIONS, &listed[0],
+                                         sizeof listed, &cursor, &count);
+        if (status != STATUS_OK) {
+            return;
+        }
+        for (uint64_t i = 0; i < count && i < BATCH; i++) {
+            uint32_t slot = 0;
+            if (session_find(fs, listed[i].cookie, &slot) == STATUS_OK) {
+                index->sessions[slot].free_next = 1;
+            }
+        }
+    } while (count == BATCH);
+    for (uint32_t i = 1; i < SESSION_COUNT; i++) {
+        if (index->sessions[i].place == SLOT_USED && index->sessions[i].free_next == 0) {
+            locks_session_closed(fs, i, fs->vault->sessions[i].inode);
+            status_t status = session_end(fs, i);
+            status = status == STATUS_OK ? store_commit(fs) : status;
+            CHECK(status == STATUS_OK);
+        }
+    }
+}
+
+static void read_principals(struct ramfs *_Nonnull fs) {
+    handle_t table = HANDLE_NONE;
+    handle_t processes = HANDLE_NONE;
+    struct memory_info info = {};
+    uint64_t address = 0;
+    fs->process = rt_start_handle(fs->server, "process");
+    if (fs->process == HANDLE_NONE) {
+        return;
+    }
+    status_t status = process_registry(fs->process, &processes, &table);
+    status = status == STATUS_OK ? rt_object_info(table, INFO_MEMORY, &info, sizeof info) : status;
+    uint64_t size = info.content_size & ~(uint64_t)(PAGE_SIZE - 1);
+    status = status == STATUS_OK ? rt_map(0, 0, size, table, 0, PROTECT_READ, &address) : status;
+    if (status != STATUS_OK) {
+        rt_log(fs->server, "no principals: status %d", (int)status);
+        return;
+    }
+    fs->principal_count = (size_t)(size / sizeof(struct process_principal_entry));
+    fs->principals = (const struct process_principal_entry *)(uintptr_t)address;
+    rt_handle_close(processes);
+    rt_handle_close(table);
+}
+
+struct ramfs *_Nonnull ramfs_start(struct rt_server *_Nonnull server) {
+    handle_t memory = HANDLE_NONE;
+    uint64_t address = 0;
+    uint64_t size = (sizeof(struct ramfs) + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+    status_t status = rt_object_create(OBJECT_MEMORY, 0, size, 0, 0, 0, &memory);
+    status = status == STATUS_OK
+                 ? rt_map(0, 0, size, memory, 0, PROTECT_READ | PROTECT_WRITE, &address)
+                 : status;
+    if (status != STATUS_OK || server->vault_size < sizeof(struct ramfs_vault)) {
+        rt_log(server, "no state: status %d, vault of %u pages", (int)status,
+               (unsigned)(server->vault_size / PAGE_SIZE));
+        rt_exit(RT_EXIT_START);
+    }
+    struct ramfs *fs = (struct ramfs *)(uintptr_t)address;
+    fs->server = server;
+    fs->vault = (const struct ramfs_vault *)SOME(server->vault_data);
+    server->state = fs;
+    read_principals(fs);
+    store_rebuild(fs);
+    return fs;
+}

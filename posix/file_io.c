@@ -1,0 +1,275 @@
+/* read(2), write(2) and their like. Files with an attached Memory are the kernel's affair; all else
+ * is a call to the session's server. */
+#include "posix/file_io.h"
+#include "idl/stream.h"
+#include "posix/descriptors.h"
+#include "posix/errors.h"
+#include "posix/native.h"
+#include "posix/signals.h"
+#include "posix/syscalls.h"
+#include "posix/user.h"
+
+enum { VECTOR_LIMIT = 1024 };
+
+static int64_t result_of(struct native_result result) {
+    if (result.status == STATUS_OK) {
+        return (int64_t)result.value;
+    }
+    return error_of(result.status);
+}
+
+int64_t file_read(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry,
+                  uint64_t address, uint64_t length, uint64_t offset) {
+    (void)self;
+    uint64_t wanted = MIN(length, TRANSFER_MAX);
+    if ((entry->facts & STREAM_FACTS_FLAGS_CACHED) != 0) {
+        return result_of(NATIVE(SYS_STREAM_READ, entry->handle, address, wanted, offset, 0));
+    }
+    if (entry->kind == STREAM_KIND_DIRECTORY) {
+        return -EISDIR;
+    }
+    uint64_t done = 0;
+    status_t status = stream_read(entry->handle, offset, 0,
+                                  user_buffer(address, MIN(wanted, STREAM_TRANSFER_MAX)), &done);
+    return status == STATUS_OK ? (int64_t)done : error_of_stream(status);
+}
+
+/* Pieces of at most STREAM_TRANSFER_MAX until all is written; a short piece ends it. */
+static int64_t write_stream(const struct fd_entry *_Nonnull entry, uint64_t address,
+                            uint64_t length, uint64_t offset) {
+    uint64_t total = 0;
+    while (total < length || length == 0) {
+        uint64_t piece = MIN(length - total, STREAM_TRANSFER_MAX);
+        uint64_t at = offset == POSITION_CURRENT ? offset : offset + total;
+        uint64_t done = 0;
+        status_t status =
+            stream_write(entry->handle, at, 0, user_bytes(address + total, piece), &done);
+        if (status != STATUS_OK) {
+            return total > 0 ? (int64_t)total : error_of_stream(status);
+        }
+        total += done;
+        if (done < piece || length == 0) {
+            break;
+        }
+    }
+    return (int64_t)total;
+}
+
+int64_t file_write(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry,
+                   uint64_t address, uint64_t length, uint64_t offset) {
+    uint64_t wanted = MIN(length, TRANSFER_MAX);
+    if ((entry->facts & STREAM_FACTS_FLAGS_CACHED) != 0) {
+        return result_of(NATIVE(SYS_STREAM_WRITE, entry->handle, address, wanted, offset, 0));
+    }
+    if (entry->kind == STREAM_KIND_DIRECTORY) {
+        return -EISDIR;
+    }
+    int64_t result = write_stream(entry, address, wanted, offset);
+    if (result == -EPIPE) {
+        signal_raise(self, SIGPIPE, SI_USER, 0);
+    }
+    return result;
+}
+
+/* The entry of a descriptor that can be read, or written. */
+static int64_t get(struct posix_thread *_Nonnull self, uint64_t fd, uint8_t fact,
+                   struct fd_entry *_Nonnull out) {
+    int64_t error = fd_get_open(self, fd, out);
+    if (error != 0) {
+        return error;
+    }
+    if (out->kind == FD_EPOLL) {
+        return -EINVAL;
+    }
+    if ((out->facts & fact) == 0) {
+        return out->kind == STREAM_KIND_DIRECTORY && fact == STREAM_FACTS_FLAGS_READABLE ? -EISDIR
+                                                                                         : -EBADF;
+    }
+    return 0;
+}
+
+/* The same with an offset, which must mean something. */
+static int64_t get_at(struct posix_thread *_Nonnull self, uint64_t fd, uint8_t fact,
+                      uint64_t offset, struct fd_entry *_Nonnull out) {
+    int64_t error = get(self, fd, fact, out);
+    if (error == 0 && (int64_t)offset < 0) {
+        return -EINVAL;
+    }
+    if (error == 0 && (out->facts & STREAM_FACTS_FLAGS_SEEKABLE) == 0) {
+        return -ESPIPE;
+    }
+    return error;
+}
+
+LINUX(read) {
+    struct fd_entry entry = {};
+    int64_t error = get(self, frame->rdi, STREAM_FACTS_FLAGS_READABLE, &entry);
+    return error != 0 ? error : file_read(self, &entry, frame->rsi, frame->rdx, POSITION_CURRENT);
+}
+
+LINUX(write) {
+    struct fd_entry entry = {};
+    int64_t error = get(self, frame->rdi, STREAM_FACTS_FLAGS_WRITABLE, &entry);
+    return error != 0 ? error : file_write(self, &entry, frame->rsi, frame->rdx, POSITION_CURRENT);
+}
+
+LINUX(pread64) {
+    struct fd_entry entry = {};
+    int64_t error = get_at(self, frame->rdi, STREAM_FACTS_FLAGS_READABLE, frame->r10, &entry);
+    return error != 0 ? error : file_read(self, &entry, frame->rsi, frame->rdx, frame->r10);
+}
+
+LINUX(pwrite64) {
+    struct fd_entry entry = {};
+    int64_t error = get_at(self, frame->rdi, STREAM_FACTS_FLAGS_WRITABLE, frame->r10, &entry);
+    return error != 0 ? error : file_write(self, &entry, frame->rsi, frame->rdx, frame->r10);
+}
+
+/* One call for each vector, until one is short. A pipe's or terminal's atomicity across vectors is
+ * kept for what fits into the scratch area: that is gathered first. */
+static int64_t vectors(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry,
+                       const struct program_frame *_Nonnull frame, uint64_t offset, bool write) {
+    uint64_t count = frame->rdx;
+    uint64_t total = 0;
+    if (count > VECTOR_LIMIT) {
+        return -EINVAL;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        struct linux_iovec vector = {};
+        int64_t error = USER_READ(vector, frame->rsi + i * sizeof vector);
+        if (error == 0 && (int64_t)vector.length < 0) {
+            error = -EINVAL;
+        }
+        if (error != 0) {
+            return total > 0 ? (int64_t)total : error;
+        }
+        if (vector.length == 0) {
+            continue;
+        }
+        uint64_t at = offset == POSITION_CURRENT ? offset : offset + total;
+        int64_t done = write ? file_write(self, entry, vector.base, vector.length, at)
+                             : file_read(self, entry, vector.base, vector.length, at);
+        if (done < 0) {
+            return total > 0 ? (int64_t)total : done;
+        }
+        total += (uint64_t)done;
+        if ((uint64_t)done < vector.length) {
+            break;
+        }
+    }
+    return (int64_t)total;
+}
+
+/* Vectors of few bytes as one write: what a terminal, pipe or append must not see in pieces. -1:
+ * too many bytes. */
+static int64_t write_gathered(struct posix_thread *_Nonnull self,
+                              const struct fd_entry *_Nonnull entry,
+                              const struct program_frame *_Nonnull frame) {
+    uint64_t total = 0;
+    for (uint64_t i = 0; i < MIN(frame->rdx, (uint64_t)VECTOR_LIMIT); i++) {
+        struct linux_iovec vector = {};
+        int64_t error = USER_READ(vector, frame->rsi + i * sizeof vector);
+        if (error != 0 || vector.length > sizeof self->scratch - total) {
+            return -1;
+        }
+        if (vector.length > 0 &&
+            user_read(&self->scratch[total], vector.base, (size_t)vector.length) != 0) {
+            return -1;
+        }
+        total += vector.length;
+        if (total == sizeof self->scratch) {
+            return -1;
+        }
+    }
+    return total == 0
+               ? -1
+               : file_write(self, entry, (uintptr_t)&self->scratch[0], total, POSITION_CURRENT);
+}
+
+LINUX(readv) {
+    struct fd_entry entry = {};
+    int64_t error = get(self, frame->rdi, STREAM_FACTS_FLAGS_READABLE, &entry);
+    return error != 0 ? error : vectors(self, &entry, frame, POSITION_CURRENT, false);
+}
+
+LINUX(writev) {
+    struct fd_entry entry = {};
+    int64_t error = get(self, frame->rdi, STREAM_FACTS_FLAGS_WRITABLE, &entry);
+    if (error != 0) {
+        return error;
+    }
+    int64_t done = frame->rdx <= VECTOR_LIMIT ? write_gathered(self, &entry, frame) : -1;
+    return done != -1 ? done : vectors(self, &entry, frame, POSITION_CURRENT, true);
+}
+
+LINUX(preadv) {
+    struct fd_entry entry = {};
+    int64_t error = get_at(self, frame->rdi, STREAM_FACTS_FLAGS_READABLE, frame->r10, &entry);
+    return error != 0 ? error : vectors(self, &entry, frame, frame->r10, false);
+}
+
+LINUX(pwritev) {
+    struct fd_entry entry = {};
+    int64_t error = get_at(self, frame->rdi, STREAM_FACTS_FLAGS_WRITABLE, frame->r10, &entry);
+    return error != 0 ? error : vectors(self, &entry, frame, frame->r10, true);
+}
+
+LINUX(lseek) {
+    struct fd_entry entry = {};
+    int64_t error = fd_get_open(self, frame->rdi, &entry);
+    if (error != 0) {
+        return error;
+    }
+    if ((entry.facts & STREAM_FACTS_FLAGS_SEEKABLE) == 0) {
+        return -ESPIPE;
+    }
+    if (frame->rdx > 2) {
+        return -EINVAL; /* SEEK_DATA, SEEK_HOLE: not told apart */
+    }
+    return result_of(NATIVE(SYS_STREAM_SEEK, entry.handle, frame->rsi, frame->rdx));
+}
+
+/* Copies through the scratch area. */
+LINUX(sendfile) {
+    struct fd_entry in = {};
+    struct fd_entry out = {};
+    uint64_t offset = POSITION_CURRENT;
+    uint64_t total = 0;
+    int64_t error = get(self, frame->rsi, STREAM_FACTS_FLAGS_READABLE, &in);
+    error = error != 0 ? error : get(self, frame->rdi, STREAM_FACTS_FLAGS_WRITABLE, &out);
+    if (error == 0 && (in.facts & STREAM_FACTS_FLAGS_CACHED) == 0) {
+        error = -EINVAL;
+    }
+    if (error == 0 && frame->rdx != 0) {
+        error = USER_READ(offset, frame->rdx);
+    }
+    uint64_t wanted = MIN(frame->r10, TRANSFER_MAX);
+    while (error == 0 && total < wanted) {
+        uint64_t room = (uintptr_t)&self->scratch[0];
+        int64_t got = file_read(self, &in, room, MIN(wanted - total, sizeof self->scratch),
+                                offset == POSITION_CURRENT ? offset : offset + total);
+        if (got <= 0) {
+            error = got;
+            break;
+        }
+        int64_t put = file_write(self, &out, room, (uint64_t)got, POSITION_CURRENT);
+        if (put < got && offset == POSITION_CURRENT) {
+            (void)NATIVE(SYS_STREAM_SEEK, in.handle, (uint64_t)(MAX(put, 0L) - got), 1);
+        }
+        if (put < 0) {
+            error = put;
+            break;
+        }
+        total += (uint64_t)put;
+        if (put < got) {
+            break;
+        }
+    }
+    if (total > 0 && offset != POSITION_CURRENT) {
+        uint64_t now = offset + total;
+        error = USER_WRITE(frame->rdx, now);
+    } else if (total > 0) {
+        error = 0;
+    }
+    return error != 0 ? error : (int64_t)total;
+}

@@ -1,0 +1,13 @@
+#pragma once
+/* Reading and writing whatever a descriptor names. */
+#include "posix/state.h"
+
+#define POSITION_CURRENT UINT64_MAX
+/* Linux moves no more than this in one call. */
+#define TRANSFER_MAX 0x7ffff000ull
+
+/* Bytes, 0 at the end, or a negative errno. */
+int64_t file_read(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry,
+                  uint64_t address, uint64_t length, uint64_t offset);
+int64_t file_write(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry,
+                   uint64_t address, uint64_t length, uint64_t offset);

@@ -1,0 +1,11 @@
+#pragma once
+/* New processes and threads. */
+#include "posix/state.h"
+
+/* The thread of a new process: everything but its own is forgotten. */
+void process_begin_child(struct posix_thread *_Nonnull self, struct thread_page *_Nonnull page);
+/* A free place for a thread with its area mapped; null: there is none. */
+struct thread_slot *_Nullable thread_place(struct posix_process *_Nonnull process,
+                                           uint32_t *_Nonnull out_slot);
+/* The top of the area that `state` lies in. */
+uint64_t area_top(const struct posix_thread *_Nonnull state);

@@ -1,0 +1,32 @@
+#pragma once
+/* What entry.S gives to C and calls in C. */
+#include "posix/state.h"
+
+uint64_t native_stack_pointer(void);
+uint64_t user_copy(void *_Nonnull to, const void *_Nonnull from, size_t size);
+uint64_t user_clear(void *_Nonnull to, size_t size);
+int64_t user_copy_text(char *_Nonnull to, const char *_Nonnull from, size_t capacity);
+int user_compare_exchange(void *_Nonnull address, uint32_t *_Nonnull expected, uint32_t wanted);
+
+int user_xsave(void *_Nonnull area, uint32_t extended);
+int user_xrstor(const void *_Nonnull area, uint32_t extended);
+
+extern const uint8_t runtime_tail[];
+[[noreturn]] void thread_entry(void);
+[[noreturn]] void exec_entry(void);
+[[noreturn]] void child_resume(struct thread_page *_Nonnull page);
+
+/* Called by entry.S. */
+void runtime_upcall(struct thread_page *_Nonnull page);
+void runtime_pending(struct thread_page *_Nonnull page);
+[[noreturn]] void child_begin(struct thread_page *_Nonnull page);
+[[noreturn]] void thread_begin(struct posix_thread *_Nonnull self,
+                               struct thread_page *_Nonnull page);
+struct exec_record;
+[[noreturn]] void exec_begin(const struct exec_record *_Nonnull record,
+                             struct thread_page *_Nonnull page);
+struct start_block;
+[[noreturn]] void start_begin(const struct start_block *_Nonnull block,
+                              struct thread_page *_Nonnull page);
+[[noreturn]] void stack_switch(uint64_t top, void (*_Nonnull run)(const void *_Nonnull),
+                               const void *_Nonnull argument);

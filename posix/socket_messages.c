@@ -1,0 +1,330 @@
+/* send and receive on sockets, with descriptors (SCM_RIGHTS) as a bundle: a keep whose slots are
+ * the sessions. */
+#include "idl/local.h"
+#include "idl/stream.h"
+#include "lib/base/bytes.h"
+#include "posix/descriptors.h"
+#include "posix/errors.h"
+#include "posix/file_open.h"
+#include "posix/native.h"
+#include "posix/signals.h"
+#include "posix/sockets.h"
+#include "posix/syscalls.h"
+#include "posix/user.h"
+
+enum {
+    MSG_PEEK = 2,
+    MSG_CTRUNC = 8,
+    MSG_TRUNC = 0x20,
+    MSG_DONTWAIT = 0x40,
+    MSG_WAITALL = 0x100,
+    MSG_NOSIGNAL = 0x4000,
+    MSG_CMSG_CLOEXEC = 0x40000000,
+    SOL_SOCKET = 1,
+    SCM_RIGHTS = 1,
+    RIGHTS_LIMIT = 253,
+};
+
+static int64_t send_bytes(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry,
+                          uint64_t flags, struct rt_bytes texts, uint32_t name_bytes, handle_t to,
+                          handle_t rights) {
+    uint64_t sent = 0;
+    static const struct local_credentials nobody = {};
+    uint32_t how =
+        (flags & MSG_DONTWAIT) != 0 || socket_nonblocking(entry) ? LOCAL_MESSAGE_FLAGS_NO_WAIT : 0;
+    status_t status = local_send(entry->handle, how, name_bytes, to, rights, &nobody, texts, &sent);
+    if (status == LOCAL_STATUS_RESET) {
+        if ((flags & MSG_NOSIGNAL) == 0) {
+            signal_raise(self, SIGPIPE, SI_USER, 0);
+        }
+        return -EPIPE;
+    }
+    return status == STATUS_OK ? (int64_t)sent : error_of_local(status);
+}
+
+LINUX(sendto) {
+    struct fd_entry entry = {};
+    struct address address = {};
+    handle_t to = HANDLE_NONE;
+    int64_t error = socket_get(self, frame->rdi, &entry);
+    if (error == 0 && frame->r8 != 0) {
+        error = address_read(frame->r8, frame->r9, &address);
+        if (error == 0 && !address.path) {
+            self->process->unsupported_other++;
+            error = -EOPNOTSUPP; /* an abstract name and bytes of the program in one range */
+        }
+        error = error != 0 ? error : address_find(self, &address, &to);
+    }
+    if (error == 0) {
+        error = send_bytes(self, &entry, frame->r10,
+                           user_bytes(frame->rsi, MIN(frame->rdx, 65536ull)), 0, to, HANDLE_NONE);
+    }
+    handle_close(to);
+    return error;
+}
+
+static int64_t receive_bytes(const struct fd_entry *_Nonnull entry, uint64_t flags,
+                             struct rt_buffer data, handle_t *_Nonnull rights,
+                             uint32_t *_Nonnull said, uint64_t *_Nonnull length,
+                             uint8_t (*_Nonnull name)[LOCAL_NAME_MAX],
+                             uint32_t *_Nonnull name_bytes) {
+    struct local_credentials from = {};
+    uint64_t size = 0;
+    uint32_t how =
+        ((flags & MSG_DONTWAIT) != 0 || socket_nonblocking(entry) ? LOCAL_MESSAGE_FLAGS_NO_WAIT
+                                                                  : 0) |
+        ((flags & MSG_PEEK) != 0 ? LOCAL_MESSAGE_FLAGS_PEEK : 0) |
+        ((flags & MSG_WAITALL) != 0 ? LOCAL_MESSAGE_FLAGS_WAIT_ALL : 0);
+    status_t status = local_receive(entry->handle, how, rights, said, length, name_bytes, &from,
+                                    name, data, &size);
+    if (status != STATUS_OK) {
+        return error_of_local(status);
+    }
+    bool cut = (*said & LOCAL_MESSAGE_FLAGS_CUT) != 0 && (flags & MSG_TRUNC) != 0;
+    return (int64_t)(cut ? *length : size);
+}
+
+LINUX(recvfrom) {
+    struct fd_entry entry = {};
+    uint8_t name[LOCAL_NAME_MAX] = {};
+    uint32_t name_bytes = 0;
+    uint32_t said = 0;
+    uint64_t length = 0;
+    handle_t rights = HANDLE_NONE;
+    int64_t result = socket_get(self, frame->rdi, &entry);
+    if (result != 0) {
+        return result;
+    }
+    result = receive_bytes(&entry, frame->r10, user_buffer(frame->rsi, MIN(frame->rdx, 65536ull)),
+                           &rights, &said, &length, &name, &name_bytes);
+    handle_close(rights);
+    if (result >= 0 && frame->r8 != 0) {
+        int64_t error = address_write(frame->r8, frame->r9, name, name_bytes);
+        result = error != 0 ? error : result;
+    }
+    return result;
+}
+
+struct control_header {
+    uint64_t length;
+    int32_t level, type;
+};
+
+/* Descriptors as a bundle, a keep whose slots 1 … are the sessions. */
+static int64_t make_bundle(struct posix_thread *_Nonnull self,
+                           const struct linux_message *_Nonnull message, handle_t *_Nonnull out) {
+    struct control_header header = {};
+    *out = HANDLE_NONE;
+    if (message->control == 0 || message->control_length < sizeof header) {
+        return 0;
+    }
+    int64_t error = USER_READ(header, message->control);
+    if (error != 0) {
+        return error;
+    }
+    uint64_t count = (header.length - sizeof header) / sizeof(int32_t);
+    if (header.level != SOL_SOCKET || header.type != SCM_RIGHTS || header.length < sizeof header ||
+        header.length > message->control_length || count > RIGHTS_LIMIT) {
+        return -EINVAL;
+    }
+    struct native_result made = NATIVE(SYS_OBJECT_CREATE, OBJECT_KEEP, 0, count, 0, 0, 0);
+    if (made.status != STATUS_OK) {
+        return -ENOMEM;
+    }
+    *out = (handle_t)made.value;
+    for (uint64_t i = 0; i < count && error == 0; i++) {
+        struct fd_entry entry = {};
+        uint32_t fd = 0;
+        error = USER_READ(fd, message->control + sizeof header + i * sizeof fd);
+        error = error != 0 ? error : fd_get(self, fd, &entry);
+        if (error == 0) {
+            error = error_of(
+                NATIVE(SYS_HANDLE_MOVE, 0, entry.handle, *out, i + 1, RIGHT_ALL, HANDLE_MOVE_COPY)
+                    .status);
+        }
+    }
+    if (error != 0) {
+        handle_close(*out);
+        *out = HANDLE_NONE;
+    }
+    return error;
+}
+
+/* Gathers the vectors of a message into scratch where they are more than one. */
+static int64_t gather(struct posix_thread *_Nonnull self,
+                      const struct linux_message *_Nonnull message, struct rt_bytes *_Nonnull out) {
+    struct linux_iovec vector = {};
+    size_t total = 0;
+    *out = (struct rt_bytes){};
+    if (message->vector_count > 1024) {
+        return -EMSGSIZE;
+    }
+    for (uint64_t i = 0; i < message->vector_count; i++) {
+        int64_t error = USER_READ(vector, message->vectors + i * sizeof vector);
+        if (error != 0) {
+            return error;
+        }
+        if (message->vector_count == 1) {
+            *out = user_bytes(vector.base, MIN(vector.length, 65536ull));
+            return 0;
+        }
+        size_t room = sizeof self->scratch - total;
+        size_t piece = (size_t)MIN(vector.length, (uint64_t)room);
+        if (piece > 0 && user_read(&self->scratch[total], vector.base, piece) != 0) {
+            return -EFAULT;
+        }
+        total += piece;
+        if (total == sizeof self->scratch) {
+            break; /* a stream takes what fits */
+        }
+    }
+    *out = (struct rt_bytes){.size = total, .data = self->scratch};
+    return 0;
+}
+
+LINUX(sendmsg) {
+    struct fd_entry entry = {};
+    struct linux_message message = {};
+    struct rt_bytes bytes = {};
+    struct address address = {};
+    handle_t rights = HANDLE_NONE;
+    handle_t to = HANDLE_NONE;
+    int64_t result = socket_get(self, frame->rdi, &entry);
+    result = result != 0 ? result : USER_READ(message, frame->rsi);
+    if (result == 0 && message.name != 0) {
+        result = address_read(message.name, message.name_length, &address);
+        result = result != 0     ? result
+                 : !address.path ? -EOPNOTSUPP
+                                 : address_find(self, &address, &to);
+    }
+    result = result != 0 ? result : gather(self, &message, &bytes);
+    result = result != 0 ? result : make_bundle(self, &message, &rights);
+    if (result == 0) {
+        result = send_bytes(self, &entry, frame->rdx, bytes, 0, to, rights);
+    }
+    handle_close(to);
+    return result;
+}
+
+/* The sessions of a bundle as descriptors of this process; how many the program was told of. */
+static int64_t take_bundle(struct posix_thread *_Nonnull self, handle_t bundle,
+                           struct linux_message *_Nonnull message, bool close_on_exec,
+                           uint32_t *_Nonnull flags) {
+    struct control_header header = {.level = SOL_SOCKET, .type = SCM_RIGHTS};
+    uint64_t room = message->control == 0 || message->control_length < sizeof header
+                        ? 0
+                        : (message->control_length - sizeof header) / sizeof(int32_t);
+    struct keep_info info = {};
+    struct native_result got =
+        NATIVE(SYS_OBJECT_INFO, bundle, INFO_KEEP, (uintptr_t)&info, sizeof info);
+    uint64_t count = got.status == STATUS_OK ? MIN(info.slots, (uint32_t)RIGHTS_LIMIT) : 0;
+    uint64_t done = 0;
+    for (; done < count && done < room; done++) {
+        struct native_result moved = NATIVE(SYS_HANDLE_MOVE, bundle, done + 1, 0, HANDLE_MOVE_ANY,
+                                            RIGHT_ALL, HANDLE_MOVE_COPY);
+        struct stream_stat stat = {};
+        if (moved.status != STATUS_OK) {
+            break;
+        }
+        handle_t session = (handle_t)moved.value;
+        enum stream_kind kind = STREAM_KIND_ANONYMOUS;
+        uint32_t speaks = 0;
+        uint32_t facts = 0;
+        (void)stream_facts(session, &kind, &speaks, &facts);
+        stat.mode = (uint32_t)kind << 12;
+        bool readable = (facts & STREAM_FACTS_FLAGS_READABLE) != 0;
+        bool writable = (facts & STREAM_FACTS_FLAGS_WRITABLE) != 0;
+        uint64_t access = readable ? (writable ? O_RDWR : O_RDONLY) : O_WRONLY;
+        struct fd_entry entry =
+            file_entry(session, facts, &stat, access | (close_on_exec ? O_CLOEXEC : 0));
+        entry.speaks = (uint8_t)speaks;
+        int64_t fd = fd_give(self, entry);
+        int32_t number = (int32_t)fd;
+        if (fd < 0 ||
+            USER_WRITE(message->control + sizeof header + done * sizeof number, number) != 0) {
+            break;
+        }
+    }
+    *flags |= done < count ? MSG_CTRUNC : 0;
+    header.length = sizeof header + done * sizeof(int32_t);
+    message->control_length = done == 0 ? 0 : (header.length + 7) & ~7ull;
+    handle_close(bundle);
+    return done == 0 ? 0 : USER_WRITE(message->control, header);
+}
+
+/* Bytes that were received into scratch go to the vectors. */
+static int64_t scatter(struct posix_thread *_Nonnull self,
+                       const struct linux_message *_Nonnull message, uint64_t size) {
+    uint64_t done = 0;
+    for (uint64_t i = 0; i < message->vector_count && done < size; i++) {
+        struct linux_iovec vector = {};
+        int64_t error = USER_READ(vector, message->vectors + i * sizeof vector);
+        uint64_t piece = MIN(vector.length, size - done);
+        error = error != 0 ? error : user_write(vector.base, &self->scratch[done], (size_t)piece);
+        if (error != 0) {
+            return error;
+        }
+        done += piece;
+    }
+    return 0;
+}
+
+static uint64_t vector_room(const struct linux_message *_Nonnull message) {
+    uint64_t room = 0;
+    for (uint64_t i = 0; i < MIN(message->vector_count, 1024ull); i++) {
+        struct linux_iovec vector = {};
+        if (USER_READ(vector, message->vectors + i * sizeof vector) != 0 ||
+            ckd_add(&room, room, vector.length)) {
+            break;
+        }
+    }
+    return room;
+}
+
+LINUX(recvmsg) {
+    struct fd_entry entry = {};
+    struct linux_message message = {};
+    struct linux_iovec vector = {};
+    uint8_t name[LOCAL_NAME_MAX] = {};
+    uint32_t name_bytes = 0;
+    uint32_t said = 0;
+    uint64_t length = 0;
+    handle_t rights = HANDLE_NONE;
+    int64_t result = socket_get(self, frame->rdi, &entry);
+    result = result != 0 ? result : USER_READ(message, frame->rsi);
+    if (result == 0 && message.vector_count == 1) {
+        result = USER_READ(vector, message.vectors);
+    }
+    if (result != 0) {
+        return result;
+    }
+    bool direct = message.vector_count == 1;
+    uint64_t room = direct ? vector.length : MIN(vector_room(&message), sizeof self->scratch);
+    struct rt_buffer data = direct ? user_buffer(vector.base, MIN(room, 65536ull))
+                                   : (struct rt_buffer){.size = room, .data = self->scratch};
+    result = receive_bytes(&entry, frame->rdx, data, &rights, &said, &length, &name, &name_bytes);
+    if (result < 0) {
+        return result;
+    }
+    uint32_t flags = (said & LOCAL_MESSAGE_FLAGS_CUT) != 0 ? MSG_TRUNC : 0;
+    flags |= (said & LOCAL_MESSAGE_FLAGS_RIGHTS_LOST) != 0 ? MSG_CTRUNC : 0;
+    int64_t error = direct ? 0 : scatter(self, &message, MIN((uint64_t)result, room));
+    if (rights != HANDLE_NONE) {
+        int64_t taken =
+            take_bundle(self, rights, &message, (frame->rdx & MSG_CMSG_CLOEXEC) != 0, &flags);
+        error = error != 0 ? error : taken;
+    } else {
+        message.control_length = 0;
+    }
+    if (error == 0 && message.name != 0) {
+        uint64_t length_at = frame->rsi + offsetof(struct linux_message, name_length);
+        error = address_write(message.name, length_at, name, name_bytes);
+    }
+    int32_t shown = (int32_t)flags;
+    uint64_t base = frame->rsi;
+    error = error != 0 ? error : USER_WRITE(base + offsetof(struct linux_message, flags), shown);
+    error = error != 0 ? error
+                       : USER_WRITE(base + offsetof(struct linux_message, control_length),
+                                    message.control_length);
+    return error != 0 ? error : result;
+}

@@ -1,0 +1,23 @@
+#pragma once
+/* Pipes, Unix-domain sockets, event counters: all of `local`. */
+#include "idl/local.h"
+#include "posix/state.h"
+
+/* F_GETPIPE_SZ, F_SETPIPE_SZ. */
+int64_t fcntl_pipe_size(const struct fd_entry *_Nonnull entry, bool change, uint64_t size);
+
+/* An address of the program: abstract or empty names as they are, paths with their NUL cut off. */
+struct address {
+    uint8_t name[LOCAL_NAME_MAX];
+    size_t size;
+    bool path;
+};
+
+/* The entry of a socket; -EBADF, -ENOTSOCK. */
+int64_t socket_get(struct posix_thread *_Nonnull self, uint64_t fd, struct fd_entry *_Nonnull out);
+bool socket_nonblocking(const struct fd_entry *_Nonnull entry);
+int64_t address_read(uint64_t address, uint64_t length, struct address *_Nonnull out);
+int64_t address_write(uint64_t to, uint64_t length_at, const uint8_t *_Nonnull name, uint64_t size);
+/* A bound path's address: what stands behind the socket's inode. */
+int64_t address_find(struct posix_thread *_Nonnull self, const struct address *_Nonnull address,
+                     handle_t *_Nonnull out);

@@ -1,0 +1,25 @@
+/* The table of system calls, from the list in syscalls.h. */
+#include "posix/syscalls.h"
+#include "lib/base/safe.h"
+
+#define ENTRY(number, name) [number] = linux_##name,
+static const linux_call_t _Nullable table[SYSCALL_LIMIT] = {LINUX_SYSCALLS(ENTRY)};
+
+linux_call_t _Nullable linux_call(uint64_t number) {
+    return number < ARRAY_LENGTH(table) ? table[number] : nullptr;
+}
+
+int64_t runtime_dispatch(struct posix_thread *_Nonnull self, uint64_t number,
+                         const struct program_frame *_Nonnull frame) {
+    linux_call_t call = linux_call(number);
+    if (call != nullptr) {
+        return call(self, frame);
+    }
+    if (number < SYSCALL_LIMIT) {
+        uint32_t *count = &self->process->unsupported[number];
+        *count = *count == UINT32_MAX ? *count : *count + 1;
+    } else {
+        self->process->unsupported_other++;
+    }
+    return -ENOSYS;
+}

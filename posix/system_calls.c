@@ -1,0 +1,235 @@
+/* Small calls about the system and this process: uname, sysinfo, getrandom, prctl, arch_prctl,
+ * scheduling. */
+#include "idl/process.h"
+#include "lib/base/bytes.h"
+#include "posix/errors.h"
+#include "posix/identity.h"
+#include "posix/native.h"
+#include "posix/syscalls.h"
+#include "posix/user.h"
+
+enum {
+    NS_PER_SECOND = 1000000000,
+    RANDOM_PIECE = 256,
+    HOST_NAME_MAX = 64,
+};
+
+#define COPY_TEXT(to, text) bytes_copy((to), (text), sizeof(text))
+
+LINUX(uname) {
+    struct linux_utsname *names = (void *)&self->scratch;
+    uint64_t size = 0;
+    static_assert(sizeof *names <= sizeof self->scratch);
+    bytes_zero(names, sizeof *names);
+    COPY_TEXT(names->system, "Linux");
+    COPY_TEXT(names->release, "6.1.0-isotope");
+    COPY_TEXT(names->version, "#1 Isotope");
+    COPY_TEXT(names->machine, "x86_64");
+    COPY_TEXT(names->domain, "(none)");
+    uint8_t node[HOST_NAME_MAX] = {};
+    status_t status = process_host_name(self->process->process, false, (struct rt_bytes){},
+                                        RT_BUFFER_OF(node), &size);
+    if (status != STATUS_OK) {
+        return error_of_process(status);
+    }
+    bytes_copy(names->node, node, (size_t)MIN(size, (uint64_t)HOST_NAME_MAX));
+    return user_write(frame->rdi, names, sizeof *names);
+}
+
+LINUX(sethostname) {
+    uint64_t size = 0;
+    uint8_t old[HOST_NAME_MAX] = {};
+    if ((int32_t)frame->rsi < 0 || frame->rsi > HOST_NAME_MAX) {
+        return -EINVAL;
+    }
+    return error_of_process(process_host_name(self->process->process, true,
+                                              user_bytes(frame->rdi, frame->rsi), RT_BUFFER_OF(old),
+                                              &size));
+}
+
+LINUX(sysinfo) {
+    struct system_info info = {};
+    (void)self;
+    struct native_result got = NATIVE(SYS_SYSTEM, SYSTEM_INFO, (uintptr_t)&info, sizeof info);
+    if (got.status != STATUS_OK) {
+        return error_of(got.status);
+    }
+    uint32_t processes = 0;
+    const struct posix_process *process = self->process;
+    facts_load(self);
+    for (size_t i = 0; process->processes != nullptr && i < process->processes_length; i++) {
+        processes += process->processes[i].copy0.serial != 0 ? 1 : 0;
+    }
+    struct linux_sysinfo result = {
+        .uptime = (int64_t)(clock_monotonic_ns() / NS_PER_SECOND),
+        .total = info.total_pages * PAGE_SIZE,
+        .free = info.free_pages * PAGE_SIZE,
+        .buffer = info.cache_pages * PAGE_SIZE,
+        .processes = (uint16_t)MIN(processes, 65535u),
+        .unit = 1,
+    };
+    return USER_WRITE(frame->rdi, result);
+}
+
+LINUX(getrandom) {
+    uint8_t bytes[RANDOM_PIECE] = {};
+    uint64_t wanted = MIN(frame->rsi, 0x1ffffffull);
+    (void)self;
+    if ((frame->rdx & ~7ull & UINT32_MAX) != 0) {
+        return -EINVAL;
+    }
+    for (uint64_t done = 0; done < wanted; done += RANDOM_PIECE) {
+        size_t piece = (size_t)MIN(wanted - done, (uint64_t)RANDOM_PIECE);
+        status_t status = NATIVE(SYS_SYSTEM, SYSTEM_RANDOM, (uintptr_t)&bytes[0], piece).status;
+        if (status != STATUS_OK) {
+            return error_of(status);
+        }
+        if (user_write(frame->rdi + done, bytes, piece) != 0) {
+            return done > 0 ? (int64_t)done : -EFAULT;
+        }
+    }
+    return (int64_t)wanted;
+}
+
+/* ---- this process ---- */
+
+enum {
+    PR_GET_DUMPABLE = 3,
+    PR_SET_DUMPABLE = 4,
+    PR_SET_NAME = 15,
+    PR_GET_NAME = 16,
+    PR_SET_CHILD_SUBREAPER = 36,
+    PR_GET_CHILD_SUBREAPER = 37,
+    PR_SET_NO_NEW_PRIVS = 38,
+    PR_GET_NO_NEW_PRIVS = 39,
+};
+
+LINUX(prctl) {
+    struct posix_process *process = self->process;
+    char name[16] = {};
+    int64_t error = 0;
+    switch ((int32_t)frame->rdi) {
+    case PR_GET_DUMPABLE:
+        return process->dumpable;
+    case PR_SET_DUMPABLE:
+        if (frame->rsi > 1) {
+            return -EINVAL;
+        }
+        process->dumpable = (uint32_t)frame->rsi;
+        return 0;
+    case PR_SET_NAME:
+        error = user_text(name, sizeof name, frame->rsi);
+        if (error == -EFAULT) {
+            return error;
+        }
+        name[15] = '\0';
+        bytes_copy(process->name, name, sizeof name);
+        (void)NATIVE(SYS_OBJECT_SET, 0, SET_NAME, (uintptr_t)&process->name[0],
+                     text_length(process->name, 15));
+        return 0;
+    case PR_GET_NAME:
+        return user_write(frame->rsi, process->name, sizeof process->name);
+    case PR_GET_NO_NEW_PRIVS:
+        return process->no_new_privileges;
+    case PR_SET_NO_NEW_PRIVS:
+        if (frame->rsi != 1) {
+            return -EINVAL;
+        }
+        process->no_new_privileges = 1;
+        return 0;
+    default:
+        process->unsupported_other++;
+        return -EINVAL;
+    }
+}
+
+enum {
+    ARCH_SET_GS = 0x1001,
+    ARCH_SET_FS = 0x1002,
+    ARCH_GET_FS = 0x1003,
+    ARCH_GET_GS = 0x1004,
+};
+
+LINUX(arch_prctl) {
+    struct native_result result = {};
+    switch ((int32_t)frame->rdi) {
+    case ARCH_SET_FS:
+        if (frame->rsi >= USER_SPACE_TOP) {
+            return -EPERM;
+        }
+        return error_of(NATIVE(SYS_THREAD_CONTROL, 0, THREAD_SET_FS, frame->rsi).status);
+    case ARCH_GET_FS:
+        result = NATIVE(SYS_THREAD_CONTROL, 0, THREAD_GET_FS);
+        return result.status != STATUS_OK ? error_of(result.status)
+                                          : USER_WRITE(frame->rsi, result.value);
+    case ARCH_SET_GS:
+        if (frame->rsi >= USER_SPACE_TOP) {
+            return -EPERM;
+        }
+        self->process->unsupported_other++;
+        return -EINVAL; /* the kernel keeps GS for itself */
+    default:
+        self->process->unsupported_other++;
+        return -EINVAL;
+    }
+}
+
+/* ---- scheduling ---- */
+
+LINUX(sched_yield) {
+    (void)self;
+    (void)frame;
+    (void)NATIVE(SYS_THREAD_CONTROL, 0, THREAD_YIELD);
+    return 0;
+}
+
+static uint32_t processors(void) {
+    struct system_info info = {};
+    struct native_result got = NATIVE(SYS_SYSTEM, SYSTEM_INFO, (uintptr_t)&info, sizeof info);
+    return got.status == STATUS_OK && info.processors > 0 ? info.processors : 1;
+}
+
+/* Is it this process, a thread of it, or at least some process? */
+static int64_t check_pid(struct posix_thread *_Nonnull self, uint64_t pid) {
+    struct process_table_entry entry = {};
+    uint32_t id = (uint32_t)pid;
+    bool there = id == 0 || id == facts_pid(self) || thread_find(self->process, id) != nullptr ||
+                 facts_find(self, id, &entry);
+    return there ? 0 : -ESRCH;
+}
+
+LINUX(sched_getaffinity) {
+    uint64_t mask = (1ull << MIN(processors(), 63u)) - 1;
+    uint64_t room = (uint32_t)frame->rsi;
+    if (room < sizeof mask || (room & 7) != 0) {
+        return -EINVAL;
+    }
+    int64_t error = check_pid(self, frame->rdi);
+    error = error != 0 ? error : USER_WRITE(frame->rdx, mask);
+    return error != 0 ? error : (int64_t)sizeof mask;
+}
+
+LINUX(sched_setaffinity) {
+    uint64_t mask = 0;
+    uint64_t all = (1ull << MIN(processors(), 63u)) - 1;
+    int64_t error = user_read(&mask, frame->rdx, (size_t)MIN((uint32_t)frame->rsi, 8u));
+    error = error != 0 ? error : check_pid(self, frame->rdi);
+    if (error != 0) {
+        return error;
+    }
+    if ((mask & all) == 0) {
+        return -EINVAL;
+    }
+    if ((uint32_t)frame->rdi != 0 && (uint32_t)frame->rdi != self->tid) {
+        self->process->unsupported_other++;
+        return -EPERM;
+    }
+    return error_of(NATIVE(SYS_THREAD_CONTROL, 0, THREAD_SET_AFFINITY, mask & all).status);
+}
+
+LINUX(getcpu) {
+    uint32_t processor = self->page->processor;
+    uint32_t node = 0;
+    int64_t error = frame->rdi == 0 ? 0 : USER_WRITE(frame->rdi, processor);
+    return error != 0 || frame->rsi == 0 ? error : USER_WRITE(frame->rsi, node);
+}

@@ -1,0 +1,64 @@
+/* vfs: the mount table. */
+#include "servers/vfs/vfs.h"
+
+static void read_principals(struct vfs *_Nonnull vfs) {
+    handle_t process = rt_start_handle(vfs->server, "process");
+    handle_t table = HANDLE_NONE;
+    handle_t processes = HANDLE_NONE;
+    struct memory_info info = {};
+    uint64_t address = 0;
+    if (process == HANDLE_NONE) {
+        return;
+    }
+    status_t status = process_registry(process, &processes, &table);
+    status = status == STATUS_OK ? rt_object_info(table, INFO_MEMORY, &info, sizeof info) : status;
+    status = status == STATUS_OK ? rt_map(0, 0, info.content_size, table, 0, PROTECT_READ, &address)
+                                 : status;
+    if (status != STATUS_OK) {
+        rt_log(vfs->server, "no principals: status %d", (int)status);
+        return;
+    }
+    vfs->principal_count = (size_t)(info.content_size / sizeof(struct process_principal_entry));
+    vfs->principals = (const struct process_principal_entry *)(uintptr_t)address;
+    rt_handle_close(processes);
+    rt_handle_close(table);
+}
+
+static bool sound(const struct rt_record_header *_Nonnull header, size_t size) {
+    return header->kind == 0 ||
+           (header->size == size && rt_record_checksum(header) == header->checksum);
+}
+
+struct vfs *_Nonnull vfs_start(struct rt_server *_Nonnull server) {
+    handle_t memory = HANDLE_NONE;
+    uint64_t address = 0;
+    uint64_t size = (sizeof(struct vfs) + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+    status_t status = rt_object_create(OBJECT_MEMORY, 0, size, 0, 0, 0, &memory);
+    status = status == STATUS_OK
+                 ? rt_map(0, 0, size, memory, 0, PROTECT_READ | PROTECT_WRITE, &address)
+                 : status;
+    if (status != STATUS_OK || server->vault_size < sizeof(struct vfs_vault)) {
+        rt_log(server, "no state: status %d", (int)status);
+        rt_exit(RT_EXIT_START);
+    }
+    struct vfs *vfs = (struct vfs *)(uintptr_t)address;
+    vfs->server = server;
+    vfs->vault = (const struct vfs_vault *)SOME(server->vault_data);
+    server->state = vfs;
+    bool whole = sound(&vfs->vault->super.header, sizeof vfs->vault->super);
+    for (uint32_t i = 0; i < MOUNT_COUNT; i++) {
+        whole = whole && sound(&vfs->vault->mounts[i].header, sizeof vfs->vault->mounts[i]);
+    }
+    if (!whole) {
+        rt_vault_corrupt(server, "mount");
+    }
+    read_principals(vfs);
+    return vfs;
+}
+
+void server_main(uint64_t mode, uint64_t thread_page) {
+    struct rt_server server;
+    rt_server_begin(&server, mode, thread_page);
+    vfs_first_mounts(vfs_start(&server));
+    rt_server_run(&server, &(struct rt_service){vfs_call, vfs_packet});
+}

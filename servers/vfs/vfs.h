@@ -1,0 +1,51 @@
+#pragma once
+/* vfs: which file system is seen where. It puts gates behind marks and keeps the table; walks never
+ * ask it, and open files never depend on it.
+ *
+ *   mount:   gate(mount) of the mounted file system ─► mark(place, mount, gate) in the one above
+ *   unmount: unmark(mount) in the one above
+ *
+ * Invariants: (V1) ids of mounts are never used twice, so marking and unmarking under an id may be
+ * repeated; (V2) mount 1 is the root file system's root, and its session is in the keep. */
+#include "idl/filesystem.h"
+#include "idl/process.h"
+#include "idl/vfs.h"
+#include "lib/rt/server.h"
+
+enum { MOUNT_COUNT = 64, KEEP_ROOT = 1, VFS_KEEP_SLOTS = 4, KIND_SIZE = 16, TEXT_SIZE = 256 };
+
+struct vfs_super {
+    struct rt_record_header header;
+    uint64_t next_mount;
+    uint64_t begun; /* the mounts of the start are made */
+};
+struct mount_record {
+    struct rt_record_header header;
+    uint64_t id; /* 0: free */
+    uint64_t parent;
+    uint32_t how;
+    uint32_t reserved;
+    char kind[KIND_SIZE]; /* the file system's name in the start page */
+    char source[TEXT_SIZE];
+    char place[TEXT_SIZE];
+};
+struct vfs_vault {
+    struct vfs_super super;
+    struct mount_record mounts[MOUNT_COUNT];
+};
+
+struct vfs {
+    struct rt_server *_Nonnull server;
+    const struct vfs_vault *_Nonnull vault;
+    size_t principal_count;
+    const struct process_principal_entry *_Nullable COUNTED_BY(principal_count) principals;
+    uint8_t texts[8192];
+    uint8_t output[65536];
+    struct mount_record record; /* the one at work */
+};
+
+void vfs_call(struct rt_server *_Nonnull server, struct rt_request *_Nonnull request);
+void vfs_packet(struct rt_server *_Nonnull server, const struct rt_packet *_Nonnull packet);
+struct vfs *_Nonnull vfs_start(struct rt_server *_Nonnull server);
+/* The mounts of the start: root, and "KIND=PLACE …" of the manifest's argument. */
+void vfs_first_mounts(struct vfs *_Nonnull vfs);
