@@ -2,7 +2,7 @@
 #include "lib/base/bytes.h"
 #include "servers/tty/tty.h"
 
-enum { WRITE_AT_ONCE = 1024, MODE_CHARACTER = 0020620 };
+enum { MODE_CHARACTER = 0020620 };
 enum { CONSOLE_DEVICE = 5 << 8 | 1 };
 
 static bool waits(uint32_t how) {
@@ -31,24 +31,21 @@ static status_t do_write(void *_Nonnull state, struct rt_request *_Nonnull reque
                          struct stream_write_out *_Nonnull out) {
     struct tty *tty = state;
     struct parked what = {.kind = PARKED_WRITE};
-    struct {
-        uint8_t bytes[WRITE_AT_ONCE];
-    } copy;
-    size_t size = (size_t)MIN(in->data.size, (uint64_t)WRITE_AT_ONCE);
+    size_t size = (size_t)MIN(in->data.size, (uint64_t)TTY_BUFFER);
     status_t status = rt_input_read(request, &in->data, 0,
-                                    (struct rt_buffer){.size = size, .data = &copy.bytes[0]});
+                                    (struct rt_buffer){.size = size, .data = &tty->buffer[0]});
     if (status != STATUS_OK) {
         return status;
     }
     struct terminal *terminal = tty_edit(tty);
     size_t done = 0;
-    while (done < size && discipline_write(&terminal->line, copy.bytes[done])) {
+    while (done < size && discipline_write(&terminal->line, tty->buffer[done])) {
         done++;
     }
     if (done == 0 && size > 0) {
         tty_revert(tty);
         what.size = MIN(size, sizeof what.bytes);
-        bytes_copy(what.bytes, copy.bytes, (size_t)what.size);
+        bytes_copy(what.bytes, tty->buffer, (size_t)what.size);
         return waits(in->how) ? tty_park(tty, request, &what) : STATUS_WOULD_BLOCK;
     }
     out->written = done;

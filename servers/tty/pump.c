@@ -4,7 +4,7 @@
 #include "lib/base/bytes.h"
 #include "servers/tty/tty.h"
 
-enum { TYPED_AT_ONCE = 128, READ_AT_ONCE = 1024, SENT_AHEAD = 256 };
+enum { TYPED_AT_ONCE = 128, SENT_AHEAD = 256 };
 
 static uint64_t load(const uint64_t *_Nonnull count) {
     return __atomic_load_n(count, __ATOMIC_ACQUIRE);
@@ -104,17 +104,14 @@ status_t tty_park(struct tty *_Nonnull tty, const struct rt_request *_Nonnull re
 /* The read's bytes into its reply, and out of the queue. */
 static status_t answer_read(struct tty *_Nonnull tty, const struct parked *_Nonnull parked,
                             struct rt_reply *_Nonnull reply) {
-    uint64_t size = MIN(parked->size, (uint64_t)READ_AT_ONCE);
+    uint64_t size = MIN(parked->size, (uint64_t)TTY_BUFFER);
     struct discipline_reading reading = discipline_read(&tty->now.line, size);
-    struct {
-        uint8_t bytes[READ_AT_ONCE];
-    } copy;
     for (uint64_t i = 0; i < reading.count; i++) {
-        copy.bytes[i] = discipline_byte(&tty->now.line, i);
+        tty->buffer[i] = discipline_byte(&tty->now.line, i);
     }
     struct rt_request request = {.page = tty->server->page, .reply = reply, .token = parked->token};
     struct rt_output room = stream_read_data(reply, parked->size);
-    struct rt_bytes from = {.size = (size_t)reading.count, .data = &copy.bytes[0]};
+    struct rt_bytes from = {.size = (size_t)reading.count, .data = &tty->buffer[0]};
     status_t status = rt_output_write(&request, &room, 0, from);
     if (status != STATUS_OK) {
         return status;

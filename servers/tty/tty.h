@@ -15,6 +15,7 @@
 enum {
     TTY_SESSIONS = 32,
     TTY_PARKED = 32,
+    TTY_BUFFER = 1024,
     TTY_KEEP_LINE = 1,
     TTY_KEEP_TO_DRIVER = 2,
     TTY_KEEP_TO_TTY = 3,
@@ -64,6 +65,7 @@ struct tty {
     uint32_t ready; /* readiness bits that the sessions have */
     handle_t sessions[TTY_SESSIONS];
     struct parked parked[TTY_PARKED];
+    uint8_t buffer[TTY_BUFFER]; /* of the read or write in hand */
     struct terminal now;
 };
 
