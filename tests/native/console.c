@@ -1,5 +1,5 @@
 /* The console on the machine: a client of tty, which drives the serial port through uart. It says
- * each line back until one is "end"; console_test.py types. */
+ * each line back until one is "end"; native_test.py types. */
 #include "idl/service.h"
 #include "idl/stream.h"
 #include "idl/tty.h"
