@@ -5,8 +5,17 @@
 enum { MODE_CHARACTER = 0020620 };
 enum { CONSOLE_DEVICE = 5 << 8 | 1 };
 
-static bool waits(uint32_t how) {
-    return (how & STREAM_HOW_NO_WAIT) == 0;
+/* Whether the call may wait: neither it nor its session says otherwise. */
+static bool waits(const struct tty *_Nonnull tty, const struct rt_request *_Nonnull request,
+                  uint32_t how) {
+    uint32_t slot = (uint32_t)request->cookie;
+    struct session_info info = {};
+    if ((how & STREAM_HOW_NO_WAIT) != 0) {
+        return false;
+    }
+    return slot >= TTY_SESSIONS ||
+           rt_object_info(tty->sessions[slot], INFO_SESSION, &info, sizeof info) != STATUS_OK ||
+           (info.flags & SESSION_NONBLOCK) == 0;
 }
 
 static status_t do_read(void *_Nonnull state, struct rt_request *_Nonnull request,
@@ -19,7 +28,7 @@ static status_t do_read(void *_Nonnull state, struct rt_request *_Nonnull reques
         out->data_size = 0;
         return STATUS_OK;
     }
-    if (!reading.ready && !waits(in->how)) {
+    if (!reading.ready && !waits(tty, request, in->how)) {
         return STATUS_WOULD_BLOCK;
     }
     /* All reads take the same way: they are answered by tty_pump, in their order. */
@@ -46,7 +55,7 @@ static status_t do_write(void *_Nonnull state, struct rt_request *_Nonnull reque
         tty_revert(tty);
         what.size = MIN(size, sizeof what.bytes);
         bytes_copy(what.bytes, tty->buffer, (size_t)what.size);
-        return waits(in->how) ? tty_park(tty, request, &what) : STATUS_WOULD_BLOCK;
+        return waits(tty, request, in->how) ? tty_park(tty, request, &what) : STATUS_WOULD_BLOCK;
     }
     out->written = done;
     return tty_stage(tty);
