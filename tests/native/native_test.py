@@ -3,10 +3,12 @@
 """The kernel on the machine: each program of this folder boots in the supervisor's place, says every check in a
 line, and ends the machine with its verdict. A guest that hangs, stops early or says nothing has failed."""
 
+import io
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
@@ -87,6 +89,45 @@ class Native(unittest.TestCase):
             status, lines = boot(empty.name)
         self.assertEqual(status, machine.EXIT_FAILED, "\n".join(lines))
         self.assertTrue(any("cannot start the supervisor" in line for line in lines), "\n".join(lines))
+
+
+class Console(unittest.TestCase):
+    """Line by line with the console: each is echoed, edited, and said back."""
+
+    def talk(self, guest, typed, expected):
+        """Types, then takes exactly what is expected."""
+        guest.stdin.write(typed)
+        self.take(guest, expected)
+
+    def take(self, guest, expected):
+        self.assertEqual(guest.stdout.read(len(expected)), expected)
+
+    def test_lines_are_echoed_edited_and_read(self):
+        image = os.path.join(FOLDER, "native", "console.img")
+        with slots.slot():
+            line = machine.Machine(kernel=os.path.join(FOLDER, "kernel.elf"), image=image,
+                                   console="stdio,signal=off").line()
+            with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as unbuffered:
+                unbuffered.stdout = io.BufferedReader(unbuffered.stdout)
+                clock = threading.Timer(HANG_S, unbuffered.kill)
+                clock.start()
+                try:
+                    self.converse(unbuffered)
+                    self.assertEqual(unbuffered.wait(), machine.EXIT_PASSED)
+                finally:
+                    clock.cancel()
+                    unbuffered.kill()
+
+    def converse(self, guest):
+        while guest.stdout.readline() not in (b"console ready\r\n", b""):
+            pass  # what the kernel said before the driver took the port
+        self.talk(guest, b"hello\n", b"hello\r\nread: hello\r\n")
+        self.talk(guest, b"worlx\x7fd\n", b"worlx\b \bd\r\nread: world\r\n")
+        self.talk(guest, b"no\x15yes\n", b"no\b \b\b \byes\r\nread: yes\r\n")
+        for number in range(40):
+            text = b"%04d " % number * 20
+            self.talk(guest, text + b"\n", text + b"\r\nread: " + text + b"\r\n")
+        self.talk(guest, b"end\n", b"end\r\n")
 
 
 if __name__ == "__main__":

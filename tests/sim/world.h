@@ -24,6 +24,7 @@ static struct {
 static struct {
     uint64_t kills_wanted, kills_done;
     const char *_Nullable victim;
+    uint64_t (*_Nullable port_access)(uint16_t port, bool write, uint64_t value);
 } world;
 
 static inline void world_add(enum boot_kind kind, const char *_Nonnull name,
@@ -78,6 +79,7 @@ static inline int world_run(int argc, char *_Nonnull *_Nonnull argv,
                                   .cpu_count = 1,
                                   .seed = seed,
                                   .before_call = world_kill,
+                                  .port_access = world.port_access,
                                   .programs = programs,
                                   .program_count = count,
                                   .image = &world_image,

@@ -194,10 +194,8 @@ void arch_irq_mask(uint32_t line, bool masked) {
 }
 
 status_t arch_port_access(uint16_t port, uint32_t size, bool write, uint64_t *_Nonnull value) {
-    (void)port;
     (void)size;
-    (void)write;
-    *value = 0;
+    *value = sim.options.port_access ? sim.options.port_access(port, write, *value) : 0;
     return STATUS_OK;
 }
 

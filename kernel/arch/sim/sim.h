@@ -22,6 +22,8 @@ struct sim_options {
     uint64_t seed;
     /* Called before each system call, with the caller's process serial; may call sim_kill. */
     void (*_Nullable before_call)(uint64_t process_serial, uint64_t number);
+    /* A device's ports; without it they read as 0. */
+    uint64_t (*_Nullable port_access)(uint16_t port, bool write, uint64_t value);
     /* Programs by name, for the supervisor; the boot image that it reads. */
     const struct sim_program_entry *_Nullable programs;
     uint32_t program_count;
