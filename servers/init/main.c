@@ -253,6 +253,8 @@ static void begin_program(struct rt_server *_Nonnull server) {
         give(server, process, copy_of(server, rt_start_handle(server, "root")));
     block->handles[START_WORKING] =
         give(server, process, copy_of(server, rt_start_handle(server, "root")));
+    block->handles[START_LOCAL] =
+        give(server, process, copy_of(server, rt_start_handle(server, "local")));
     block->handles[START_RUNTIME_IMAGE] = give(server, process, runtime.memory);
     block->handles[START_CLOCK] = give(server, process, clock_memory(server));
     for (uint32_t i = START_INPUT; i <= START_ERROR; i++) {

@@ -1,0 +1,118 @@
+/* local: pipes, fifos, sockets, counters. See local.h. */
+#include "servers/local/local.h"
+
+static void must(const struct rt_server *_Nonnull server, status_t status,
+                 const char *_Nonnull what) {
+    if (status != STATUS_OK) {
+        rt_log(server, "%s: status %d", what, (int)status);
+        rt_exit(RT_EXIT_START);
+    }
+}
+
+static struct local *_Nonnull make_state(struct rt_server *_Nonnull server) {
+    handle_t memory = HANDLE_NONE;
+    uint64_t address = 0;
+    uint64_t size = (sizeof(struct local) + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+    must(server, rt_object_create(OBJECT_MEMORY, 0, size, 0, 0, 0, &memory), "state");
+    must(server, rt_map(0, 0, size, memory, 0, PROTECT_READ | PROTECT_WRITE, &address), "state");
+    must(server, server->vault_size < sizeof(struct local_vault) ? STATUS_OUT_OF_RANGE : STATUS_OK,
+         "vault");
+    struct local *local = rt_pointer(address);
+    local->server = server;
+    local->vault = (const struct local_vault *)SOME(server->vault_data);
+    server->state = local;
+    return local;
+}
+
+static bool sound(const struct rt_record_header *_Nonnull header, uint32_t kind, size_t size) {
+    return header->kind == 0 ||
+           (header->kind == kind && header->version == 1 && header->size == size &&
+            rt_record_checksum(header) == header->checksum);
+}
+
+/* Every record is whole, what is in use can be, and the ends of each queue are as many as it
+ * counts. */
+static bool validate(const struct local *_Nonnull local) {
+    const struct local_vault *vault = local->vault;
+    bool whole = true;
+    for (uint32_t i = 0; i < LOCAL_QUEUES; i++) {
+        const struct local_queue *queue = &vault->queues[i];
+        whole =
+            whole && sound(&queue->header, LOCAL_RECORD_QUEUE, sizeof *queue) && queue_sound(queue);
+    }
+    for (uint32_t i = 0; i < LOCAL_ENDS; i++) {
+        const struct local_end *end = &vault->ends[i];
+        whole = whole && sound(&end->header, LOCAL_RECORD_END, sizeof *end) &&
+                (end->kind == END_NONE ||
+                 (end->object < LOCAL_QUEUES && vault->queues[end->object].used != 0));
+    }
+    return whole;
+}
+
+/* What is not in the vault. */
+static void derive(struct local *_Nonnull local) {
+    parked_begin(local);
+    for (uint32_t i = 0; i < LOCAL_OBJECTS; i++) {
+        local->first_end[i] = LOCAL_NONE;
+    }
+    for (uint32_t i = 0; i < LOCAL_ENDS; i++) {
+        struct end_link *link = &local->ends[i];
+        const struct local_end *end = &local->vault->ends[i];
+        link->object = LOCAL_NONE;
+        if (end->kind == END_NONE) {
+            continue;
+        }
+        must(local->server, rt_keep_get(local->server, LOCAL_KEEP_ENDS + i, &link->session),
+             "session");
+        /* Which bits it shows is not known: those that are wrong are cleared, then all set. */
+        (void)rt_session_ready(link->session, UINT32_MAX, 0);
+        link->shown = 0;
+        end_link_to(local, i, end->object);
+    }
+    for (uint32_t i = 0; i < LOCAL_QUEUES; i++) {
+        const struct local_queue *queue = &local->vault->queues[i];
+        if (queue->used != 0) {
+            must(local->server, buffer_open(local, i), "buffer");
+            ends_show(
+                local, i,
+                (struct local_shown){queue_ready_to_read(queue), queue_ready_to_write(queue)});
+            must(local->server, rt_commit(local->server), "readiness");
+        }
+    }
+}
+
+/* An answer that is refused is a defect of this server: a successor finds all calls again. */
+void local_answer(struct local *_Nonnull local, struct rt_reply *_Nonnull reply) {
+    must(local->server, rt_answer(local->server, reply), "answer");
+}
+
+static void on_packet(struct rt_server *_Nonnull server, const struct rt_packet *_Nonnull packet) {
+    struct local *local = (struct local *)SOME(server->state);
+    local->touched = LOCAL_NONE;
+    if (packet->kind == PACKET_CANCEL && parked_remove(local, packet->token)) {
+        (void)rt_answer_error(server, packet->token, STATUS_CANCELLED);
+    }
+    if (packet->kind != PACKET_CLOSE || !end_find(local, packet->key)) {
+        return;
+    }
+    uint32_t index = (uint32_t)packet->key;
+    uint32_t object = local->vault->ends[index].object;
+    pipe_close(local, index);
+    if (parked_first(local, list_of_readers(object)) ||
+        parked_first(local, list_of_writers(object))) {
+        /* They see the close before it is answered: should it come again, its end is gone. */
+        must(server, rt_commit(server), "close");
+        pipe_serve(local, nullptr);
+    }
+}
+
+void server_main(uint64_t mode, uint64_t thread_page) {
+    struct rt_server server;
+    rt_server_begin(&server, mode, thread_page);
+    struct local *local = make_state(&server);
+    if (!validate(local)) {
+        rt_vault_corrupt(&server, "local");
+    }
+    derive(local);
+    rt_server_run(&server, &(struct rt_service){local_call, on_packet});
+}
