@@ -1,6 +1,7 @@
 /* read(2), write(2) and their like. Files with an attached Memory are the kernel's affair; all else
  * is a call to the session's server. */
 #include "posix/file_io.h"
+#include "idl/local.h"
 #include "idl/stream.h"
 #include "posix/descriptors.h"
 #include "posix/errors.h"
@@ -54,8 +55,8 @@ static int64_t write_stream(struct posix_thread *_Nonnull self,
             return total > 0 ? (int64_t)total : error;
         }
         total += done;
-        if (done == 0) {
-            break;
+        if (done == 0 || entry->kind == STREAM_KIND_ANONYMOUS) {
+            break; /* a counter takes its number, however long the buffer */
         }
     }
     return (int64_t)total;
@@ -69,6 +70,14 @@ int64_t file_write(struct posix_thread *_Nonnull self, const struct fd_entry *_N
     }
     if (entry->kind == STREAM_KIND_DIRECTORY) {
         return -EISDIR;
+    }
+    if (entry->kind == STREAM_KIND_SOCKET && wanted > STREAM_TRANSFER_MAX) {
+        /* A message may not be cut into several. */
+        uint64_t type = 0;
+        status_t status = local_option(entry->handle, LOCAL_OPTION_TYPE, false, 0, &type);
+        if (status != STATUS_OK || type != LOCAL_SOCKET_TYPE_STREAM) {
+            return status == STATUS_OK ? -EMSGSIZE : error_of_local(status);
+        }
     }
     return write_stream(self, entry, address, wanted, offset);
 }

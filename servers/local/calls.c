@@ -1,7 +1,7 @@
 /* What sessions ask, by the kind of their end. */
 #include "servers/local/local.h"
 
-enum { MODE_FIFO = 0010600, DEVICE_PIPES = 13 };
+enum { MODE_FIFO = 0010600, MODE_ANONYMOUS = 0600, DEVICE_PIPES = 13, DEVICE_COUNTERS = 14 };
 
 /* The end that a call came by. Errors: BAD_METHOD: the control session. */
 static status_t end_of(const struct local *_Nonnull local,
@@ -23,7 +23,8 @@ static status_t do_read(void *_Nonnull state, struct rt_request *_Nonnull reques
     }
     REFUSE(in->offset != STREAM_POSITION_CURRENT, STREAM_STATUS_NOT_FOR_THIS);
     REFUSE((end->access & END_READS) == 0, STATUS_BAD_RIGHTS);
-    return pipe_read(local, request, SOME(end), in, out);
+    return end->kind == END_COUNTER ? counter_read(local, request, SOME(end), in, out)
+                                    : pipe_read(local, request, SOME(end), in, out);
 }
 
 static status_t do_write(void *_Nonnull state, struct rt_request *_Nonnull request,
@@ -36,7 +37,8 @@ static status_t do_write(void *_Nonnull state, struct rt_request *_Nonnull reque
     }
     REFUSE(in->offset != STREAM_POSITION_CURRENT, STREAM_STATUS_NOT_FOR_THIS);
     REFUSE((end->access & END_WRITES) == 0, STATUS_BAD_RIGHTS);
-    return pipe_write(local, request, SOME(end), in, out);
+    return end->kind == END_COUNTER ? counter_write(local, request, SOME(end), in, out)
+                                    : pipe_write(local, request, SOME(end), in, out);
 }
 
 static status_t do_stat(void *_Nonnull state, struct rt_request *_Nonnull request,
@@ -44,10 +46,11 @@ static status_t do_stat(void *_Nonnull state, struct rt_request *_Nonnull reques
     const struct local *local = state;
     const struct local_end *end = nullptr;
     TRY(end_of(local, request, &end));
+    bool counter = SOME(end)->kind == END_COUNTER;
     out->info = (struct stream_stat){
-        .device = DEVICE_PIPES,
-        .inode = local->vault->queues[SOME(end)->object].serial,
-        .mode = MODE_FIFO,
+        .device = counter ? DEVICE_COUNTERS : DEVICE_PIPES,
+        .inode = counter ? 1 : local->vault->queues[SOME(end)->object].serial,
+        .mode = counter ? MODE_ANONYMOUS : MODE_FIFO,
         .links = 1,
         .block_size = PAGE_SIZE,
     };
@@ -59,11 +62,12 @@ static status_t do_facts(void *_Nonnull state, struct rt_request *_Nonnull reque
     const struct local *local = state;
     const struct local_end *end = nullptr;
     TRY(end_of(local, request, &end));
-    out->kind = STREAM_KIND_FIFO;
+    uint32_t access = SOME(end)->access;
+    out->kind = SOME(end)->kind == END_COUNTER ? STREAM_KIND_ANONYMOUS : STREAM_KIND_FIFO;
     out->speaks = STREAM_PROTOCOLS_LOCAL;
     out->facts = STREAM_FACTS_FLAGS_WAITS |
-                 ((SOME(end)->access & END_READS) != 0 ? STREAM_FACTS_FLAGS_READABLE : 0) |
-                 ((SOME(end)->access & END_WRITES) != 0 ? STREAM_FACTS_FLAGS_WRITABLE : 0);
+                 ((access & END_READS) != 0 ? STREAM_FACTS_FLAGS_READABLE : 0) |
+                 ((access & END_WRITES) != 0 ? STREAM_FACTS_FLAGS_WRITABLE : 0);
     return STATUS_OK;
 }
 
@@ -72,6 +76,7 @@ static status_t do_available(void *_Nonnull state, struct rt_request *_Nonnull r
     const struct local *local = state;
     const struct local_end *end = nullptr;
     TRY(end_of(local, request, &end));
+    REFUSE(SOME(end)->kind == END_COUNTER, STREAM_STATUS_NOT_FOR_THIS);
     out->readable = queue_filled(&local->vault->queues[SOME(end)->object]);
     out->unsent = 0;
     return STATUS_OK;
@@ -83,6 +88,28 @@ static status_t do_pipe(void *_Nonnull state, struct rt_request *_Nonnull reques
                         struct local_pipe_out *_Nonnull out) {
     REFUSE((request->cookie & RT_COOKIE_SERVICE) == 0, STATUS_BAD_METHOD);
     return pipe_make(state, &out->reader, &out->writer);
+}
+
+static status_t do_fifo(void *_Nonnull state, struct rt_request *_Nonnull request,
+                        struct local_fifo_out *_Nonnull out) {
+    REFUSE((request->cookie & RT_COOKIE_SERVICE) == 0, STATUS_BAD_METHOD);
+    return fifo_make(state, &out->fifo);
+}
+
+static status_t do_open_fifo(void *_Nonnull state, struct rt_request *_Nonnull request,
+                             const struct local_open_fifo_in *_Nonnull in,
+                             struct local_open_fifo_out *_Nonnull out) {
+    const struct local_end *end = nullptr;
+    TRY(end_of(state, request, &end));
+    REFUSE(SOME(end)->kind != END_FIFO, STATUS_BAD_METHOD);
+    return fifo_open(state, request, SOME(end), in, &out->end);
+}
+
+static status_t do_counter(void *_Nonnull state, struct rt_request *_Nonnull request,
+                           const struct local_counter_in *_Nonnull in,
+                           struct local_counter_out *_Nonnull out) {
+    REFUSE((request->cookie & RT_COOKIE_SERVICE) == 0, STATUS_BAD_METHOD);
+    return counter_make(state, in, &out->counter);
 }
 
 static status_t do_option(void *_Nonnull state, struct rt_request *_Nonnull request,
@@ -103,7 +130,11 @@ void local_call(struct rt_server *_Nonnull server, struct rt_request *_Nonnull r
                                                   .stat = do_stat,
                                                   .facts = do_facts,
                                                   .available = do_available};
-    static const struct local_handlers handlers = {.pipe = do_pipe, .option = do_option};
+    static const struct local_handlers handlers = {.pipe = do_pipe,
+                                                   .fifo = do_fifo,
+                                                   .open_fifo = do_open_fifo,
+                                                   .counter = do_counter,
+                                                   .option = do_option};
     struct local *local = (struct local *)SOME(server->state);
     struct rt_reply *reply = request->reply;
     local->touched = LOCAL_NONE;
@@ -115,6 +146,6 @@ void local_call(struct rt_server *_Nonnull server, struct rt_request *_Nonnull r
         reply->status = STATUS_BAD_METHOD;
     }
     if (local->touched != LOCAL_NONE && reply->outcome == RT_REPLY && reply->status == STATUS_OK) {
-        pipe_serve(local, reply);
+        local_serve(local, reply);
     }
 }

@@ -52,10 +52,10 @@ void end_link_to(struct local *_Nonnull local, uint32_t index, uint32_t object) 
 
 /* What more ends than a commit carries must show is set at once: who looks too early finds
  * nothing, and a successor sets all again. */
-static void show(struct local *_Nonnull local, uint32_t index, uint32_t ready) {
+static void show(struct local *_Nonnull local, uint32_t index, uint32_t ready, uint32_t edges) {
     struct end_link *link = &local->ends[index];
     uint32_t clear = link->shown & ~ready;
-    uint32_t set = ready & ~link->shown;
+    uint32_t set = ready & (~link->shown | edges);
     if ((clear | set) == 0) {
         return;
     }
@@ -70,7 +70,8 @@ void ends_show(struct local *_Nonnull local, uint32_t object, struct local_shown
         uint32_t access = local->vault->ends[i].access;
         show(local, i,
              ((access & END_READS) != 0 ? shown.reading : 0) |
-                 ((access & END_WRITES) != 0 ? shown.writing : 0));
+                 ((access & END_WRITES) != 0 ? shown.writing : 0),
+             shown.edges);
     }
 }
 
@@ -98,7 +99,7 @@ status_t end_make(struct local *_Nonnull local, uint32_t after,
     record.header =
         (struct rt_record_header){.kind = LOCAL_RECORD_END, .version = 1, .size = sizeof record};
     record.generation = (local->vault->ends[index].generation + 1) & INT32_MAX;
-    unlink(local, index);
+    end_link_to(local, index, record.object);
     rt_handle_close(link->session); /* of an attempt that failed */
     link->session = HANDLE_NONE;
     TRY(rt_object_create(OBJECT_SESSION, local->server->endpoint,

@@ -61,16 +61,17 @@ struct parked {
 struct waiting {
     uint32_t first, last; /* of the parked calls */
 };
-static inline uint32_t list_of_readers(uint32_t object) {
-    return 2 * object;
-}
-static inline uint32_t list_of_writers(uint32_t object) {
-    return 2 * object + 1;
+/* Four lists an object: those who want to read, to write, and to open a fifo for reading, for
+ * writing. */
+enum list_kind : uint32_t { LIST_READ, LIST_WRITE, LIST_OPEN_READ, LIST_OPEN_WRITE, LIST_KINDS };
+static inline uint32_t list_of(uint32_t object, enum list_kind kind) {
+    return LIST_KINDS * object + kind;
 }
 
-/* What the sides of an object show. Units: enum readiness. */
+/* What the sides of an object show, and which of it counts as an edge though it was shown before:
+ * more bytes. Units: enum readiness. */
 struct local_shown {
-    uint32_t reading, writing;
+    uint32_t reading, writing, edges;
 };
 
 /* The Memory of a queue. Its pages are made one after the other when they are first needed. */
@@ -93,12 +94,13 @@ struct local {
     const struct local_vault *_Nonnull vault;
     uint32_t lowest_end, lowest_queue; /* no free place is below */
     uint32_t parked_free;
-    uint32_t touched;           /* the queue that the call in hand changed; LOCAL_NONE */
-    struct local_queue changed; /* what it becomes with the reply */
+    uint32_t touched;             /* the object that the call in hand changes; LOCAL_NONE */
+    struct local_queue queue;     /* what it becomes with the reply, if it is a queue, */
+    struct local_counter counter; /* or a counter */
     struct end_link ends[LOCAL_ENDS];
     uint32_t first_end[LOCAL_OBJECTS];
     struct buffer buffers[LOCAL_QUEUES];
-    struct waiting waiting[2 * LOCAL_OBJECTS];
+    struct waiting waiting[LIST_KINDS * LOCAL_OBJECTS];
     struct parked parked[LOCAL_PARKED];
 };
 
@@ -151,7 +153,7 @@ status_t parked_add(struct local *_Nonnull local, uint32_t list,
                     const struct rt_request *_Nonnull request, uint32_t how, uint64_t size,
                     const struct rt_input *_Nullable input);
 /* The first of a list, or null. */
-struct parked *_Nullable parked_first(struct local *_Nonnull local, uint32_t list);
+const struct parked *_Nullable parked_first(const struct local *_Nonnull local, uint32_t list);
 void parked_drop_first(struct local *_Nonnull local, uint32_t list);
 /* Takes a call out of its list; false: it does not wait. */
 bool parked_remove(struct local *_Nonnull local, uint64_t token);
@@ -171,15 +173,54 @@ status_t pipe_write(struct local *_Nonnull local, struct rt_request *_Nonnull re
                     struct stream_write_out *_Nonnull out);
 /* Stages that an end of a pipe is gone. */
 void pipe_close(struct local *_Nonnull local, uint32_t index);
-/* Answers calls that wait for what `local->changed` brings. `reply`: an answer that is ready to go,
- * or null; the last answer takes its place, so that it goes with the next receive. */
-void pipe_serve(struct local *_Nonnull local, struct rt_reply *_Nullable reply);
+/* The list of a queue whose first call can be answered as local->queue is; LOCAL_NONE. */
+uint32_t pipe_servable(const struct local *_Nonnull local, uint32_t queue);
+/* Fills the answer of a parked call of a queue, and stages what comes with it. */
+void pipe_answer(struct local *_Nonnull local, uint32_t queue, const struct parked *_Nonnull parked,
+                 struct rt_reply *_Nonnull reply);
 status_t pipe_size(struct local *_Nonnull local, const struct local_end *_Nonnull end, bool change,
                    uint64_t size, uint64_t *_Nonnull out_old);
 /* Stages the queue's new state, and what its ends show of it. */
 status_t queue_stage(struct local *_Nonnull local, uint32_t index,
                      const struct local_queue *_Nonnull now,
-                     const struct local_queue *_Nonnull shown);
+                     const struct local_queue *_Nonnull shown, uint32_t edges);
+
+/* ---- fifo.c ---- */
+
+status_t fifo_make(struct local *_Nonnull local, handle_t *_Nonnull out);
+status_t fifo_open(struct local *_Nonnull local, struct rt_request *_Nonnull request,
+                   const struct local_end *_Nonnull end,
+                   const struct local_open_fifo_in *_Nonnull in, handle_t *_Nonnull out);
+/* Makes an end for a call that waited. */
+status_t fifo_enter(struct local *_Nonnull local, uint32_t queue, uint32_t access,
+                    handle_t *_Nonnull out);
+
+/* ---- counter.c ---- */
+
+status_t counter_make(struct local *_Nonnull local, const struct local_counter_in *_Nonnull in,
+                      handle_t *_Nonnull out);
+status_t counter_read(struct local *_Nonnull local, struct rt_request *_Nonnull request,
+                      const struct local_end *_Nonnull end,
+                      const struct stream_read_in *_Nonnull in,
+                      struct stream_read_out *_Nonnull out);
+status_t counter_write(struct local *_Nonnull local, struct rt_request *_Nonnull request,
+                       const struct local_end *_Nonnull end,
+                       const struct stream_write_in *_Nonnull in,
+                       struct stream_write_out *_Nonnull out);
+void counter_close(struct local *_Nonnull local, uint32_t index);
+struct local_shown counter_shown(const struct local_counter *_Nonnull counter);
+uint32_t counter_servable(const struct local *_Nonnull local, uint32_t object);
+void counter_answer(struct local *_Nonnull local, uint32_t object,
+                    const struct parked *_Nonnull parked, struct rt_reply *_Nonnull reply);
+
+/* ---- serve.c ---- */
+
+/* Answers the calls that wait for what the object `touched` becomes. `reply`: an answer that is
+ * ready to go, or null; the last answer takes its place, so that it goes with the next receive. */
+void local_serve(struct local *_Nonnull local, struct rt_reply *_Nullable reply);
+/* The answer of a parked call that failed, or whose attempt ends because a page of the caller's is
+ * absent. */
+void local_fail(struct local *_Nonnull local, struct rt_reply *_Nonnull reply, status_t status);
 
 /* ---- calls.c ---- */
 

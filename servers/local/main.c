@@ -30,8 +30,14 @@ static bool sound(const struct rt_record_header *_Nonnull header, uint32_t kind,
             rt_record_checksum(header) == header->checksum);
 }
 
-/* Every record is whole, what is in use can be, and the ends of each queue are as many as it
- * counts. */
+static bool in_use(const struct local_vault *_Nonnull vault, uint32_t object) {
+    if (object < LOCAL_QUEUES) {
+        return vault->queues[object].used != 0;
+    }
+    return object < LOCAL_OBJECTS && vault->counters[object - LOCAL_QUEUES].used != 0;
+}
+
+/* Every record is whole, what is in use can be, and what ends name is in use. */
 static bool validate(const struct local *_Nonnull local) {
     const struct local_vault *vault = local->vault;
     bool whole = true;
@@ -43,8 +49,11 @@ static bool validate(const struct local *_Nonnull local) {
     for (uint32_t i = 0; i < LOCAL_ENDS; i++) {
         const struct local_end *end = &vault->ends[i];
         whole = whole && sound(&end->header, LOCAL_RECORD_END, sizeof *end) &&
-                (end->kind == END_NONE ||
-                 (end->object < LOCAL_QUEUES && vault->queues[end->object].used != 0));
+                (end->kind == END_NONE || in_use(vault, end->object));
+    }
+    for (uint32_t i = 0; i < LOCAL_COUNTERS; i++) {
+        const struct local_counter *counter = &vault->counters[i];
+        whole = whole && sound(&counter->header, LOCAL_RECORD_COUNTER, sizeof *counter);
     }
     return whole;
 }
@@ -79,11 +88,27 @@ static void derive(struct local *_Nonnull local) {
             must(local->server, rt_commit(local->server), "readiness");
         }
     }
+    for (uint32_t i = 0; i < LOCAL_COUNTERS; i++) {
+        const struct local_counter *counter = &local->vault->counters[i];
+        if (counter->used != 0) {
+            ends_show(local, LOCAL_QUEUES + i, counter_shown(counter));
+            must(local->server, rt_commit(local->server), "readiness");
+        }
+    }
 }
 
 /* An answer that is refused is a defect of this server: a successor finds all calls again. */
 void local_answer(struct local *_Nonnull local, struct rt_reply *_Nonnull reply) {
     must(local->server, rt_answer(local->server, reply), "answer");
+}
+
+static bool somebody_waits(const struct local *_Nonnull local, uint32_t object) {
+    for (enum list_kind kind = LIST_READ; kind < LIST_KINDS; kind++) {
+        if (parked_first(local, list_of(object, kind))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void on_packet(struct rt_server *_Nonnull server, const struct rt_packet *_Nonnull packet) {
@@ -97,12 +122,15 @@ static void on_packet(struct rt_server *_Nonnull server, const struct rt_packet 
     }
     uint32_t index = (uint32_t)packet->key;
     uint32_t object = local->vault->ends[index].object;
-    pipe_close(local, index);
-    if (parked_first(local, list_of_readers(object)) ||
-        parked_first(local, list_of_writers(object))) {
+    if (object < LOCAL_QUEUES) {
+        pipe_close(local, index);
+    } else {
+        counter_close(local, index);
+    }
+    if (somebody_waits(local, object)) {
         /* They see the close before it is answered: should it come again, its end is gone. */
         must(server, rt_commit(server), "close");
-        pipe_serve(local, nullptr);
+        local_serve(local, nullptr);
     }
 }
 

@@ -44,7 +44,7 @@ status_t parked_add(struct local *_Nonnull local, uint32_t list,
     return RT_STATUS_PARKED;
 }
 
-struct parked *_Nullable parked_first(struct local *_Nonnull local, uint32_t list) {
+const struct parked *_Nullable parked_first(const struct local *_Nonnull local, uint32_t list) {
     uint32_t first = local->waiting[list].first;
     return first == LOCAL_NONE ? nullptr : &local->parked[first];
 }

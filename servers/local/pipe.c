@@ -16,12 +16,12 @@ static uint32_t free_queue(struct local *_Nonnull local) {
 
 status_t queue_stage(struct local *_Nonnull local, uint32_t index,
                      const struct local_queue *_Nonnull now,
-                     const struct local_queue *_Nonnull shown) {
+                     const struct local_queue *_Nonnull shown, uint32_t edges) {
     local->touched = index;
-    local->changed = *now;
+    local->queue = *now;
     ends_show(local, index,
-              (struct local_shown){queue_ready_to_read(shown), queue_ready_to_write(shown)});
-    return rt_stage_record(local->server, &local->vault->queues[index], &local->changed.header);
+              (struct local_shown){queue_ready_to_read(shown), queue_ready_to_write(shown), edges});
+    return rt_stage_record(local->server, &local->vault->queues[index], &local->queue.header);
 }
 
 status_t pipe_begin(struct local *_Nonnull local, struct local_queue *_Nonnull queue,
@@ -80,7 +80,7 @@ static status_t take(struct local *_Nonnull local, struct rt_request *_Nonnull r
         return STATUS_OK;
     }
     queue_take(&now, size);
-    return queue_stage(local, index, &now, &now);
+    return queue_stage(local, index, &now, &now, 0);
 }
 
 status_t pipe_read(struct local *_Nonnull local, struct rt_request *_Nonnull request,
@@ -89,7 +89,7 @@ status_t pipe_read(struct local *_Nonnull local, struct rt_request *_Nonnull req
     const struct local_queue *queue = &local->vault->queues[end->object];
     if (queue_filled(queue) == 0 && queue->writers > 0 && in->data.size > 0) {
         return end_waits(local, request->cookie, in->how)
-                   ? parked_add(local, list_of_readers(end->object), request, in->how,
+                   ? parked_add(local, list_of(end->object, LIST_READ), request, in->how,
                                 in->data.size, nullptr)
                    : STATUS_WOULD_BLOCK;
     }
@@ -102,7 +102,7 @@ status_t pipe_read(struct local *_Nonnull local, struct rt_request *_Nonnull req
 static struct local_queue seen(struct local *_Nonnull local, uint32_t index,
                                const struct local_queue *_Nonnull now) {
     struct local_queue then = *now;
-    const struct parked *reader = parked_first(local, list_of_readers(index));
+    const struct parked *reader = parked_first(local, list_of(index, LIST_READ));
     if (reader && (reader->how & STREAM_HOW_PEEK) == 0) {
         queue_take(&then, MIN(reader->size, queue_filled(&then)));
     }
@@ -115,14 +115,14 @@ static status_t put(struct local *_Nonnull local, struct rt_request *_Nonnull re
     TRY(buffer_write(local, index, now.put, request, input, size));
     queue_put(&now, size);
     struct local_queue shown = seen(local, index, &now);
-    return queue_stage(local, index, &now, &shown);
+    return queue_stage(local, index, &now, &shown, READY_IN);
 }
 
 status_t pipe_write(struct local *_Nonnull local, struct rt_request *_Nonnull request,
                     const struct local_end *_Nonnull end, const struct stream_write_in *_Nonnull in,
                     struct stream_write_out *_Nonnull out) {
     const struct local_queue *queue = &local->vault->queues[end->object];
-    uint32_t list = list_of_writers(end->object);
+    uint32_t list = list_of(end->object, LIST_WRITE);
     if (in->data.size == 0) {
         return STATUS_OK;
     }
@@ -141,14 +141,6 @@ status_t pipe_write(struct local *_Nonnull local, struct rt_request *_Nonnull re
 
 /* ---- those who wait ---- */
 
-/* An answer that failed, or whose attempt ends because a page of the caller's is absent. */
-static void fail(struct local *_Nonnull local, struct rt_reply *_Nonnull reply, status_t status) {
-    rt_stage_drop(local->server);
-    if (reply->outcome != RT_FAULT_IN) {
-        reply->status = status;
-    }
-}
-
 static void answer_reader(struct local *_Nonnull local, uint32_t index,
                           const struct parked *_Nonnull parked, struct rt_reply *_Nonnull reply) {
     struct stream_read_out out = {};
@@ -157,7 +149,7 @@ static void answer_reader(struct local *_Nonnull local, uint32_t index,
     struct rt_output room = stream_read_data(reply, parked->size);
     status_t status = take(local, &request, index, &room, parked->how, &out.data_size);
     if (status != STATUS_OK) {
-        fail(local, reply, status);
+        local_fail(local, reply, status);
         return;
     }
     stream_read_reply(reply, &out);
@@ -176,49 +168,56 @@ static void answer_writer(struct local *_Nonnull local, uint32_t index,
     status_t status = queue->readers == 0 ? STREAM_STATUS_BROKEN
                                           : put(local, &request, index, &input, out.written);
     if (status != STATUS_OK) {
-        fail(local, reply, status);
+        local_fail(local, reply, status);
         return;
     }
     stream_write_reply(reply, &out);
 }
 
-/* The list whose first call can be answered as the queue will be; LOCAL_NONE: none. */
-static uint32_t servable(struct local *_Nonnull local, uint32_t index) {
-    const struct local_queue *now = &local->changed;
-    const struct parked *writer = parked_first(local, list_of_writers(index));
-    if (parked_first(local, list_of_readers(index)) &&
-        (queue_filled(now) > 0 || now->writers == 0)) {
-        return list_of_readers(index);
+static void answer_opener(struct local *_Nonnull local, uint32_t index,
+                          const struct parked *_Nonnull parked, struct rt_reply *_Nonnull reply) {
+    struct local_open_fifo_out out = {};
+    status_t status = fifo_enter(local, index, parked->how, &out.end);
+    if (status != STATUS_OK) {
+        local_fail(local, reply, status);
+        return;
+    }
+    local_open_fifo_reply(reply, &out);
+}
+
+uint32_t pipe_servable(const struct local *_Nonnull local, uint32_t index) {
+    const struct local_queue *now = &local->queue;
+    const struct parked *writer = parked_first(local, list_of(index, LIST_WRITE));
+    if (now->writers > 0 && parked_first(local, list_of(index, LIST_OPEN_READ))) {
+        return list_of(index, LIST_OPEN_READ);
+    }
+    if (now->readers > 0 && parked_first(local, list_of(index, LIST_OPEN_WRITE))) {
+        return list_of(index, LIST_OPEN_WRITE);
+    }
+    if ((queue_filled(now) > 0 || now->writers == 0) &&
+        parked_first(local, list_of(index, LIST_READ))) {
+        return list_of(index, LIST_READ);
     }
     return writer && (now->readers == 0 || queue_accepts(now, writer->size) > 0)
-               ? list_of_writers(index)
+               ? list_of(index, LIST_WRITE)
                : LOCAL_NONE;
 }
 
-void pipe_serve(struct local *_Nonnull local, struct rt_reply *_Nullable reply) {
-    uint32_t index = local->touched;
-    struct rt_reply last = reply ? *reply : (struct rt_reply){.output = local};
-    bool pending = reply != nullptr;
-    for (uint32_t list = servable(local, index); list != LOCAL_NONE;
-         list = servable(local, index)) {
-        if (pending) {
-            local_answer(local, &last);
-        }
-        const struct parked *parked = SOME(parked_first(local, list));
-        local->changed = local->vault->queues[index];
-        last = rt_reply_for(local->server, parked->token);
-        if (list == list_of_readers(index)) {
-            answer_reader(local, index, parked, &last);
-        } else {
-            answer_writer(local, index, parked, &last);
-        }
-        parked_drop_first(local, list);
-        pending = true;
-    }
-    if (reply) {
-        *reply = last;
-    } else if (pending) {
-        local_answer(local, &last);
+void pipe_answer(struct local *_Nonnull local, uint32_t index, const struct parked *_Nonnull parked,
+                 struct rt_reply *_Nonnull reply) {
+    switch ((enum list_kind)(parked->list % LIST_KINDS)) {
+    case LIST_READ:
+        answer_reader(local, index, parked, reply);
+        break;
+    case LIST_WRITE:
+        answer_writer(local, index, parked, reply);
+        break;
+    case LIST_OPEN_READ:
+    case LIST_OPEN_WRITE:
+    case LIST_KINDS:
+    default:
+        answer_opener(local, index, parked, reply);
+        break;
     }
 }
 
@@ -241,7 +240,7 @@ void pipe_close(struct local *_Nonnull local, uint32_t index) {
             local->lowest_queue = MIN(local->lowest_queue, end.object);
         }
     }
-    CHECK(queue_stage(local, end.object, &now, &now) == STATUS_OK);
+    CHECK(queue_stage(local, end.object, &now, &now, 0) == STATUS_OK);
 }
 
 status_t pipe_size(struct local *_Nonnull local, const struct local_end *_Nonnull end, bool change,
@@ -258,5 +257,5 @@ status_t pipe_size(struct local *_Nonnull local, const struct local_end *_Nonnul
     }
     REFUSE(queue_filled(&now) > capacity, STATUS_BUSY);
     now.capacity = capacity;
-    return queue_stage(local, end->object, &now, &now);
+    return queue_stage(local, end->object, &now, &now, 0);
 }
