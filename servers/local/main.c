@@ -73,25 +73,25 @@ static void derive(struct local *_Nonnull local) {
         }
         must(local->server, rt_keep_get(local->server, LOCAL_KEEP_ENDS + i, &link->session),
              "session");
-        /* Which bits it shows is not known: those that are wrong are cleared, then all set. */
-        (void)rt_session_ready(link->session, UINT32_MAX, 0);
-        link->shown = 0;
+        link->shown = UINT32_MAX; /* not known: what is wrong is cleared, what is right set */
         end_link_to(local, i, end->object);
     }
     for (uint32_t i = 0; i < LOCAL_QUEUES; i++) {
         const struct local_queue *queue = &local->vault->queues[i];
         if (queue->used != 0) {
             must(local->server, buffer_open(local, i), "buffer");
-            ends_show(
-                local, i,
-                (struct local_shown){queue_ready_to_read(queue), queue_ready_to_write(queue)});
+            ends_show(local, i,
+                      (struct local_shown){queue_ready_to_read(queue), queue_ready_to_write(queue),
+                                           UINT32_MAX});
             must(local->server, rt_commit(local->server), "readiness");
         }
     }
     for (uint32_t i = 0; i < LOCAL_COUNTERS; i++) {
         const struct local_counter *counter = &local->vault->counters[i];
         if (counter->used != 0) {
-            ends_show(local, LOCAL_QUEUES + i, counter_shown(counter));
+            struct local_shown shown = counter_shown(counter);
+            shown.edges = UINT32_MAX;
+            ends_show(local, LOCAL_QUEUES + i, shown);
             must(local->server, rt_commit(local->server), "readiness");
         }
     }
