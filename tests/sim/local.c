@@ -14,6 +14,8 @@ enum {
     CHURNS = 40,
     ADDS = 100,
     MEETINGS = 25,
+    TAKERS = 3,
+    LATE = 100,
     ROLES = 2 + MIXERS + 1 + 2 + 1 + 3 + 2,
 };
 
@@ -291,6 +293,31 @@ static void adder(uint64_t mode, uint64_t page) {
     rt_exit(0);
 }
 
+/* mode 0 gives all at once, late; each of the others takes one and has been waiting by then. */
+static void taker(uint64_t mode, uint64_t page) {
+    (void)page;
+    uint64_t size = 0;
+    uint64_t value = TAKERS;
+    uint8_t bytes[sizeof value];
+    bytes_copy(bytes, &value, sizeof value);
+    for (uint32_t i = 0; mode == 0 && i < LATE; i++) {
+        (void)stream_read(RT_START_HANDLE + 1, STREAM_POSITION_CURRENT, STREAM_HOW_NO_WAIT,
+                          (struct rt_buffer){}, &size);
+    }
+    if (mode == 0) {
+        must(stream_write(RT_START_HANDLE, STREAM_POSITION_CURRENT, 0, RT_BYTES_OF(bytes), &size),
+             "give");
+    } else {
+        must(stream_read(RT_START_HANDLE, STREAM_POSITION_CURRENT, 0, RT_BUFFER_OF(bytes), &size),
+             "take");
+        bytes_copy(&value, bytes, sizeof value);
+        if (size != sizeof value || value != 1) {
+            fail("taken", (int64_t)value);
+        }
+    }
+    rt_exit(0);
+}
+
 /* ---- two that meet at a fifo ---- */
 
 static void meeter(uint64_t mode, uint64_t page) {
@@ -361,6 +388,16 @@ static void begin_clients(handle_t control) {
     rt_handle_close(fifo);
 }
 
+/* Without kills, which would wake who was forgotten. */
+static void begin_takers(handle_t control) {
+    handle_t semaphore = HANDLE_NONE;
+    expect(local_counter(control, 0, true, &semaphore), "semaphore");
+    for (uint64_t i = TAKERS + 1; i > 0; i--) {
+        begin("taker", taker, i - 1, semaphore, control);
+    }
+    rt_handle_close(semaphore);
+}
+
 /* All ends are closed: nothing may be left of them. */
 static void expect_nothing_left(void) {
     uint64_t address = 0;
@@ -401,6 +438,8 @@ static void supervisor_main(uint64_t mode, uint64_t page) {
     kills_wanted = kills_later;
     supervise((struct services){.count = 1, .at = &local_service}, ROLES);
     kills_wanted = 0;
+    begin_takers(control);
+    supervise((struct services){.count = 1, .at = &local_service}, TAKERS + 1);
     settle(control);
     expect_nothing_left();
     rt_exit(0);
