@@ -4,24 +4,83 @@
 
 enum { NOBODY = 65534, KIND_MASK = 0170000, KIND_DIRECTORY = 0040000 };
 
-status_t access_attach(handle_t process, struct access_table *_Nonnull out) {
-    handle_t table = HANDLE_NONE;
-    handle_t processes = HANDLE_NONE;
+/* Maps a table that was given, and closes its handle. */
+static status_t map_table(handle_t table, uint64_t *_Nonnull out_size,
+                          const void *_Nullable *_Nonnull out) {
     struct memory_info info = {};
     uint64_t address = 0;
+    status_t status = rt_object_info(table, INFO_MEMORY, &info, sizeof info);
+    *out_size = info.content_size & ~(uint64_t)(PAGE_SIZE - 1);
+    status =
+        status == STATUS_OK ? rt_map(0, 0, *out_size, table, 0, PROTECT_READ, &address) : status;
+    rt_handle_close(table);
+    *out = status == STATUS_OK ? rt_pointer(address) : nullptr;
+    return status;
+}
+
+status_t access_attach(handle_t process, struct access_table *_Nonnull out) {
+    handle_t principals = HANDLE_NONE;
+    handle_t processes = HANDLE_NONE;
+    const void *entries = nullptr;
+    uint64_t size = 0;
     *out = (struct access_table){};
     REFUSE(process == HANDLE_NONE, STATUS_NOT_FOUND);
-    TRY(process_registry(process, &processes, &table));
-    status_t status = rt_object_info(table, INFO_MEMORY, &info, sizeof info);
-    uint64_t size = info.content_size & ~(uint64_t)(PAGE_SIZE - 1);
-    status = status == STATUS_OK ? rt_map(0, 0, size, table, 0, PROTECT_READ, &address) : status;
+    TRY(process_registry(process, &processes, &principals));
     rt_handle_close(processes);
-    rt_handle_close(table);
-    if (status == STATUS_OK) {
-        out->count = (size_t)(size / sizeof(struct process_principal_entry));
-        out->entries = rt_pointer(address);
+    TRY(map_table(principals, &size, &entries));
+    out->count = (size_t)(size / sizeof(struct process_principal_entry));
+    out->entries = entries;
+    return STATUS_OK;
+}
+
+status_t access_processes_attach(handle_t process, struct access_processes *_Nonnull out) {
+    handle_t principals = HANDLE_NONE;
+    handle_t processes = HANDLE_NONE;
+    const void *slots = nullptr;
+    uint64_t size = 0;
+    *out = (struct access_processes){};
+    REFUSE(process == HANDLE_NONE, STATUS_NOT_FOUND);
+    TRY(process_registry(process, &processes, &principals));
+    rt_handle_close(principals);
+    TRY(map_table(processes, &size, &slots));
+    out->count = (size_t)(size / sizeof(struct process_table_slot));
+    out->slots = slots;
+    return STATUS_OK;
+}
+
+struct process_table_entry access_process_at(const struct access_processes *_Nonnull table,
+                                             size_t slot) {
+    const struct process_table_slot *at = &table->slots[slot];
+    for (;;) {
+        uint32_t index = __atomic_load_n(&at->index, __ATOMIC_ACQUIRE);
+        struct process_table_entry entry = (index & 1) == 0 ? at->copy0 : at->copy1;
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        if (__atomic_load_n(&at->index, __ATOMIC_RELAXED) == index) {
+            return entry;
+        }
     }
-    return status;
+}
+
+bool access_process_by_serial(const struct access_processes *_Nonnull table, uint64_t serial,
+                              struct process_table_entry *_Nonnull out) {
+    for (size_t i = 0; i < table->count && serial != 0; i++) {
+        *out = access_process_at(table, i);
+        if (out->serial == serial) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool access_process_by_pid(const struct access_processes *_Nonnull table, uint32_t pid,
+                           struct process_table_entry *_Nonnull out) {
+    for (size_t i = 0; i < table->count && pid != 0; i++) {
+        *out = access_process_at(table, i);
+        if (out->serial != 0 && out->pid == pid) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static const struct process_principal_entry *_Nullable find(

@@ -25,6 +25,12 @@ struct access_table {
     const struct process_principal_entry *_Nullable COUNTED_BY(count) entries;
 };
 
+/* The table of processes, the same way. */
+struct access_processes {
+    size_t count;
+    const struct process_table_slot *_Nullable COUNTED_BY(count) slots;
+};
+
 struct caller {
     uint32_t uid, gid; /* those that count for files */
     uint64_t capabilities;
@@ -37,9 +43,19 @@ struct access_file {
     uint32_t mode, uid, gid;
 };
 
-/* Maps the table. `process`: a session to the process server, or HANDLE_NONE.
+/* Maps the tables. `process`: a session to the process server, or HANDLE_NONE.
  * Errors: those of process.registry; NOT_FOUND: no process server. */
 status_t access_attach(handle_t process, struct access_table *_Nonnull out);
+status_t access_processes_attach(handle_t process, struct access_processes *_Nonnull out);
+
+/* What the table says of the process in a slot (a whole copy of one moment); serial 0: none. */
+struct process_table_entry access_process_at(const struct access_processes *_Nonnull table,
+                                             size_t slot);
+/* False: none has that serial, that pid. */
+bool access_process_by_serial(const struct access_processes *_Nonnull table, uint64_t serial,
+                              struct process_table_entry *_Nonnull out);
+bool access_process_by_pid(const struct access_processes *_Nonnull table, uint32_t pid,
+                           struct process_table_entry *_Nonnull out);
 
 /* The caller of the request. Principal 0 (services) may do everything; one that the table does not
  * know is nobody. `real`: by the real ids, as access(2) asks. */
