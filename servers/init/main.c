@@ -1,5 +1,6 @@
 /* See README.md. The manifest's argument is the command: its words, the first being the path. */
 #include "idl/service.h"
+#include "idl/tty.h"
 #include "servers/init/init.h"
 
 enum { SLOT_PROGRAM = 1 }; /* of the keep: the first program's process */
@@ -18,12 +19,23 @@ void init_must(struct rt_server *_Nonnull server, status_t status, const char *_
     }
 }
 
+/* What was written to the console is sent before the machine is off. */
+static void drain_console(struct rt_server *_Nonnull server) {
+    handle_t terminal = HANDLE_NONE;
+    handle_t tty = rt_start_handle(server, "tty");
+    if (tty != HANDLE_NONE && tty_open(tty, 0, true, &terminal) == STATUS_OK) {
+        (void)tty_drain(terminal, false);
+        rt_handle_close(terminal);
+    }
+}
+
 /* The machine ends with its first program. */
 static void on_packet(struct rt_server *_Nonnull server, const struct rt_packet *_Nonnull packet) {
     if (packet->kind != PACKET_EXIT) {
         return;
     }
     rt_log(server, "the first program ended: %ld", (long)packet->words[0]);
+    drain_console(server);
     status_t status = service_power(rt_start_handle(server, "supervisor"), SERVICE_POWER_OFF,
                                     (uint32_t)packet->words[0]);
     rt_log(server, "power off: status %d", (int)status);
