@@ -113,8 +113,8 @@ static status_t check_open(const struct view *_Nonnull view, const struct view_w
     uint32_t kind = walk->mode & VIEW_KIND;
     bool writes = (how & (OPEN_WRITE | FILESYSTEM_OPEN_FLAGS_TRUNCATE)) != 0;
     uint32_t wanted = ((how & OPEN_READ) != 0 ? MAY_READ : 0) | (writes ? MAY_WRITE : 0);
-    REFUSE(walk->node == 0, (how & OPEN_CREATE) != 0 ? view->operations->refuses_names
-                                                     : STATUS_NOT_FOUND);
+    REFUSE(walk->node == 0,
+           (how & OPEN_CREATE) != 0 ? view->operations->refuses_names : STATUS_NOT_FOUND);
     REFUSE((how & FILESYSTEM_OPEN_FLAGS_UNNAMED) != 0, STATUS_NOT_SUPPORTED);
     if ((how & OPEN_PATH) != 0) {
         return STATUS_OK;
@@ -316,8 +316,7 @@ HANDLER(cross) {
     } else {
         return STATUS_NOT_FOUND; /* what was there went meanwhile: walk again */
     }
-    status_t status =
-        view_walk_tell(view, request, &walk, &in->text, &out->ended, &out->text_size);
+    status_t status = view_walk_tell(view, request, &walk, &in->text, &out->ended, &out->text_size);
     if (status != STATUS_OK) {
         rt_handle_close(out->place);
         out->place = HANDLE_NONE;
@@ -343,9 +342,8 @@ HANDLER(lessen) {
     record.how |= in->more;
     session.kind = VIEW_SESSION_PATH;
     status_t status = view_context_make(view, record, &session.context);
-    status = status == STATUS_OK
-                 ? rt_stage_keep(view->server, VIEW_KEEP_UP + session.context, up)
-                 : status;
+    status = status == STATUS_OK ? rt_stage_keep(view->server, VIEW_KEEP_UP + session.context, up)
+                                 : status;
     status = status == STATUS_OK ? view_mint(view, &session, &out->directory) : status;
     if (status != STATUS_OK) {
         rt_handle_close(up);

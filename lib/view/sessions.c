@@ -51,7 +51,8 @@ status_t view_mint(struct view *_Nonnull view, const struct view_session *_Nonnu
     TRY(rt_object_create(OBJECT_SESSION, view->server->endpoint, cookie_of(session), 0, 0, 0,
                          &whole));
     status_t status = rt_session_ready(whole, 0, READY_IN | READY_OUT);
-    status = status == STATUS_OK ? rt_handle_duplicate(whole, SESSION_RIGHTS, out) : status;
+    uint32_t rights = SESSION_RIGHTS | (session->reads || session->writes ? RIGHT_READ : 0);
+    status = status == STATUS_OK ? rt_handle_duplicate(whole, rights, out) : status;
     rt_handle_close(whole);
     if (status == STATUS_OK) {
         view->context_sessions[session->context]++;

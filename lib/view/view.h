@@ -22,7 +22,7 @@
 enum {
     VIEW_NODE_BITS = 48,
     VIEW_CONTEXTS = 512,
-    VIEW_KEEP_UP = 1, /* + context: where `..` of its root leads */
+    VIEW_KEEP_UP = 1,                               /* + context: where `..` of its root leads */
     VIEW_KEEP_SLOTS = VIEW_KEEP_UP + VIEW_CONTEXTS, /* a server's own slots begin here */
     VIEW_ROOT = 1,
     VIEW_PATH = 4096,
