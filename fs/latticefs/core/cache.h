@@ -38,7 +38,7 @@ struct cache {
 };
 
 struct frame *_Nullable cache_find(struct lattice *fs, uint64_t address);
-/* A zeroed frame that is not yet in the cache, or null. */
+/* A frame that is not yet in the cache, or null; its node is of any content. */
 struct frame *_Nullable cache_take(struct lattice *fs);
 /* Makes sure that `count` calls of cache_take succeed. */
 lattice_status_t cache_reserve(struct lattice *fs, uint32_t count);

@@ -161,7 +161,10 @@ static inline struct geometry geometry_of(const struct lattice *fs) {
     return (struct geometry){fs->super.segment_shift, fs->super.segment_count, fs->transaction};
 }
 
+/* Zeroed memory, or null. */
 void *_Nullable memory_take(struct lattice *fs, size_t size);
+/* Memory of any content, for what is written before it is read. */
+void *_Nullable memory_take_raw(struct lattice *fs, size_t size);
 void memory_give(struct lattice *fs, void *_Nullable memory, size_t size);
 
 #pragma clang assume_nonnull end

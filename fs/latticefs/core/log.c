@@ -14,7 +14,7 @@ lattice_status_t log_reserve(struct lattice *fs, uint32_t bytes) {
         return LATTICE_OK;
     }
     uint32_t capacity = MAX(list->capacity * 2, list->count + bytes + BLOCK_SIZE);
-    uint8_t *_Nullable data = memory_take(fs, capacity);
+    uint8_t *_Nullable data = memory_take_raw(fs, capacity);
     if (data == nullptr) {
         return LATTICE_NO_MEMORY;
     }

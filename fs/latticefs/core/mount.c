@@ -19,14 +19,15 @@ static struct lattice *_Nullable lattice_create(const struct environment *enviro
         return nullptr;
     }
     struct lattice *fs = SOME(taken);
+    bytes_zero(bytes_of(fs, sizeof *fs));
     fs->environment = *environment;
     fs->hash_mask = UINT64_MAX;
     fs->leaf_limit = NODE_BODY_SIZE;
     fs->inner_limit = CHILDREN_MAX;
     fs->cache.limit = 1024;
-    struct node *_Nullable scratch = memory_take(fs, sizeof(struct node));
-    struct work_buffer *_Nullable record = memory_take(fs, sizeof(struct work_buffer));
-    struct work_buffer *_Nullable stored = memory_take(fs, sizeof(struct work_buffer));
+    struct node *_Nullable scratch = memory_take_raw(fs, sizeof(struct node));
+    struct work_buffer *_Nullable record = memory_take_raw(fs, sizeof(struct work_buffer));
+    struct work_buffer *_Nullable stored = memory_take_raw(fs, sizeof(struct work_buffer));
     if (scratch == nullptr || record == nullptr || stored == nullptr) {
         memory_give(fs, scratch, sizeof(struct node));
         memory_give(fs, record, sizeof(struct work_buffer));
@@ -256,6 +257,10 @@ static void ring_read(struct lattice *fs, struct blkdev *device, uint64_t start,
         if (start + slot >= device->block_count ||
             device->read(device->context, start + slot, 1, super) != LATTICE_OK) {
             continue;
+        }
+        if (*out_any && super->magic == SUPERBLOCK_MAGIC &&
+            super->transaction <= out_best->transaction) {
+            continue; /* whether it is whole does not matter */
         }
         lattice_status_t status = superblock_validate(super, device->block_count);
         if (status == LATTICE_UNSUPPORTED) {

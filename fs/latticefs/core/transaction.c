@@ -14,8 +14,16 @@ enum {
     DELETE_CHANGES_MAX = 10, /* of a step of removing, resizing or deleting a file */
 };
 
-void *_Nullable memory_take(struct lattice *fs, size_t size) {
+void *_Nullable memory_take_raw(struct lattice *fs, size_t size) {
     return size == 0 ? nullptr : fs->environment.allocate(fs->environment.context, size);
+}
+
+void *_Nullable memory_take(struct lattice *fs, size_t size) {
+    void *_Nullable memory = memory_take_raw(fs, size);
+    if (memory != nullptr) {
+        bytes_zero(bytes_of(memory, size));
+    }
+    return memory;
 }
 
 void memory_give(struct lattice *fs, void *_Nullable memory, size_t size) {

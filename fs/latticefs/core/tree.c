@@ -115,6 +115,7 @@ static lattice_status_t node_create(struct lattice *fs, struct tree *tree, uint8
         cache_discard(fs, frame);
         return status;
     }
+    bytes_zero(BYTES_OF(frame->node));
     *out_pointer = node_pointer(fs, tree, level, &addresses);
     node_own(fs, tree, &frame->node, out_pointer);
     cache_insert(fs, frame, addresses[0], true);

@@ -39,7 +39,7 @@ static void *_Nullable world_allocate(void *context, size_t size) {
         return nullptr;
     }
     world->outstanding += size;
-    return calloc(1, size);
+    return malloc(size);
 }
 
 static void world_free(void *context, void *memory, size_t size) {
