@@ -109,6 +109,8 @@ struct piece_list {
 /* How far into the free space an operation may go. */
 enum space_class { SPACE_ORDINARY, SPACE_DELETE, SPACE_DESTROY };
 
+struct key_entry;
+
 struct lattice {
     struct environment environment;
     struct disk disks[DISKS_MAX];
@@ -131,6 +133,7 @@ struct lattice {
     struct cache cache;
     struct tree pool_tree;
     struct dataset *_Nullable datasets;
+    struct key_entry *_Nullable keys;
     struct log_state log;
     struct statistics statistics;
     struct node *scratch_node;
