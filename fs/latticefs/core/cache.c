@@ -105,6 +105,7 @@ struct frame *_Nullable cache_take(struct lattice *fs) {
         SOME(frame)->newer = nullptr;
         SOME(frame)->older = nullptr;
         SOME(frame)->dirty = false;
+        SOME(frame)->sealed = false;
     }
     return frame;
 }
@@ -176,6 +177,17 @@ void cache_committed(struct lattice *fs) {
         }
         memory_give(fs, frame, sizeof(struct frame));
     }
+}
+
+void cache_forget(struct lattice *fs) {
+    while (fs->cache.clean.oldest != nullptr) {
+        struct frame *frame = SOME(fs->cache.clean.oldest);
+        queue_remove(&fs->cache.clean, frame);
+        bucket_remove(&fs->cache, frame);
+        bytes_zero(BYTES_OF(frame->node));
+        memory_give(fs, frame, sizeof *frame);
+    }
+    fs->cache.generation++;
 }
 
 static void queue_release(struct lattice *fs, struct frame_queue *queue) {

@@ -22,33 +22,41 @@ static const uint8_t *nonce_varying(const struct crypto_nonce *nonce) {
     return &nonce->bytes[CRYPTO_NONCE_FIXED];
 }
 
+/* The library wants a place even for nothing. */
+static uint8_t *place_of(struct bytes content, uint8_t *nothing) {
+    return content.size == 0 ? nothing : SOME(content.data);
+}
+
 void crypto_seal(enum cipher cipher, const struct crypto_key *key, const struct crypto_nonce *nonce,
                  struct view associated, struct bytes content, struct crypto_tag *out_tag) {
+    uint8_t nothing = 0;
+    uint8_t *place = place_of(content, &nothing);
     unsigned long long size = 0;
-    int failed =
-        cipher == CIPHER_AES_GCM
-            ? crypto_aead_aes256gcm_encrypt_detached(
-                  content.data, out_tag->bytes, &size, content.data, content.size, associated.data,
-                  associated.size, nullptr, nonce_varying(nonce), key->bytes)
-            : crypto_aead_xchacha20poly1305_ietf_encrypt_detached(
-                  content.data, out_tag->bytes, &size, content.data, content.size, associated.data,
-                  associated.size, nullptr, nonce->bytes, key->bytes);
+    int failed = cipher == CIPHER_AES_GCM
+                     ? crypto_aead_aes256gcm_encrypt_detached(
+                           place, out_tag->bytes, &size, place, content.size, associated.data,
+                           associated.size, nullptr, nonce_varying(nonce), key->bytes)
+                     : crypto_aead_xchacha20poly1305_ietf_encrypt_detached(
+                           place, out_tag->bytes, &size, place, content.size, associated.data,
+                           associated.size, nullptr, nonce->bytes, key->bytes);
     CHECK(failed == 0 && size == CRYPTO_TAG);
 }
 
 lattice_status_t crypto_open(enum cipher cipher, const struct crypto_key *key,
                              const struct crypto_nonce *nonce, struct view associated,
                              struct bytes content, const struct crypto_tag *tag) {
+    uint8_t nothing = 0;
+    uint8_t *place = place_of(content, &nothing);
     if (!crypto_available(cipher)) {
         return LATTICE_UNSUPPORTED;
     }
     int failed = cipher == CIPHER_AES_GCM
                      ? crypto_aead_aes256gcm_decrypt_detached(
-                           content.data, nullptr, content.data, content.size, tag->bytes,
-                           associated.data, associated.size, nonce_varying(nonce), key->bytes)
+                           place, nullptr, place, content.size, tag->bytes, associated.data,
+                           associated.size, nonce_varying(nonce), key->bytes)
                      : crypto_aead_xchacha20poly1305_ietf_decrypt_detached(
-                           content.data, nullptr, content.data, content.size, tag->bytes,
-                           associated.data, associated.size, nonce->bytes, key->bytes);
+                           place, nullptr, place, content.size, tag->bytes, associated.data,
+                           associated.size, nonce->bytes, key->bytes);
     return failed == 0 ? LATTICE_OK : LATTICE_CORRUPT;
 }
 

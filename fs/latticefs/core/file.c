@@ -7,6 +7,7 @@
 #include "compress.h"
 #include "directory.h"
 #include "pool.h"
+#include "seal.h"
 
 #pragma clang assume_nonnull begin
 
@@ -64,18 +65,31 @@ void space_release(struct dataset *dataset, uint32_t blocks) {
 
 /* ---- reading ---- */
 
-/* Reads what an extent stores into `to`, which has its logical size. */
-static lattice_status_t extent_read(struct lattice *fs, const struct pointer *pointer,
+/* Reads what a pointer stores, and decrypts it. */
+static lattice_status_t stored_read(struct lattice *fs, const struct dataset *dataset,
+                                    uint64_t object, uint64_t offset, const struct pointer *pointer,
+                                    struct bytes to) {
+    const struct key_entry *_Nullable key = dataset->tree.key;
+    if (pointer->cipher != dataset->record.cipher) {
+        return LATTICE_CORRUPT;
+    }
+    TRY(pool_read(fs, pointer, to));
+    return key == nullptr ? LATTICE_OK : record_unseal(SOME(key), object, offset, pointer, to);
+}
+
+/* Reads what an extent holds into `to`, which has its logical size. */
+static lattice_status_t extent_read(struct lattice *fs, const struct dataset *dataset,
+                                    uint64_t object, uint64_t offset, const struct pointer *pointer,
                                     struct bytes to) {
     uint32_t stored = pointer_stored(pointer) * BLOCK_SIZE;
     if (pointer_compression(pointer) == COMPRESSION_NONE) {
         if (stored != to.size) {
             return LATTICE_CORRUPT;
         }
-        return pool_read(fs, pointer, to);
+        return stored_read(fs, dataset, object, offset, pointer, to);
     }
     struct bytes packed = bytes_sub(BYTES_OF(*fs->stored_buffer), 0, stored);
-    TRY(pool_read(fs, pointer, packed));
+    TRY(stored_read(fs, dataset, object, offset, pointer, packed));
     return decompress_record(pointer_compression(pointer), bytes_view(packed), to);
 }
 
@@ -108,7 +122,7 @@ static lattice_status_t extents_read(struct lattice *fs, struct dataset *dataset
             return LATTICE_CORRUPT;
         }
         key = key_next(item.key);
-        TRY(extent_read(fs, &pointer, bytes_sub(to, at, size)));
+        TRY(extent_read(fs, dataset, object, item.key.offset, &pointer, bytes_sub(to, at, size)));
     }
 }
 
@@ -141,15 +155,16 @@ lattice_status_t granule_read(struct lattice *fs, struct dataset *dataset, uint6
 
 /* ---- storing ---- */
 
-/* Writes one piece of at most `blocks` blocks, shorter where free space is in pieces. */
-static lattice_status_t piece_write(struct lattice *fs, struct dataset *dataset,
-                                    struct view content, struct pointer *out) {
+/* Takes blocks for a piece of at most content.size: all of its compressed form in *packed, or as
+ * much of the content as finds a place. Fills address and sizes of *out. */
+static lattice_status_t piece_place(struct lattice *fs, struct dataset *dataset,
+                                    struct view content, struct view *packed, struct pointer *out) {
     uint32_t logical = (uint32_t)(content.size / BLOCK_SIZE);
     enum compression kind = dataset->record.compression;
     uint32_t stored = compress_record(kind, content, BYTES_OF(*fs->stored_buffer));
-    struct view packed = view_sub(VIEW_OF(*fs->stored_buffer), 0, stored * BLOCK_SIZE);
     uint64_t address = 0;
     uint32_t got = 0;
+    *packed = view_sub(VIEW_OF(*fs->stored_buffer), 0, stored * BLOCK_SIZE);
     if (stored != 0) {
         TRY(segments_take_run(fs, stored, &address, &got));
         if (got < stored) {
@@ -160,15 +175,33 @@ static lattice_status_t piece_write(struct lattice *fs, struct dataset *dataset,
     if (stored == 0) {
         TRY(segments_take_run(fs, logical, &address, &got));
         logical = got;
-        packed = view_sub(content, 0, got * BLOCK_SIZE);
+        *packed = view_sub(content, 0, got * BLOCK_SIZE);
         kind = COMPRESSION_NONE;
         stored = got;
     }
     *out = pointer_make(POINTER_RECORD, 0, address, 0, fs->transaction);
     pointer_set_sizes(out, stored, logical, kind);
     pointer_set_kind(out, dataset->record.checksum_kind);
+    return LATTICE_OK;
+}
+
+/* Writes one piece, shorter than the content where free space is in pieces. */
+static lattice_status_t piece_write(struct lattice *fs, struct dataset *dataset, uint64_t object,
+                                    uint64_t offset, struct view content, struct pointer *out) {
+    struct view packed = {};
+    TRY(piece_place(fs, dataset, content, &packed, out));
+    if (dataset->tree.key != nullptr) {
+        struct bytes image = bytes_sub(BYTES_OF(*fs->stored_buffer), 0, packed.size);
+        bytes_move(image, packed);
+        record_seal(fs, SOME(dataset->tree.key), object, offset, image, out);
+        packed = bytes_view(image);
+    }
     checksum_fill(out, packed);
-    return pool_write(fs, address, packed);
+    lattice_status_t status = pool_write(fs, pointer_address(out, 0), packed);
+    if (status != LATTICE_OK) {
+        segments_free(fs, pointer_address(out, 0), pointer_stored(out));
+    }
+    return status;
 }
 
 /* Removes the granule's extents at or after `from`; *blocks shrinks by what they stored. */
@@ -214,14 +247,14 @@ static void pieces_free(struct lattice *fs) {
 }
 
 /* Writes a granule's content to new places; nothing refers to it yet. */
-static lattice_status_t pieces_write(struct lattice *fs, struct dataset *dataset,
-                                     struct view content) {
+static lattice_status_t pieces_write(struct lattice *fs, struct dataset *dataset, uint64_t object,
+                                     uint64_t start, struct view content) {
     uint64_t at = 0;
     fs->pieces.count = 0;
     while (at < content.size) {
         struct pointer *pointer = &fs->pieces.data[fs->pieces.count];
-        lattice_status_t status =
-            piece_write(fs, dataset, view_sub(content, at, content.size - at), pointer);
+        lattice_status_t status = piece_write(fs, dataset, object, start + at,
+                                              view_sub(content, at, content.size - at), pointer);
         if (status != LATTICE_OK) {
             pieces_free(fs);
             return status;
@@ -252,7 +285,8 @@ static lattice_status_t store_in_operation(struct lattice *fs, struct dataset *d
     bool inlined = may_inline && granule == 0 && size <= INLINE_MAX;
     bool zero = view_is_zero(view_sub(content, 0, used));
     bool done = false;
-    TRY(pieces_write(fs, dataset, view_sub(content, 0, inlined || zero ? 0 : rounded)));
+    TRY(pieces_write(fs, dataset, object, start,
+                     view_sub(content, 0, inlined || zero ? 0 : rounded)));
     TRY(extents_delete(fs, dataset, object, start, start + content.size, &inode->blocks,
                        RECORD_BLOCKS_MAX + 1, &done));
     if (granule == 0) {

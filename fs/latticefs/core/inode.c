@@ -7,6 +7,7 @@
 #include "inode.h"
 #include "directory.h"
 #include "file.h"
+#include "keys.h"
 
 #pragma clang assume_nonnull begin
 
@@ -46,7 +47,7 @@ lattice_status_t inode_update(struct lattice *fs, struct dataset *dataset, uint6
 
 lattice_status_t dataset_make(struct lattice *fs, uint64_t id, struct dataset_record *record,
                               uint32_t user, uint32_t group) {
-    struct tree tree = {.owner = id};
+    struct tree tree = {.owner = id, .key = key_find(fs, record)};
     TRY(tree_create(fs, &tree));
     int64_t time = now(fs);
     struct inode root = {.mode = MODE_DIRECTORY << 12 | 0755,
@@ -515,7 +516,7 @@ static lattice_status_t dataset_recover(struct lattice *fs, struct dataset *data
     }
 }
 
-lattice_status_t datasets_recover(struct lattice *fs) {
+lattice_status_t datasets_recover(struct lattice *fs, const struct key_entry *_Nullable only) {
     uint64_t id = 0;
     for (;;) {
         struct item item = {};
@@ -532,7 +533,9 @@ lattice_status_t datasets_recover(struct lattice *fs) {
         }
         struct dataset *_Nullable dataset = nullptr;
         TRY(dataset_open(fs, id, &dataset));
-        status = SOME(dataset)->writable ? dataset_recover(fs, SOME(dataset)) : LATTICE_OK;
+        bool wanted =
+            SOME(dataset)->writable && (only == nullptr || SOME(dataset)->tree.key == only);
+        status = wanted ? dataset_recover(fs, SOME(dataset)) : LATTICE_OK;
         dataset_close(fs, SOME(dataset));
         TRY(status);
     }

@@ -46,6 +46,7 @@ struct dataset {
     uint64_t id;
     struct dataset_record record;
     struct tree tree;
+    uint64_t name_key[2];        /* of the cookies of names */
     struct dead_list dead;       /* dropped in the running transaction, not yet in the deadlist */
     struct birth_list snapshots; /* ascending births of this head's snapshots */
     uint32_t dead_chunks;        /* written to the pool tree in the running transaction */
@@ -101,6 +102,10 @@ struct work_buffer {
 };
 static_assert(sizeof(struct work_buffer) == WORK_SIZE);
 
+struct secret_buffer {
+    uint8_t data[NODE_BODY_SIZE];
+};
+
 struct piece_list {
     uint32_t count;
     struct pointer data[RECORD_BLOCKS_MAX];
@@ -137,8 +142,10 @@ struct lattice {
     struct log_state log;
     struct statistics statistics;
     struct node *scratch_node;
-    struct work_buffer *record_buffer; /* logical content of a record */
-    struct work_buffer *stored_buffer; /* compressed or encrypted content */
+    struct work_buffer *record_buffer;   /* logical content of a record */
+    struct work_buffer *stored_buffer;   /* compressed or encrypted content */
+    struct node *sealed_node;            /* image of a node that is being written */
+    struct secret_buffer *secret_buffer; /* values of a node that are being encrypted */
 };
 
 /* The free blocks that operations of this class leave alone. */

@@ -1,5 +1,6 @@
 #pragma once
 /* Making, opening and closing a pool. */
+#include "keys.h"
 #include "lattice.h"
 
 #pragma clang assume_nonnull begin
@@ -15,6 +16,8 @@ struct make_options {
     uint32_t growth;     /* how many times its size the pool may grow; 0 = 16 */
     uint32_t root_user;
     uint32_t root_group;
+    uint8_t cipher;                            /* of the first dataset; 0 = none */
+    const struct key_secret *_Nullable secret; /* with a cipher */
 };
 
 enum {

@@ -165,10 +165,7 @@ static lattice_status_t commit_superblock(struct lattice *fs) {
 }
 
 static void commit_finish(struct lattice *fs) {
-    for (struct dataset *_Nullable at = fs->datasets; at != nullptr; at = SOME(at)->next) {
-        SOME(at)->dirty = false;
-        SOME(at)->dead_chunks = 0;
-    }
+    datasets_committed(fs);
     cache_committed(fs);
     fs->transaction++;
     fs->disk_lost = false;

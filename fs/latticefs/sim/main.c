@@ -13,7 +13,7 @@
 
 #pragma clang assume_nonnull begin
 
-enum { WORKERS_MAX = 8, FAILURES_ENOUGH = 20 };
+enum { WORKERS_MAX = 8, FAILURES_ENOUGH = 20, SEED_CRASHES = 5 };
 
 struct worker {
     pid_t process;         /* 0 = none */
@@ -43,7 +43,11 @@ static void run_seed(uint64_t seed, const struct world_options *options, struct 
     }
     world->doing = "end";
     verify_seen(world);
+    while (world->crashes + world->probes + 1 < SEED_CRASHES) {
+        verify_probe(world);
+    }
     world_crash(world);
+    verify_secrecy(world);
     verify_damaged(world);
     totals->damaged += world->damaged;
     totals->passed++;
@@ -77,10 +81,11 @@ static void run_seed(uint64_t seed, const struct world_options *options, struct 
 static void worker_start(const struct world_options *options, struct totals *totals,
                          struct worker *worker) {
     fflush(stdout);
-    worker->process = fork();
-    if (worker->process == 0) {
+    pid_t process = fork();
+    if (process == 0) {
         work(options, totals, worker);
     }
+    worker->process = process;
 }
 
 /* A process ended: returns whether it failed. */

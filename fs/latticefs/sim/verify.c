@@ -329,6 +329,19 @@ void verify_recovered(struct world *world, struct lattice *fs, bool reload) {
     world_fail(world, "the recovered state never was", world->acknowledged, world->state_count);
 }
 
+/* Before keys are there, check finds the pool as sound as later. */
+static lattice_status_t probe_locked(struct world *world, struct lattice *fs, const bool *power) {
+    struct check_report report = {};
+    struct check_report again = {.problem = print_problem};
+    TRY(fs->cache.dirty.count != 0 ? commit(fs) : LATTICE_OK);
+    TRY(pool_check(fs, CHECK_DATA, &report));
+    if (*power && report.problems != 0) {
+        (void)!pool_check(fs, CHECK_DATA, &again);
+        world_fail(world, "check without keys found problems", report.problems, report.leaked);
+    }
+    return LATTICE_OK;
+}
+
 /* Opens copies after a crash; the opening itself may be cut, too. */
 static void probe_open(struct world *world, struct sim_disk *disks, bool *power,
                        struct lattice *_Nullable *_Nonnull out) {
@@ -345,12 +358,20 @@ static void probe_open(struct world *world, struct sim_disk *disks, bool *power,
             disks[0].dies_at = disks[0].writes + 1 + dice_below(&world->disk_dice, 25);
         }
         lattice_status_t status = pool_open(&world->environment, &devices, 0, out);
+        bool opened = status == LATTICE_OK;
+        if (opened && dice_once_in(&world->disk_dice, 4)) {
+            status = probe_locked(world, SOME(*out), power);
+        }
+        status = status == LATTICE_OK ? world_unlock(world, SOME(*out)) : status;
         if (status == LATTICE_OK && *power) {
             disks[0].dies_at = 0;
             return;
         }
-        if (status == LATTICE_OK) {
+        if (opened) {
             pool_close(SOME(*out));
+        }
+        if (status == LATTICE_OK) {
+            continue;
         } else if (*power) {
             world_fail(world, "pool_open of a copy", (uint64_t)status, attempt);
         }
@@ -442,6 +463,7 @@ static void use_damaged(struct world *world, struct lattice *fs) {
     struct dataset *_Nullable dataset = nullptr;
     bool more = true;
     world_tune(world, fs);
+    (void)!world_unlock(world, fs);
     bool repair = dice_once_in(&world->disk_dice, 2);
     (void)!pool_check(fs, repair ? CHECK_DATA | CHECK_REPAIR : CHECK_DATA, &report);
     if (report.repaired != 0 && fs->aborted == LATTICE_OK) { /* what was repaired stays so */
