@@ -5,7 +5,7 @@
 
 lattice_status_t change_begin(struct lattice *fs, enum space_class space, uint32_t changes) {
     TRY(commit(fs));
-    return operation_begin(fs, space, changes, 0);
+    return operation_begin(fs, nullptr, space, changes, 0);
 }
 
 lattice_status_t change_end(struct lattice *fs, lattice_status_t status) {
@@ -43,6 +43,12 @@ lattice_status_t record_store(struct lattice *fs, uint64_t id,
         SOME(open)->dirty = true;
     }
     return dataset_record_put(fs, id, record);
+}
+
+void record_set_name(struct dataset_record *record, struct view name) {
+    bytes_zero(BYTES_OF(record->name));
+    bytes_copy(BYTES_OF(record->name), name);
+    record->name_length = (uint16_t)name.size;
 }
 
 lattice_status_t record_next(struct lattice *fs, uint64_t *id, struct dataset_record *out) {

@@ -16,6 +16,7 @@ struct dataset *_Nullable dataset_if_open(struct lattice *fs, uint64_t id);
 /* The live record of a dataset: the open one's, else the pool tree's. */
 lattice_status_t record_load(struct lattice *fs, uint64_t id, struct dataset_record *out);
 lattice_status_t record_store(struct lattice *fs, uint64_t id, const struct dataset_record *record);
+void record_set_name(struct dataset_record *record, struct view name);
 /* The first dataset whose number is above *id. Errors: LATTICE_NOT_FOUND. */
 lattice_status_t record_next(struct lattice *fs, uint64_t *id, struct dataset_record *out);
 

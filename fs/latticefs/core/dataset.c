@@ -5,6 +5,7 @@
 #include "dataset.h"
 #include "keys.h"
 #include "log.h"
+#include "space.h"
 
 #pragma clang assume_nonnull begin
 
@@ -108,6 +109,8 @@ lattice_status_t dataset_open(struct lattice *fs, uint64_t id,
     dataset->tree = (struct tree){dataset->record.root, id, dataset, nullptr};
     dataset_unlock(fs, dataset);
     dataset->open_count = 1;
+    fs->closed_reservations -=
+        MIN(fs->closed_reservations, reservation_unused(&dataset->record, 0));
     dataset->next = fs->datasets;
     fs->datasets = dataset;
     *out = dataset;
@@ -125,6 +128,7 @@ void dataset_close(struct lattice *fs, struct dataset *dataset) {
         link = &SOME(*link)->next;
     }
     *link = dataset->next;
+    fs->closed_reservations += reservation_unused(&dataset->record, 0);
     dataset_free(fs, dataset);
 }
 
@@ -139,6 +143,7 @@ void datasets_committed(struct lattice *fs) {
             continue;
         }
         *link = dataset->next;
+        fs->closed_reservations += reservation_unused(&dataset->record, 0);
         dataset_free(fs, dataset);
     }
 }

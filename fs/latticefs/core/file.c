@@ -15,54 +15,6 @@ uint32_t granule_blocks(const struct inode *inode) {
     return granule_size(inode) / BLOCK_SIZE;
 }
 
-static uint64_t space_promised(const struct lattice *fs) {
-    uint64_t sum = 0;
-    for (struct dataset *_Nullable at = fs->datasets; at != nullptr; at = SOME(at)->next) {
-        sum += SOME(at)->reserved_blocks;
-    }
-    return sum;
-}
-
-lattice_status_t space_promise(struct lattice *fs, struct dataset *dataset, uint32_t blocks,
-                               uint32_t *out_promised) {
-    if (fs->aborted != LATTICE_OK) {
-        return LATTICE_ABORTED;
-    }
-    if (!dataset->writable) {
-        return LATTICE_READ_ONLY;
-    }
-    uint64_t quota = dataset->record.quota_blocks;
-    if (quota != 0 &&
-        dataset->record.referenced_blocks + dataset->reserved_blocks + blocks > quota) {
-        return LATTICE_QUOTA;
-    }
-    /* Each dirty granule may also need two leaves' worth of extents. */
-    uint32_t metadata = 2u * NODE_BLOCKS * fs->super.node_copies;
-    for (uint32_t attempt = 0; attempt < 4; attempt++) {
-        uint64_t needed =
-            space_reserve_blocks(fs, SPACE_ORDINARY) + space_promised(fs) + blocks + metadata;
-        if (fs->segments.free_blocks >= needed) {
-            dataset->reserved_blocks += blocks + metadata;
-            *out_promised = blocks + metadata;
-            return LATTICE_OK;
-        }
-        bool pending = false;
-        for (uint32_t i = 0; i < FREE_LISTS; i++) {
-            pending |= fs->segments.freed[i].count != 0;
-        }
-        if (!pending || attempt == 3) {
-            break;
-        }
-        TRY(commit(fs));
-    }
-    return LATTICE_NO_SPACE;
-}
-
-void space_release(struct dataset *dataset, uint32_t blocks) {
-    CHECK(dataset->reserved_blocks >= blocks);
-    dataset->reserved_blocks -= blocks;
-}
-
 /* ---- reading ---- */
 
 /* Reads what a pointer stores, and decrypts it. */
@@ -339,7 +291,7 @@ lattice_status_t file_finish_cut(struct lattice *fs, struct dataset *dataset, ui
     TRY(inode_get(fs, dataset, object, &inode));
     bool done = (inode.flags & INODE_CUT) == 0;
     while (!done) {
-        TRY(operation_begin(fs, SPACE_DELETE, 8, 64 * RESIZE_STEP));
+        TRY(operation_begin(fs, dataset, SPACE_DELETE, 8, 64 * RESIZE_STEP));
         lattice_status_t status = dataset_reserve_kills(fs, dataset, RESIZE_STEP * 8);
         if (status == LATTICE_OK) {
             status = resize_step(fs, dataset, object, &inode, &done);
@@ -361,7 +313,7 @@ static lattice_status_t inline_spill(struct lattice *fs, struct dataset *dataset
     }
     struct bytes content = bytes_sub(BYTES_OF(*fs->record_buffer), 0, granule_size(inode));
     TRY(granule_read(fs, dataset, object, inode, 0, content));
-    TRY(operation_begin(fs, SPACE_DELETE, 8, INLINE_MAX + 4 * RECORD_BLOCKS_MAX * 128));
+    TRY(operation_begin(fs, dataset, SPACE_DELETE, 8, INLINE_MAX + 4 * RECORD_BLOCKS_MAX * 128));
     return operation_end(fs, store_in_operation(fs, dataset, object, 0, bytes_view(content),
                                                 inode->size, false, inode));
 }
@@ -384,7 +336,7 @@ lattice_status_t granule_store(struct lattice *fs, struct dataset *dataset, uint
     if (granule != 0 && inode.size <= INLINE_MAX && size > INLINE_MAX) {
         TRY(inline_spill(fs, dataset, object, &inode));
     }
-    TRY(operation_begin(fs, SPACE_DELETE, 8, INLINE_MAX + 4 * RECORD_BLOCKS_MAX * 128));
+    TRY(operation_begin(fs, dataset, SPACE_DELETE, 8, INLINE_MAX + 4 * RECORD_BLOCKS_MAX * 128));
     inode.write_time = write_time;
     inode.change_time = write_time;
     return operation_end(
@@ -422,7 +374,7 @@ lattice_status_t file_resize(struct lattice *fs, struct dataset *dataset, uint64
     }
     TRY(file_get(fs, dataset, object, &inode));
     TRY(file_finish_cut(fs, dataset, object));
-    TRY(operation_begin(fs, SPACE_DELETE, 10, INLINE_MAX + 4 * RECORD_BLOCKS_MAX * 128));
+    TRY(operation_begin(fs, dataset, SPACE_DELETE, 10, INLINE_MAX + 4 * RECORD_BLOCKS_MAX * 128));
     lattice_status_t status = dataset_reserve_kills(fs, dataset, RESIZE_STEP * 8);
     if (status == LATTICE_OK) {
         status = inode_get(fs, dataset, object, &inode);

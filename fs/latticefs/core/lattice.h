@@ -139,6 +139,7 @@ struct lattice {
     struct tree pool_tree;
     struct dataset *_Nullable datasets;
     struct key_entry *_Nullable keys;
+    uint64_t closed_reservations; /* unused blocks of heads that are not open */
     struct log_state log;
     struct statistics statistics;
     struct node *scratch_node;
@@ -148,14 +149,12 @@ struct lattice {
     struct secret_buffer *secret_buffer; /* values of a node that are being encrypted */
 };
 
-/* The free blocks that operations of this class leave alone. */
-uint64_t space_reserve_blocks(const struct lattice *fs, enum space_class space);
 /* Opens an operation that makes at most `changes` tree changes and emits at most `log_bytes` of
  * values. After this, and after looking up every key that it will change, the operation cannot fail
  * for want of memory or space. Errors: LATTICE_ABORTED, LATTICE_READ_ONLY, LATTICE_NO_SPACE,
  * LATTICE_NO_MEMORY: nothing was changed. */
-lattice_status_t operation_begin(struct lattice *fs, enum space_class space, uint32_t changes,
-                                 uint32_t log_bytes);
+lattice_status_t operation_begin(struct lattice *fs, const struct dataset *_Nullable dataset,
+                                 enum space_class space, uint32_t changes, uint32_t log_bytes);
 /* Closes it. A failure after the first change aborts the transaction. Returns `status`, or
  * LATTICE_ABORTED. */
 lattice_status_t operation_end(struct lattice *fs, lattice_status_t status);

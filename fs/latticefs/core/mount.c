@@ -10,6 +10,7 @@
 #include "log.h"
 #include "pool.h"
 #include "registry.h"
+#include "space.h"
 
 #pragma clang assume_nonnull begin
 
@@ -379,7 +380,8 @@ static lattice_status_t open_recover(struct lattice *fs) {
     TRY(open_settle(fs));
     TRY(log_replay(fs));
     TRY(commit(fs));
-    return datasets_recover(fs, nullptr);
+    TRY(datasets_recover(fs, nullptr));
+    return reservations_count(fs);
 }
 
 static lattice_status_t open_pool(struct lattice *fs, const struct device_list *devices,

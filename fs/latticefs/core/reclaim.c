@@ -351,7 +351,7 @@ lattice_status_t reclaim_step(struct lattice *fs, bool *out_more) {
         return status == LATTICE_NOT_FOUND ? LATTICE_OK : status;
     }
     TRY(commit(fs));
-    TRY(operation_begin(fs, SPACE_DESTROY, 4 * STEP_CHUNKS, 0));
+    TRY(operation_begin(fs, nullptr, SPACE_DESTROY, 4 * STEP_CHUNKS, 0));
     status = operation_end(fs, job ? job_step(fs, id) : destroy_step(fs, id));
     TRY(status);
     status = commit(fs);

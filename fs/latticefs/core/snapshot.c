@@ -5,18 +5,13 @@
 #include "change.h"
 #include "directory.h"
 #include "registry.h"
+#include "space.h"
 
 #pragma clang assume_nonnull begin
 
 enum { CHANGES = 12 }; /* items that a change touches at most */
 
 /* ---- finding and making ---- */
-
-static void record_set_name(struct dataset_record *record, struct view name) {
-    bytes_zero(BYTES_OF(record->name));
-    bytes_copy(BYTES_OF(record->name), name);
-    record->name_length = (uint16_t)name.size;
-}
 
 lattice_status_t dataset_find(struct lattice *fs, struct view name, uint64_t *out_id) {
     size_t at = 0;
@@ -30,18 +25,6 @@ lattice_status_t dataset_find(struct lattice *fs, struct view name, uint64_t *ou
     }
     *out_id = entry.id;
     return LATTICE_OK;
-}
-
-static lattice_status_t registry_vacant(struct lattice *fs, uint64_t scope, struct view name,
-                                        struct registry_entry *out) {
-    lattice_status_t status = registry_find(fs, scope, name, out);
-    if (status == LATTICE_OK) {
-        return LATTICE_EXISTS;
-    }
-    if (status != LATTICE_NOT_FOUND) {
-        return status;
-    }
-    return out->cookie == 0 ? LATTICE_TOO_MANY : LATTICE_OK;
 }
 
 static void fresh_identity(struct lattice *fs, struct dataset_record *record) {
@@ -243,7 +226,8 @@ lattice_status_t dataset_rollback(struct lattice *fs, struct dataset *head) {
     return change_end(fs, rollback_in_change(fs, head));
 }
 
-static lattice_status_t dataset_destroy_in_change(struct lattice *fs, uint64_t id) {
+static lattice_status_t dataset_destroy_in_change(struct lattice *fs, uint64_t id,
+                                                  uint64_t *out_unused) {
     struct dataset_record *record = &fs->stored_buffer->dataset;
     struct registry_entry entry = {};
     TRY(dataset_record_get(fs, id, record));
@@ -259,6 +243,7 @@ static lattice_status_t dataset_destroy_in_change(struct lattice *fs, uint64_t i
     TRY(registry_find(fs, 0, view_sub(VIEW_OF(record->name), 0, record->name_length), &entry));
     struct job_record job = {
         .kind = JOB_TREE, .root = record->root, .floor = record->origin_birth, .dataset = id};
+    *out_unused = reservation_unused(record, 0);
     uint64_t origin = record->origin;
     TRY(job_put(fs, &job));
     TRY(registry_delete(fs, 0, entry.cookie));
@@ -273,7 +258,10 @@ static lattice_status_t dataset_destroy_in_change(struct lattice *fs, uint64_t i
 
 lattice_status_t dataset_destroy(struct lattice *fs, uint64_t id) {
     TRY(change_begin(fs, SPACE_DESTROY, CHANGES));
-    return change_end(fs, dataset_destroy_in_change(fs, id));
+    uint64_t unused = 0;
+    TRY(change_end(fs, dataset_destroy_in_change(fs, id, &unused)));
+    fs->closed_reservations -= MIN(fs->closed_reservations, unused);
+    return LATTICE_OK;
 }
 
 #pragma clang assume_nonnull end

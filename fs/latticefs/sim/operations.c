@@ -19,6 +19,7 @@ struct outcome judge(struct world *world, lattice_status_t status) {
         return outcome;
     }
     outcome.resource = status == LATTICE_NO_SPACE || status == LATTICE_TOO_MANY ||
+                       (status == LATTICE_QUOTA && verify_quota_is_why(world)) ||
                        (status == LATTICE_NO_MEMORY && world->fail_one_in != 0);
     world->refused += outcome.resource;
     if (fs->statistics.commits != world->commits_seen) {
@@ -62,6 +63,7 @@ bool settle_change(struct world *world, lattice_status_t status) {
     }
     bool fatal = !world->power || fs->aborted != LATTICE_OK;
     bool excused = status == LATTICE_NO_SPACE || status == LATTICE_BUSY ||
+                   status == LATTICE_QUOTA ||
                    status == LATTICE_NOT_EMPTY || /* snapshots that are still being destroyed */
                    (status == LATTICE_NO_MEMORY && world->fail_one_in != 0) ||
                    (fatal && (!world->power || world->fail_one_in != 0));
@@ -179,6 +181,10 @@ static void do_create(struct world *world) {
     settle(world, outcome,
            model_create(&world->head->model, parent->number, name, object, attributes.mode,
                         attributes.user, target_hash, target_size));
+    struct model_object *_Nullable made = model_find(&world->head->model, object);
+    if (made != nullptr && !outcome.fatal) {
+        SOME(made)->record_shift = SOME(world->head->dataset)->record.record_shift;
+    }
 }
 
 static void do_link(struct world *world) {
@@ -303,6 +309,7 @@ static void do_write(struct world *world) {
     if (written != 0) {
         model_write(file, offset, view_sub(bytes_view(content), 0, written));
     }
+    verify_reservation(world, outcome.fatal ? LATTICE_OK : outcome.status);
     if (outcome.fatal) {
         world_crash(world);
     } else if (!outcome.resource && (outcome.status != LATTICE_OK || written != size)) {
@@ -329,6 +336,7 @@ static void do_fill(struct world *world) {
             model_write(file, offset, view_sub(bytes_view(content), 0, written));
         }
         offset += content.size;
+        verify_reservation(world, outcome.fatal ? LATTICE_OK : outcome.status);
         if (outcome.fatal) {
             world_crash(world);
             return;
@@ -539,6 +547,7 @@ static const struct choice choices[] = {
     {1, "create head", do_create_head},
     {1, "change key", do_change_key},
     {1, "lock", do_lock},
+    {2, "properties", do_properties},
     {3, "fault", do_fault},
     {1, "resilver", do_resilver},
 };
@@ -559,7 +568,12 @@ void world_operate(struct world *world) {
         printf("%u %s\n", world->operation, world->doing);
     }
     world->before = world->state_count - 1;
+    ensure_writable(world);
+    if ((SOME(world->head->dataset)->record.flags & DATASET_READ_ONLY) != 0) {
+        return;
+    }
     choices[chosen].run(world);
+    verify_quotas(world);
 }
 
 #pragma clang assume_nonnull end

@@ -34,6 +34,14 @@ void crash_if_fatal(struct world *world);
 void do_create_head(struct world *world);
 void do_change_key(struct world *world);
 void do_lock(struct world *world);
+void do_properties(struct world *world);
+void ensure_writable(struct world *world);
+/* No head is over its quota by more than what one operation adds to nodes. */
+void verify_quotas(const struct world *world);
+/* A write was not refused for want of space that the head in hand has reserved. */
+void verify_reservation(const struct world *world, lattice_status_t status);
+/* Whether the head in hand is about as large as its quota. */
+bool verify_quota_is_why(const struct world *world);
 void do_fault(struct world *world);
 void do_resilver(struct world *world);
 void do_snapshot(struct world *world);

@@ -121,7 +121,7 @@ static void granule_pushed(void *_Nullable observer, struct dataset *dataset, ui
     struct world *world = SOME((struct world *)observer);
     struct head *head = SOME(world_head(world, dataset->id));
     struct model_object *file = SOME(model_find(&head->model, object));
-    uint64_t length = UINT64_C(1) << world->make.record_shift;
+    uint64_t length = UINT64_C(1) << file->record_shift;
     model_push(file, granule * length, length, size);
     world_state_add(world);
 }

@@ -48,6 +48,7 @@ struct head {
     uint64_t id; /* 0 = none */
     struct dataset *_Nullable dataset;
     struct model model;
+    uint64_t quota_excess; /* what was over the quota when it was set */
     uint32_t kept_count;
     struct kept kept[WORLD_KEPT];
 };
