@@ -51,13 +51,9 @@ bool defer(struct mount *mount, fuse_req_t request, enum deferred_kind kind, uin
     return true;
 }
 
-/* Has the kernel send the dirty pages of a node. Blocks; `lock` is not held. */
-static void pages_back(struct mount *mount, uint64_t node) {
-    (void)fuse_lowlevel_notify_inval_inode(SOME(mount->session), node, 0, 0);
-}
-
-/* The same for all files that are open for writing, in no particular order; `lock` is held, and
- * released meanwhile. A file that is opened meanwhile may be left out: it was not open before. */
+/* Has the kernel send the pages of all files that are open for writing, in no particular order;
+ * `lock` is held, and released meanwhile. A file that is opened meanwhile may be left out: it was
+ * not open before. */
 static void all_pages_back(struct mount *mount) {
     for (uint32_t bucket = 0; bucket < LOOKUP_BUCKETS; bucket++) {
         uint64_t done = 0; /* node numbers of a bucket, ascending: the chain may change meanwhile */

@@ -157,6 +157,10 @@ static int session_run(struct mount *mount, const struct fuse_cmdline_opts *line
         return 1;
     }
     fuse_daemonize(line->foreground);
+    if (!pages_start(mount, SOME(line->mountpoint))) {
+        fuse_loop_cfg_destroy(config);
+        return 1;
+    }
     pthread_create(&committer, nullptr, commit_loop, mount);
     pthread_create(&deferring, nullptr, deferred_loop, mount);
     int result = line->singlethread != 0 ? fuse_session_loop(SOME(mount->session))
@@ -169,6 +173,7 @@ static int session_run(struct mount *mount, const struct fuse_cmdline_opts *line
     pthread_mutex_unlock(&mount->lock);
     pthread_join(committer, nullptr);
     pthread_join(deferring, nullptr);
+    pages_end(mount);
     return result;
 }
 

@@ -10,7 +10,8 @@
  * 2. An object without names is deleted when the kernel's last lookup of it is forgotten.
  * 3. A file's granules are pushed before its attributes are set and before a rename or link of it.
  * 4. A thread that serves requests never waits for the kernel to write pages back: the kernel would
- * wait for it. What needs that goes to the deferring thread (deferred.c). */
+ * wait for it. What needs that goes to the deferring thread (deferred.c), which has a child process
+ * wait (pages.c). */
 #define FUSE_USE_VERSION 314
 #include "fs/latticefs/core/granule.h"
 #include <fuse_lowlevel.h>
@@ -52,6 +53,7 @@ struct mount {
     struct dataset *dataset;
     struct granule_cache *cache;
     struct fuse_session *_Nullable session;
+    int helper_socket; /* to the process of pages.c, or -1 */
     struct deferred *_Nullable deferred_first;
     struct deferred *_Nullable deferred_last;
     struct lookup *_Nullable lookups[LOOKUP_BUCKETS];
@@ -122,6 +124,15 @@ bool defer(struct mount *mount, fuse_req_t request, enum deferred_kind kind, uin
            uint64_t from_parent, const char *from, uint64_t to_parent, const char *to,
            unsigned flags);
 void *_Nullable deferred_loop(void *_Nullable argument);
+
+/* ---- pages.c: the process that has the kernel send what it holds ---- */
+
+/* Starts it, before any thread; `folder` is where the mount is. False if it cannot. */
+bool pages_start(struct mount *mount, const char *folder);
+void pages_end(struct mount *mount);
+/* Has the kernel send the dirty pages of a file. Without root's rights it does nothing. Blocks: on
+ * write requests, so `lock` is not held, and it is only called by the deferring thread. */
+void pages_back(struct mount *mount, uint64_t node);
 
 /* ---- names.c: finish what was deferred; `lock` is held, and released ---- */
 
