@@ -18,9 +18,16 @@ static int64_t result_of(struct native_result result) {
     return error_of(result.status);
 }
 
+/* What a terminal must know of its caller: whether the signal to who is in the background passes.
+ */
+static uint32_t how_of(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry,
+                       uint32_t signal) {
+    bool terminal = (entry->speaks & STREAM_PROTOCOLS_TTY) != 0;
+    return terminal && signal_would_pass(self, signal) ? STREAM_HOW_PASSES : 0;
+}
+
 int64_t file_read(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry,
                   uint64_t address, uint64_t length, uint64_t offset) {
-    (void)self;
     uint64_t wanted = MIN(length, TRANSFER_MAX);
     if ((entry->facts & STREAM_FACTS_FLAGS_CACHED) != 0) {
         return result_of(NATIVE(SYS_STREAM_READ, entry->handle, address, wanted, offset, 0));
@@ -29,26 +36,32 @@ int64_t file_read(struct posix_thread *_Nonnull self, const struct fd_entry *_No
         return -EISDIR;
     }
     uint64_t done = 0;
-    status_t status = stream_read(entry->handle, offset, 0,
+    status_t status = stream_read(entry->handle, offset, how_of(self, entry, SIGTTIN),
                                   user_buffer(address, MIN(wanted, STREAM_TRANSFER_MAX)), &done);
     return status == STATUS_OK ? (int64_t)done : error_of_stream(status);
 }
 
-/* Pieces of at most STREAM_TRANSFER_MAX until all is written; a short piece ends it. */
-static int64_t write_stream(const struct fd_entry *_Nonnull entry, uint64_t address,
+/* Pieces until all is written: a server takes what it has room for, and then makes the next call
+ * wait, unless that may not wait or a signal came. */
+static int64_t write_stream(struct posix_thread *_Nonnull self,
+                            const struct fd_entry *_Nonnull entry, uint64_t address,
                             uint64_t length, uint64_t offset) {
+    uint32_t how = how_of(self, entry, SIGTTOU);
     uint64_t total = 0;
     while (total < length || length == 0) {
         uint64_t piece = MIN(length - total, STREAM_TRANSFER_MAX);
         uint64_t at = offset == POSITION_CURRENT ? offset : offset + total;
         uint64_t done = 0;
         status_t status =
-            stream_write(entry->handle, at, 0, user_bytes(address + total, piece), &done);
+            stream_write(entry->handle, at, how, user_bytes(address + total, piece), &done);
+        if (status == STREAM_STATUS_BROKEN) {
+            signal_raise(self, SIGPIPE, SI_USER, 0);
+        }
         if (status != STATUS_OK) {
             return total > 0 ? (int64_t)total : error_of_stream(status);
         }
         total += done;
-        if (done < piece || length == 0) {
+        if (done == 0) {
             break;
         }
     }
@@ -64,11 +77,7 @@ int64_t file_write(struct posix_thread *_Nonnull self, const struct fd_entry *_N
     if (entry->kind == STREAM_KIND_DIRECTORY) {
         return -EISDIR;
     }
-    int64_t result = write_stream(entry, address, wanted, offset);
-    if (result == -EPIPE) {
-        signal_raise(self, SIGPIPE, SI_USER, 0);
-    }
-    return result;
+    return write_stream(self, entry, address, wanted, offset);
 }
 
 /* The entry of a descriptor that can be read, or written. */

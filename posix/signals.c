@@ -21,6 +21,11 @@ bool signals_pending(struct posix_thread *_Nonnull self) {
     return ((self->pending | process_pending(self)) & ~self->mask) != 0;
 }
 
+bool signal_would_pass(struct posix_thread *_Nonnull self, uint32_t number) {
+    return (self->mask & SIGNAL_BIT(number)) != 0 ||
+           signal_is_ignored(&self->process->actions[number - 1], number);
+}
+
 void signal_raise(struct posix_thread *_Nonnull self, uint32_t number, int32_t code,
                   uint64_t value) {
     uint32_t index = number - 1;

@@ -41,6 +41,8 @@ void signal_force(struct posix_thread *_Nonnull self, uint32_t number, int32_t c
 void signals_deliver(struct posix_thread *_Nonnull self);
 /* Whether anything would be delivered now. */
 bool signals_pending(struct posix_thread *_Nonnull self);
+/* Whether the signal would do nothing to the calling thread now: it is ignored or blocked. */
+bool signal_would_pass(struct posix_thread *_Nonnull self, uint32_t number);
 /* Makes the way back look for signals. */
 void signals_look(struct posix_thread *_Nonnull self);
 /* Ends the process by a signal's default action. */
