@@ -1,6 +1,7 @@
 /* read(2), write(2) and their like. Files with an attached Memory are the kernel's affair; all else
  * is a call to the session's server. */
 #include "posix/file_io.h"
+#include "idl/local.h"
 #include "idl/stream.h"
 #include "posix/descriptors.h"
 #include "posix/errors.h"
@@ -41,8 +42,8 @@ int64_t file_read(struct posix_thread *_Nonnull self, const struct fd_entry *_No
     return status == STATUS_OK ? (int64_t)done : error_of_stream(status);
 }
 
-/* Pieces until all is written: a server takes what it has room for, and then makes the next call
- * wait, unless that may not wait or a signal came. */
+/* Pieces of at most STREAM_TRANSFER_MAX until all is written: a server takes what it has room for,
+ * and waits with the next piece, or says that it will not. */
 static int64_t write_stream(struct posix_thread *_Nonnull self,
                             const struct fd_entry *_Nonnull entry, uint64_t address,
                             uint64_t length, uint64_t offset) {
@@ -54,15 +55,16 @@ static int64_t write_stream(struct posix_thread *_Nonnull self,
         uint64_t done = 0;
         status_t status =
             stream_write(entry->handle, at, how, user_bytes(address + total, piece), &done);
-        if (status == STREAM_STATUS_BROKEN) {
+        int64_t error = status == STATUS_OK ? 0 : error_of_stream(status);
+        if (error == -EPIPE) {
             signal_raise(self, SIGPIPE, SI_USER, 0);
         }
-        if (status != STATUS_OK) {
-            return total > 0 ? (int64_t)total : error_of_stream(status);
+        if (error != 0) {
+            return total > 0 ? (int64_t)total : error;
         }
         total += done;
-        if (done == 0) {
-            break;
+        if (done == 0 || entry->kind == STREAM_KIND_ANONYMOUS) {
+            break; /* a counter takes its number, however long the buffer */
         }
     }
     return (int64_t)total;
@@ -76,6 +78,14 @@ int64_t file_write(struct posix_thread *_Nonnull self, const struct fd_entry *_N
     }
     if (entry->kind == STREAM_KIND_DIRECTORY) {
         return -EISDIR;
+    }
+    if (entry->kind == STREAM_KIND_SOCKET && wanted > STREAM_TRANSFER_MAX) {
+        /* A message may not be cut into several. */
+        uint64_t type = 0;
+        status_t status = local_option(entry->handle, LOCAL_OPTION_TYPE, false, 0, &type);
+        if (status != STATUS_OK || type != LOCAL_SOCKET_TYPE_STREAM) {
+            return status == STATUS_OK ? -EMSGSIZE : error_of_local(status);
+        }
     }
     return write_stream(self, entry, address, wanted, offset);
 }

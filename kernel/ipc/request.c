@@ -146,7 +146,7 @@ void request_end(struct request *_Nonnull request) {
     if (session != nullptr) {
         if (was_call) {
             session->calls--;
-            if (session->object.handles == 0) {
+            if (session->object.handles == session->object.kept) {
                 session_unhandled(SOME(session));
             }
         }

@@ -123,6 +123,7 @@ static handle_t fill(struct handle_table *_Nonnull table, uint32_t index,
     slot->rights = (uint16_t)(rights & RIGHT_ALL);
     slot->next_free = 0;
     table->used++;
+    object->kept += object->type == OBJECT_SESSION && (rights & RIGHT_RECEIVE) != 0;
     object_add_handle(object);
     return (uint32_t)slot->generation << 16 | index;
 }
@@ -146,16 +147,15 @@ void handle_fill_reserved(struct handle_table *_Nonnull table, uint32_t index,
 
 status_t handle_insert(struct handle_table *_Nonnull table, struct object *_Nonnull object,
                        uint32_t rights, handle_t *_Nonnull out) {
-    status_t status = handle_reserve(table, 1);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(handle_reserve(table, 1));
     *out = handle_insert_reserved(table, object, rights);
     return STATUS_OK;
 }
 
 static void empty_slot(struct handle_table *_Nonnull table, uint32_t index) LOCKED {
     struct handle_entry_slot *slot = SOME(handle_slot(table, index));
+    struct object *object = SOME(slot->object);
+    object->kept -= object->type == OBJECT_SESSION && (slot->rights & RIGHT_RECEIVE) != 0;
     slot->object = nullptr;
     slot->rights = 0;
     slot->generation = slot->generation == UINT16_MAX ? 1 : (uint16_t)(slot->generation + 1);
@@ -170,19 +170,13 @@ status_t handle_insert_at(struct handle_table *_Nonnull table, uint32_t index,
     REFUSE(index == 0 || index >= DIRECTORY_COUNT * CHUNKS_PER_DIRECTORY * HANDLES_PER_CHUNK,
            STATUS_OUT_OF_RANGE);
     while (index / HANDLES_PER_CHUNK >= table->chunk_count) {
-        status_t status = add_chunk(table);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(add_chunk(table));
     }
     if (SOME(handle_slot(table, index))->object != nullptr) {
         status_t status = handle_close(table, handle_of_slot(table, index));
         CHECK(status == STATUS_OK);
     }
-    status_t status = handle_reserve(table, 1);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(handle_reserve(table, 1));
     handle_fill_reserved(table, index, object, rights);
     *out = handle_of_slot(table, index);
     return STATUS_OK;

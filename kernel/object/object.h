@@ -1,8 +1,9 @@
 #pragma once
 /* What all kernel objects share. `references` counts everything that points to the object;
- * `handles` counts the handles among them. When the last handle goes, object_unhandled() tells the
- * object's type (a session then announces its last close); when the last reference goes, the object
- * joins the reap list and is destroyed in bounded steps, never recursively. */
+ * `handles` counts the handles among them. When the last handle goes (of a session: the last but
+ * those by which its server sets readiness), object_unhandled() tells the object's type (a session
+ * then announces its last close); when the last reference goes, the object joins the reap list and
+ * is destroyed in bounded steps, never recursively. */
 #include "abi/object.h"
 #include "abi/status.h"
 #include "kernel/lock.h"
@@ -17,6 +18,7 @@ struct object {
     bool reaping;
     uint32_t references;
     uint32_t handles;
+    uint32_t kept;                   /* those of a session with RIGHT_RECEIVE: its server's */
     uint64_t serial;                 /* never reused */
     struct domain *_Nullable domain; /* charged; referenced */
     struct list reap_link, unhandled_link;
