@@ -70,12 +70,20 @@ static status_t about(struct view *_Nonnull view, struct rt_request *_Nonnull re
     return STATUS_OK;
 }
 
-static status_t parent(struct view *_Nonnull view, uint64_t directory,
-                       struct view_entry *_Nonnull out) {
+static void name_entry(const struct device *_Nonnull device, struct view_entry *_Nonnull out) {
+    *out = (struct view_entry){.node = device->node,
+                               .mode = device->mode,
+                               .name_size = (uint32_t)text_length(device->name, VIEW_NAME)};
+    bytes_copy(out->name, device->name, out->name_size);
+}
+
+static status_t parent(struct view *_Nonnull view, uint64_t node, struct view_entry *_Nonnull out) {
+    const struct device *device = device_of(node);
     (void)view;
-    (void)directory;
-    (void)out;
-    return STATUS_NOT_FOUND; /* the root is the only directory */
+    REFUSE(device == nullptr, STATUS_NOT_FOUND);
+    name_entry(SOME(device), out);
+    out->node = VIEW_ROOT;
+    return STATUS_OK;
 }
 
 static status_t next(struct view *_Nonnull view, struct rt_request *_Nonnull request,
@@ -84,11 +92,7 @@ static status_t next(struct view *_Nonnull view, struct rt_request *_Nonnull req
     (void)view;
     (void)request;
     REFUSE(directory != VIEW_ROOT || *cookie >= ARRAY_LENGTH(devices), STATUS_OUT_OF_RANGE);
-    const struct device *device = &devices[(*cookie)++];
-    *out = (struct view_entry){.node = device->node,
-                               .mode = device->mode,
-                               .name_size = (uint32_t)text_length(device->name, VIEW_NAME)};
-    bytes_copy(out->name, device->name, out->name_size);
+    name_entry(&devices[(*cookie)++], out);
     return STATUS_OK;
 }
 
