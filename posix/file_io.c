@@ -27,6 +27,13 @@ static uint32_t how_of(struct posix_thread *_Nonnull self, const struct fd_entry
     return terminal && signal_would_pass(self, signal) ? STREAM_HOW_PASSES : 0;
 }
 
+/* A file without a Memory that has a position (those of /proc): the session keeps it, and it moves
+ * by what was done. */
+static bool keeps_position(const struct fd_entry *_Nonnull entry, uint64_t offset) {
+    return offset == POSITION_CURRENT && entry->kind == STREAM_KIND_REGULAR &&
+           (entry->facts & STREAM_FACTS_FLAGS_SEEKABLE) != 0;
+}
+
 int64_t file_read(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry,
                   uint64_t address, uint64_t length, uint64_t offset) {
     uint64_t wanted = MIN(length, TRANSFER_MAX);
@@ -37,8 +44,13 @@ int64_t file_read(struct posix_thread *_Nonnull self, const struct fd_entry *_No
         return -EISDIR;
     }
     uint64_t done = 0;
-    status_t status = stream_read(entry->handle, offset, how_of(self, entry, SIGTTIN),
+    bool moves = keeps_position(entry, offset);
+    uint64_t at = moves ? NATIVE(SYS_STREAM_SEEK, entry->handle, 0, 1).value : offset;
+    status_t status = stream_read(entry->handle, at, how_of(self, entry, SIGTTIN),
                                   user_buffer(address, MIN(wanted, STREAM_TRANSFER_MAX)), &done);
+    if (status == STATUS_OK && moves && done > 0) {
+        (void)NATIVE(SYS_STREAM_SEEK, entry->handle, at + done, 0);
+    }
     return status == STATUS_OK ? (int64_t)done : error_of_stream(status);
 }
 
@@ -49,6 +61,9 @@ static int64_t write_stream(struct posix_thread *_Nonnull self,
                             uint64_t length, uint64_t offset) {
     uint32_t how = how_of(self, entry, SIGTTOU);
     uint64_t total = 0;
+    if (keeps_position(entry, offset)) {
+        offset = NATIVE(SYS_STREAM_SEEK, entry->handle, 0, 1).value;
+    }
     while (total < length || length == 0) {
         uint64_t piece = MIN(length - total, STREAM_TRANSFER_MAX);
         uint64_t at = offset == POSITION_CURRENT ? offset : offset + total;
@@ -114,7 +129,8 @@ static int64_t get_at(struct posix_thread *_Nonnull self, uint64_t fd, uint8_t f
     if (error == 0 && (int64_t)offset < 0) {
         return -EINVAL;
     }
-    if (error == 0 && (out->facts & STREAM_FACTS_FLAGS_SEEKABLE) == 0) {
+    if (error == 0 &&
+        (out->facts & (STREAM_FACTS_FLAGS_SEEKABLE | STREAM_FACTS_FLAGS_REWOUND)) == 0) {
         return -ESPIPE;
     }
     return error;
@@ -238,6 +254,9 @@ LINUX(lseek) {
     int64_t error = fd_get_open(self, frame->rdi, &entry);
     if (error != 0) {
         return error;
+    }
+    if ((entry.facts & STREAM_FACTS_FLAGS_REWOUND) != 0) {
+        return 0;
     }
     if ((entry.facts & STREAM_FACTS_FLAGS_SEEKABLE) == 0) {
         return -ESPIPE;

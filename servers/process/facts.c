@@ -156,6 +156,9 @@ HANDLER(describe) {
         .threads = info.threads,
         .nice = record->nice,
         .exit_signal = record->exit_signal,
+        .exit_status = record->state != STATE_ZOMBIE                     ? 0
+                       : record->end_kind == PROCESS_END_KIND_EXITED ? record->end_code << 8
+                                                                     : record->end_code,
     };
     bytes_copy(out->about.name, record->name, sizeof out->about.name);
     return STATUS_OK;
@@ -192,10 +195,51 @@ HANDLER(open_process) {
     if (slot == NO_SLOT || slot_at(ps, slot)->state == STATE_ZOMBIE) {
         return PROCESS_STATUS_NO_PROCESS;
     }
-    out->descriptors = HANDLE_NONE;
-    out->arguments = HANDLE_NONE;
-    return keep_share(ps, KEEP_PROCESS + slot,
-                      RIGHT_INSPECT | RIGHT_READ | RIGHT_TRANSFER | RIGHT_DUPLICATE, &out->process);
+    uint32_t rights = RIGHT_INSPECT | RIGHT_READ | RIGHT_TRANSFER | RIGHT_DUPLICATE;
+    TRY(keep_share(ps, KEEP_PROCESS + slot, rights, &out->process));
+    /* A first program has none before its exec. */
+    if (keep_share(ps, KEEP_IMAGE + slot, rights | RIGHT_CALL | RIGHT_WAIT, &out->image) !=
+        STATUS_OK) {
+        out->image = HANDLE_NONE;
+    }
+    return STATUS_OK;
+}
+
+HANDLER(limits_of) {
+    struct processes *ps = server;
+    uint32_t slot = slot_by_pid(ps, in->pid);
+    (void)request;
+    REFUSE(slot == NO_SLOT, PROCESS_STATUS_NO_PROCESS);
+    const struct slot_record *record = slot_at(ps, slot);
+    static_assert(sizeof record->limits == sizeof out->values);
+    out->values_size = sizeof record->limits;
+    bytes_copy(&out->values[0], &record->limits[0][0], sizeof record->limits);
+    return STATUS_OK;
+}
+
+HANDLER_IN(unsupported) {
+    struct processes *ps = server;
+    const struct unsupported_record *kept = &ps->vault->unsupported;
+    (void)request;
+    REFUSE(in->number > PROCESS_UNSUPPORTED_OTHER, STATUS_BAD_ARGUMENT);
+    struct unsupported_record *record = &ps->unsupported;
+    *record = *kept;
+    uint32_t *count = &record->counts[in->number];
+    *count += *count < UINT32_MAX ? 1 : 0;
+    record->header =
+        (struct rt_record_header){.kind = 0x554e5355, .version = 1, .size = sizeof *record};
+    record->header.checksum = rt_record_checksum(&record->header);
+    TRY(rt_stage(ps->server, &kept->header, &record->header, sizeof record->header));
+    return rt_stage(ps->server, &kept->counts[in->number], count, sizeof *count);
+}
+
+HANDLER(lacks) {
+    struct processes *ps = server;
+    const struct unsupported_record *kept = &ps->vault->unsupported;
+    out->counts_size = MIN(in->counts.size, sizeof kept->counts);
+    return rt_output_write(request, &in->counts, 0,
+                           (struct rt_bytes){.size = (size_t)out->counts_size,
+                                             .data = (const uint8_t *)&kept->counts[0]});
 }
 
 HANDLER(host_name) {

@@ -328,6 +328,12 @@ void table_rebuild(struct processes *_Nonnull ps) {
         rt_record_checksum(&vault->super.header) != vault->super.header.checksum) {
         rt_vault_corrupt(ps->server, "super");
     }
+    const struct unsupported_record *unsupported = &ps->vault->unsupported;
+    if (unsupported->header.kind != 0 &&
+        (unsupported->header.size != sizeof *unsupported ||
+         rt_record_checksum(&unsupported->header) != unsupported->header.checksum)) {
+        rt_vault_corrupt(ps->server, "unsupported");
+    }
     for (uint32_t i = 0; i < PRINCIPAL_COUNT; i++) {
         const struct principal_record *record = &vault->principals[i];
         if (record->checksum != 0 &&

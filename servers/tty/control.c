@@ -8,7 +8,7 @@
 #include "idl/process.h"
 #include "servers/tty/tty.h"
 
-enum : uint64_t { MAY_ADMINISTER = 1u << 21, MAY_HANG_UP = 1u << 26 };
+enum : uint64_t { MAY_HANG_UP = 1u << 26 };
 enum { STEP_SIGNAL = 1, STEP_TAKE = 2, STEP_DROP = 3 };
 
 uint32_t tty_device_of(const struct station *_Nonnull station) {
@@ -22,7 +22,8 @@ static bool caller_of(struct tty *_Nonnull tty, const struct rt_request *_Nonnul
 
 static bool may(const struct tty *_Nonnull tty, const struct rt_request *_Nonnull request,
                 uint64_t capability) {
-    return people_may(&tty->people, request->page->received.principal, capability);
+    struct caller caller = access_caller(&tty->people.principals, request, false);
+    return caller_can(&caller, capability);
 }
 
 /* The terminal is the caller's controlling one. */
@@ -69,7 +70,7 @@ static status_t take(struct tty *_Nonnull tty, struct rt_request *_Nonnull reque
     if (station->now.session == caller.session && station->now.leader == serial) {
         return STATUS_OK;
     }
-    if (station->now.session != 0 && !(steal && may(tty, request, MAY_ADMINISTER))) {
+    if (station->now.session != 0 && !(steal && may(tty, request, CAPABILITY_ADMIN))) {
         return STATUS_NOT_ALLOWED;
     }
     status_t status = process_set_terminal_nested(SOME(request->context), STEP_TAKE, tty->process,
@@ -184,8 +185,8 @@ status_t serve_set_group(void *_Nonnull state, struct rt_request *_Nonnull reque
 
 static bool may_open(const struct tty *_Nonnull tty, const struct rt_request *_Nonnull request,
                      const struct station *_Nonnull station) {
-    uint32_t user = people_user(&tty->people, request->page->received.principal);
-    return user == 0 || user == station->now.owner;
+    struct caller caller = access_caller(&tty->people.principals, request, false);
+    return caller_can(&caller, CAPABILITY_DAC_OVERRIDE) || caller.uid == station->now.owner;
 }
 
 /* A session of an open terminal; it becomes the caller's controlling one where that is due. */

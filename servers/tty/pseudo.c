@@ -15,7 +15,7 @@ status_t serve_open_master(void *_Nonnull state, struct rt_request *_Nonnull req
     struct station *station = &tty->stations[index];
     struct terminal *terminal = tty_edit(station);
     terminal->flags = TERMINAL_USED | TERMINAL_LOCKED;
-    terminal->owner = people_user(&tty->people, request->page->received.principal);
+    terminal->owner = access_caller(&tty->people.principals, request, false).uid;
     terminal->session = terminal->group = 0;
     terminal->leader = 0;
     terminal->hang = terminal->hang_leader = terminal->hang_group = 0;
