@@ -71,15 +71,17 @@ static status_t do_stat(void *_Nonnull state, struct rt_request *_Nonnull reques
     enum { GROUP_TTY = 5 };
     const struct station *station = tty_station_of(tty, request);
     uint32_t flags = tty_session_of(tty, request)->flags;
-    out->info =
-        (struct stream_stat){.mode = MODE_CHARACTER,
-                             .links = 1,
-                             .uid = station->now.owner,
-                             .gid = GROUP_TTY,
-                             .node = (flags & SESSION_CONSOLE) != 0  ? DEVICE_CONSOLE
-                                     : (flags & SESSION_MASTER) != 0 ? DEVICE_MASTER
-                                                                     : tty_device_of(station),
-                             .block_size = 1024};
+    uint32_t node = (flags & SESSION_CONSOLE) != 0  ? DEVICE_CONSOLE
+                    : (flags & SESSION_MASTER) != 0 ? DEVICE_MASTER
+                                                    : tty_device_of(station);
+    out->info = (struct stream_stat){.device = TTY_FILE_DEVICE,
+                                     .inode = TTY_NODE_FIRST + node,
+                                     .mode = MODE_CHARACTER,
+                                     .links = 1,
+                                     .uid = station->now.owner,
+                                     .gid = GROUP_TTY,
+                                     .node = node,
+                                     .block_size = 1024};
     return STATUS_OK;
 }
 
