@@ -170,10 +170,10 @@ static int64_t open_terminal(struct posix_thread *_Nonnull self, handle_t *_Nonn
                           ? tty_open(tty, 1, keeps, &terminal)
                           : tty_open_peer(tty, (uint32_t)(node - DEVICE_PTS), keeps, &terminal);
     if (status != STATUS_OK) {
-        return status == STATUS_NOT_FOUND       ? -ENXIO
-               : status == STATUS_NOT_ALLOWED   ? -EACCES
-               : status == STATUS_OUT_OF_QUOTA  ? -ENOSPC
-                                                : error_of_tty(status);
+        return status == STATUS_NOT_FOUND      ? -ENXIO
+               : status == STATUS_NOT_ALLOWED  ? -EACCES
+               : status == STATUS_OUT_OF_QUOTA ? -ENOSPC
+                                               : error_of_tty(status);
     }
     handle_close(*file);
     *file = terminal;

@@ -53,6 +53,8 @@ void signal_mask_temporarily(struct posix_thread *_Nonnull self, uint64_t mask);
 void signals_reset_caught(struct posix_process *_Nonnull process);
 /* Shares what `process` wants to know of dispositions. */
 void signals_publish(struct posix_thread *_Nonnull self);
+/* The same when only the mask changed: what is blocked is kept, even if its action does nothing. */
+void signals_publish_mask(struct posix_thread *_Nonnull self);
 /* The siginfo of a pending signal, which then is pending no more. False: another thread took it. */
 bool signal_take(struct posix_thread *_Nonnull self, uint32_t number,
                  struct linux_siginfo *_Nonnull out);

@@ -16,8 +16,8 @@ enum {
     NODE_MASTER = DEVICE_NODE + 0x502,
     NODE_SERIAL = DEVICE_NODE + 0x440,
     NODE_PSEUDO = DEVICE_NODE + 0x8800, /* + number */
-    NODE_LINKS = 16, /* links have nodes from here on */
-    NODE_PTS = 64    /* the directory of pseudo-terminals */
+    NODE_LINKS = 16,                    /* links have nodes from here on */
+    NODE_PTS = 64                       /* the directory of pseudo-terminals */
 };
 
 struct devfs {

@@ -72,8 +72,7 @@ static bool number_of(struct rt_bytes name, uint32_t *_Nonnull out) {
 
 static void name_terminal(uint32_t number, struct view_entry *_Nonnull out) {
     *out = (struct view_entry){.node = NODE_PSEUDO + number, .mode = VIEW_CHARACTER | 0620};
-    out->name_size =
-        (uint32_t)format_text((char *)&out->name[0], sizeof out->name, "%u", number);
+    out->name_size = (uint32_t)format_text((char *)&out->name[0], sizeof out->name, "%u", number);
 }
 
 static status_t find_terminal(struct devfs *_Nonnull devfs, struct rt_request *_Nonnull request,
