@@ -6,7 +6,7 @@ enum { NUMBER = sizeof(uint64_t) };
 
 static const struct local_counter *_Nonnull counter_at(const struct local *_Nonnull local,
                                                        uint32_t object) {
-    return &local->vault->counters[object - LOCAL_QUEUES];
+    return &local->vault->counters[object - LOCAL_FIRST_COUNTER];
 }
 
 struct local_shown counter_shown(const struct local_counter *_Nonnull counter) {
@@ -38,8 +38,9 @@ status_t counter_make(struct local *_Nonnull local, const struct local_counter_i
         .used = 1,
         .semaphore = in->semaphore ? 1 : 0,
     };
-    struct local_end end = {
-        .kind = END_COUNTER, .object = LOCAL_QUEUES + index, .access = END_READS | END_WRITES};
+    struct local_end end = {.kind = END_COUNTER,
+                            .object = LOCAL_FIRST_COUNTER + index,
+                            .access = END_READS | END_WRITES};
     struct local_shown shown = counter_shown(&counter);
     TRY(end_make(local, 0, &end, shown.reading | shown.writing, &at, out));
     return rt_stage_record(local->server, &local->vault->counters[index], &counter.header);
