@@ -290,6 +290,8 @@ static status_t message_receive(struct local *_Nonnull local, struct rt_request 
     REFUSE(whole && socket_waiting_bytes(local, index) < MIN(room->size, QUEUE_BYTES / 2ull),
            STATUS_WOULD_BLOCK);
     TRY(fetch(local, request, index, &queue, room, out));
+    out->said |=
+        (socket->flags & SOCKET_PASS_CREDENTIALS) != 0 ? LOCAL_MESSAGE_FLAGS_WITH_CREDENTIALS : 0;
     if ((how & LOCAL_MESSAGE_FLAGS_PEEK) != 0) {
         return STATUS_OK;
     }
