@@ -19,6 +19,13 @@ static int64_t result_of(struct native_result result) {
     return error_of(result.status);
 }
 
+/* A file without a Memory that has a position (those of /proc): the session keeps it, and it moves
+ * by what was done. */
+static bool keeps_position(const struct fd_entry *_Nonnull entry, uint64_t offset) {
+    return offset == POSITION_CURRENT && entry->kind == STREAM_KIND_REGULAR &&
+           (entry->facts & STREAM_FACTS_FLAGS_SEEKABLE) != 0;
+}
+
 int64_t file_read(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry,
                   uint64_t address, uint64_t length, uint64_t offset) {
     (void)self;
@@ -30,8 +37,13 @@ int64_t file_read(struct posix_thread *_Nonnull self, const struct fd_entry *_No
         return -EISDIR;
     }
     uint64_t done = 0;
-    status_t status = stream_read(entry->handle, offset, 0,
+    bool moves = keeps_position(entry, offset);
+    uint64_t at = moves ? NATIVE(SYS_STREAM_SEEK, entry->handle, 0, 1).value : offset;
+    status_t status = stream_read(entry->handle, at, 0,
                                   user_buffer(address, MIN(wanted, STREAM_TRANSFER_MAX)), &done);
+    if (status == STATUS_OK && moves && done > 0) {
+        (void)NATIVE(SYS_STREAM_SEEK, entry->handle, at + done, 0);
+    }
     return status == STATUS_OK ? (int64_t)done : error_of_stream(status);
 }
 
@@ -53,6 +65,9 @@ static int64_t write_stream(const struct fd_entry *_Nonnull entry, uint64_t addr
                             uint64_t length, uint64_t offset, uint32_t how,
                             int64_t *_Nonnull out_error) {
     uint64_t total = 0;
+    if (keeps_position(entry, offset)) {
+        offset = NATIVE(SYS_STREAM_SEEK, entry->handle, 0, 1).value;
+    }
     while (total < length || length == 0) {
         uint64_t piece = MIN(length - total, STREAM_TRANSFER_MAX);
         uint64_t at = offset == POSITION_CURRENT ? offset : offset + total;
@@ -125,7 +140,8 @@ static int64_t get_at(struct posix_thread *_Nonnull self, uint64_t fd, uint8_t f
     if (error == 0 && (int64_t)offset < 0) {
         return -EINVAL;
     }
-    if (error == 0 && (out->facts & STREAM_FACTS_FLAGS_SEEKABLE) == 0) {
+    if (error == 0 &&
+        (out->facts & (STREAM_FACTS_FLAGS_SEEKABLE | STREAM_FACTS_FLAGS_REWOUND)) == 0) {
         return -ESPIPE;
     }
     return error;
@@ -249,6 +265,9 @@ LINUX(lseek) {
     int64_t error = fd_get_open(self, frame->rdi, &entry);
     if (error != 0) {
         return error;
+    }
+    if ((entry.facts & STREAM_FACTS_FLAGS_REWOUND) != 0) {
+        return 0;
     }
     if ((entry.facts & STREAM_FACTS_FLAGS_SEEKABLE) == 0) {
         return -ESPIPE;

@@ -50,11 +50,6 @@ static struct thread *_Nonnull thread_of(struct object *_Nonnull object) {
     return CONTAINER_OF(object, struct thread, object);
 }
 
-void object_reference(struct object *_Nonnull object) {
-    CHECK(object->references < UINT32_MAX);
-    object->references++;
-}
-
 void object_release(struct object *_Nonnull object) {
     CHECK(object->references > 0);
     object->references--;
