@@ -8,8 +8,8 @@
  * them to a successor again; (L3) what else is not in the vault (readiness shown, which ends an
  * object has) is derived from it at the start. */
 #include "idl/local.h"
-#include "idl/process.h"
 #include "idl/stream.h"
+#include "lib/access/access.h"
 #include "lib/rt/server.h"
 #include "servers/local/queue.h"
 #include "servers/local/socket.h"
@@ -122,9 +122,8 @@ struct local {
     bool tells_error; /* the answer is an error, and what is staged goes with it */
     bool rights_used[LOCAL_RIGHTS];
     uint64_t last_serial; /* of sockets */
-    size_t process_count, principal_count;
-    const struct process_table_slot *_Nullable COUNTED_BY(process_count) processes;
-    const struct process_principal_entry *_Nullable COUNTED_BY(principal_count) principals;
+    struct access_table principals;
+    struct access_processes processes;
     struct parked parked[LOCAL_PARKED];
 };
 

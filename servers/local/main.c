@@ -95,29 +95,13 @@ static void derive_sockets(struct local *_Nonnull local) {
     }
 }
 
-/* The tables by which callers are known. */
+/* The tables by which callers are known; without a process server nobody is. */
 static void read_tables(struct local *_Nonnull local) {
-    struct rt_server *server = local->server;
-    handle_t process = rt_start_handle(server, "process");
-    handle_t processes = HANDLE_NONE;
-    handle_t principals = HANDLE_NONE;
-    struct memory_info first = {};
-    struct memory_info second = {};
-    uint64_t address = 0;
-    if (process == HANDLE_NONE) {
-        return;
+    handle_t process = rt_start_handle(local->server, "process");
+    if (process != HANDLE_NONE) {
+        must(local->server, access_attach(process, &local->principals), "principals");
+        must(local->server, access_processes_attach(process, &local->processes), "processes");
     }
-    must(server, process_registry(process, &processes, &principals), "tables");
-    must(server, rt_object_info(processes, INFO_MEMORY, &first, sizeof first), "processes");
-    must(server, rt_object_info(principals, INFO_MEMORY, &second, sizeof second), "principals");
-    must(server, rt_map(0, 0, first.content_size, processes, 0, PROTECT_READ, &address),
-         "processes");
-    local->process_count = (size_t)(first.content_size / sizeof(struct process_table_slot));
-    local->processes = rt_pointer(address);
-    must(server, rt_map(0, 0, second.content_size, principals, 0, PROTECT_READ, &address),
-         "principals");
-    local->principal_count = (size_t)(second.content_size / sizeof(struct process_principal_entry));
-    local->principals = rt_pointer(address);
 }
 
 /* What is not in the vault. */

@@ -198,42 +198,17 @@ uint32_t socket_ready(const struct local *_Nonnull local, uint32_t index) {
 
 /* ---- who calls ---- */
 
-static const struct process_principal_entry *_Nullable principal_of(
-    const struct local *_Nonnull local, uint32_t principal) {
-    size_t count = local->principal_count;
-    for (size_t i = 0; i < count; i++) {
-        const struct process_principal_entry *entry = &local->principals[(principal + i) % count];
-        if (entry->principal == principal) {
-            return entry;
-        }
-        if (entry->principal == 0) {
-            break;
-        }
-    }
-    return nullptr;
-}
-
-static uint32_t pid_of(const struct local *_Nonnull local, uint64_t serial) {
-    for (size_t i = 0; i < local->process_count; i++) {
-        const struct process_table_slot *slot = &local->processes[i];
-        uint32_t index = __atomic_load_n(&slot->index, __ATOMIC_ACQUIRE);
-        const struct process_table_entry *entry = (index & 1) != 0 ? &slot->copy1 : &slot->copy0;
-        if (entry->serial == serial) {
-            return entry->pid;
-        }
-    }
-    return 0;
-}
-
 struct local_credentials socket_caller(const struct local *_Nonnull local,
                                        const struct rt_request *_Nonnull request) {
-    const struct process_principal_entry *entry =
-        principal_of(local, request->page->received.principal);
-    struct local_credentials who = {.uid = 65534, .gid = 65534};
-    who.pid = pid_of(local, request->page->received.process_serial);
-    if (entry) {
-        who.uid = entry->effective_uid;
-        who.gid = entry->effective_gid;
+    struct caller caller = access_caller(&local->principals, request, false);
+    struct process_table_entry process = {};
+    struct local_credentials who = {.uid = caller.uid, .gid = caller.gid};
+    if (access_process_by_serial(&local->processes, caller.serial, &process)) {
+        who.pid = process.pid;
+    }
+    if (caller.entry) {
+        who.uid = caller.entry->effective_uid;
+        who.gid = caller.entry->effective_gid;
     }
     return who;
 }
@@ -241,8 +216,8 @@ struct local_credentials socket_caller(const struct local *_Nonnull local,
 bool socket_may_claim(const struct local *_Nonnull local, const struct rt_request *_Nonnull request,
                       const struct local_credentials *_Nonnull claimed) {
     struct local_credentials who = socket_caller(local, request);
-    const struct process_principal_entry *entry =
-        principal_of(local, request->page->received.principal);
+    struct caller caller = access_caller(&local->principals, request, false);
+    const struct process_principal_entry *entry = caller.entry;
     if (!entry) {
         return false;
     }
