@@ -12,7 +12,8 @@ enum {
     DATAGRAMS = 50,
     CLIENTS = 3,
     CONNECTIONS = 15,
-    PASSINGS = 30,
+    PASSINGS = 6,
+    BATCH = 10, /* more bytes than a queue takes */
     ROLES = 4 + 2 + SENDERS + 1 + CLIENTS + 1 + 2,
 };
 
@@ -240,64 +241,90 @@ static void client(uint64_t mode, uint64_t page) {
     rt_exit(0);
 }
 
+static void answer(handle_t socket, uint32_t (*_Nonnull next)[CLIENTS]) {
+    struct bytes bytes;
+    uint32_t question = 0;
+    if (read_some(socket, &bytes, sizeof question) != sizeof question) {
+        fail("no question", 0);
+    }
+    bytes_copy(&question, &bytes.at[0], sizeof question);
+    uint32_t who = question >> 16;
+    if (who >= CLIENTS || (question & 0xffff) != (*next)[who]++) {
+        fail("question", question);
+    }
+    question++;
+    bytes_copy(&bytes.at[0], &question, sizeof question);
+    write_all(socket, &bytes, sizeof question);
+    rt_handle_close(socket);
+}
+
+/* Takes two connections at a time where there are two. */
 static void server(uint64_t mode, uint64_t page) {
     (void)mode;
     (void)page;
-    struct bytes bytes;
     uint32_t next[CLIENTS] = {};
     for (uint32_t i = 0; i < CLIENTS * CONNECTIONS; i++) {
-        handle_t socket = HANDLE_NONE;
+        handle_t first = HANDLE_NONE;
+        handle_t second = HANDLE_NONE;
         uint8_t peer[LOCAL_NAME_MAX];
         uint64_t peer_size = 0;
-        uint32_t question = 0;
-        must(local_accept(RT_START_HANDLE, false, &socket, RT_BUFFER_OF(peer), &peer_size),
+        must(local_accept(RT_START_HANDLE, false, &first, RT_BUFFER_OF(peer), &peer_size),
              "accept");
-        if (read_some(socket, &bytes, sizeof question) != sizeof question) {
-            fail("no question", i);
+        status_t status =
+            local_accept(RT_START_HANDLE, true, &second, RT_BUFFER_OF(peer), &peer_size);
+        answer(first, &next);
+        if (status == STATUS_OK) {
+            answer(second, &next);
+            i++;
+        } else if (status != STATUS_WOULD_BLOCK) {
+            fail("accept without waiting", status);
         }
-        bytes_copy(&question, &bytes.at[0], sizeof question);
-        uint32_t who = question >> 16;
-        if (who >= CLIENTS || (question & 0xffff) != next[who]++) {
-            fail("question", question);
-        }
-        question++;
-        bytes_copy(&bytes.at[0], &question, sizeof question);
-        write_all(socket, &bytes, sizeof question);
-        rt_handle_close(socket);
     }
     rt_exit(0);
 }
 
 /* ---- descriptors ---- */
 
-/* Sends the writing end of a new pipe, closes it, and reads what the other one writes. */
+/* Sends the writing ends of new pipes, closes them, and reads what the other one writes. */
+static void pass(handle_t *_Nonnull reader, uint32_t number) {
+    struct bytes bytes = {};
+    static const struct local_credentials nobody = {};
+    handle_t writer = HANDLE_NONE;
+    handle_t bundle = HANDLE_NONE;
+    uint32_t placed = 0;
+    uint64_t sent = 0;
+    must(local_pipe(RT_START_HANDLE + 1, reader, &writer), "pipe");
+    must(rt_object_create(OBJECT_KEEP, 0, 1, 0, 0, 0, &bundle), "bundle");
+    must(rt_handle_move(0, writer, bundle, 1, RIGHT_ALL, 0, &placed), "into the bundle");
+    bytes_copy(&bytes.at[0], &number, sizeof number);
+    must(local_send(RT_START_HANDLE, 0, 0, HANDLE_NONE, bundle, &nobody,
+                    (struct rt_bytes){.size = CHUNK, .data = &bytes.at[0]}, &sent),
+         "pass");
+    if (sent != CHUNK) {
+        fail("a message was cut", (int64_t)sent);
+    }
+}
+
 static void passer(uint64_t mode, uint64_t page) {
     (void)mode;
     (void)page;
     struct bytes bytes;
-    static const struct local_credentials nobody = {};
     for (uint32_t i = 0; i < PASSINGS; i++) {
-        handle_t reader = HANDLE_NONE;
-        handle_t writer = HANDLE_NONE;
-        handle_t bundle = HANDLE_NONE;
-        uint32_t placed = 0;
-        uint64_t sent = 0;
-        must(local_pipe(RT_START_HANDLE + 1, &reader, &writer), "pipe");
-        must(rt_object_create(OBJECT_KEEP, 0, 1, 0, 0, 0, &bundle), "bundle");
-        must(rt_handle_move(0, writer, bundle, 1, RIGHT_ALL, 0, &placed), "into the bundle");
-        bytes_copy(&bytes.at[0], &i, sizeof i);
-        must(local_send(RT_START_HANDLE, 0, 0, HANDLE_NONE, bundle, &nobody,
-                        (struct rt_bytes){.size = sizeof i, .data = &bytes.at[0]}, &sent),
-             "pass");
-        uint32_t number = 0;
-        if (read_some(reader, &bytes, CHUNK) != sizeof number) {
-            fail("nothing through a passed pipe", i);
+        handle_t readers[BATCH] = {};
+        for (uint32_t j = 0; j < BATCH; j++) {
+            pass(&readers[j], i * BATCH + j);
         }
-        bytes_copy(&number, &bytes.at[0], sizeof number);
-        if (number != i || read_some(reader, &bytes, CHUNK) != 0) {
-            fail("through a passed pipe", number);
+        for (uint32_t j = 0; j < BATCH; j++) {
+            uint32_t number = 0;
+            if (read_some(readers[j], &bytes, CHUNK) != sizeof number) {
+                fail("nothing through a passed pipe", j);
+            }
+            bytes_copy(&number, &bytes.at[0], sizeof number);
+            if (number != i * BATCH + j || read_some(readers[j], &bytes, CHUNK) != 0) {
+                fail("through a passed pipe", number);
+            }
+            rt_handle_close(readers[j]);
         }
-        rt_handle_close(reader);
     }
     rt_exit(0);
 }
@@ -306,7 +333,7 @@ static void taker(uint64_t mode, uint64_t page) {
     (void)mode;
     (void)page;
     struct bytes bytes;
-    for (uint32_t i = 0; i < PASSINGS; i++) {
+    for (uint32_t i = 0; i < PASSINGS * BATCH; i++) {
         handle_t rights = HANDLE_NONE;
         handle_t writer = HANDLE_NONE;
         uint32_t said = 0;
@@ -318,7 +345,7 @@ static void taker(uint64_t mode, uint64_t page) {
         must(local_receive(RT_START_HANDLE, 0, &rights, &said, &length, &name_bytes, &from, &name,
                            (struct rt_buffer){.size = CHUNK, .data = &bytes.at[0]}, &size),
              "take");
-        if (size != sizeof i || !bytes_equal(&bytes.at[0], &i, sizeof i)) {
+        if (size != CHUNK || !bytes_equal(&bytes.at[0], &i, sizeof i)) {
             fail("message of a descriptor", i);
         }
         must(rt_handle_move(rights, 1, 0, HANDLE_MOVE_ANY, RIGHT_ALL, HANDLE_MOVE_COPY, &writer),
@@ -360,10 +387,11 @@ static void begin_clients(handle_t control) {
     expect(local_socket(control, LOCAL_SOCKET_TYPE_STREAM, true, &stream[0], &stream[1]), "pair");
     expect(local_socket(control, LOCAL_SOCKET_TYPE_SEQUENCED, true, &packets[0], &packets[1]),
            "pair");
-    expect(local_socket(control, LOCAL_SOCKET_TYPE_STREAM, true, &passing[0], &passing[1]), "pair");
+    expect(local_socket(control, LOCAL_SOCKET_TYPE_SEQUENCED, true, &passing[0], &passing[1]),
+           "pair");
     handle_t receiver = named(control, LOCAL_SOCKET_TYPE_DATAGRAM, RT_BYTES_OF(datagram_name));
     handle_t listener = named(control, LOCAL_SOCKET_TYPE_STREAM, RT_BYTES_OF(server_name));
-    expect(local_listen(listener, 0), "listen");
+    expect(local_listen(listener, 1), "listen");
     for (uint64_t i = 0; i < 2; i++) {
         begin("stream writer", stream_writer, i, stream[i], HANDLE_NONE);
         begin("stream reader", stream_reader, 1 - i, stream[i], HANDLE_NONE);
@@ -408,6 +436,12 @@ static void expect_nothing_left(void) {
     for (uint32_t i = 0; i < LOCAL_SOCKETS; i++) {
         if (vault->sockets[i].used != 0) {
             fail("a socket is left", i);
+        }
+        for (uint32_t j = 0; j < i; j++) {
+            if (vault->sockets[i].serial != 0 &&
+                vault->sockets[i].serial == vault->sockets[j].serial) {
+                fail("a serial was used twice", (int64_t)vault->sockets[i].serial);
+            }
         }
     }
     expect(rt_object_info(local_service.endpoint, INFO_ENDPOINT, &info, sizeof info), "endpoint");
