@@ -65,10 +65,9 @@ status_t counter_read(struct local *_Nonnull local, struct rt_request *_Nonnull 
                       struct stream_read_out *_Nonnull out) {
     REFUSE(in->data.size < NUMBER, STATUS_BAD_ARGUMENT);
     if (counter_at(local, end->object)->value == 0) {
-        return end_waits(local, request->cookie, in->how)
-                   ? parked_add(local, list_of(end->object, LIST_READ), request, in->how,
-                                in->data.size, nullptr)
-                   : STATUS_WOULD_BLOCK;
+        return end_waits(request, in->how) ? parked_add(local, list_of(end->object, LIST_READ),
+                                                        request, in->how, in->data.size, nullptr)
+                                           : STATUS_WOULD_BLOCK;
     }
     out->data_size = NUMBER;
     return take(local, request, end->object, &in->data);
@@ -97,10 +96,9 @@ status_t counter_write(struct local *_Nonnull local, struct rt_request *_Nonnull
     if (!has_room(counter_at(local, end->object), value)) {
         struct rt_input number = {.size = NUMBER,
                                   .head = {.size = NUMBER, .data = SOME(in->data.head.data)}};
-        return end_waits(local, request->cookie, in->how)
-                   ? parked_add(local, list_of(end->object, LIST_WRITE), request, in->how, NUMBER,
-                                &number)
-                   : STATUS_WOULD_BLOCK;
+        return end_waits(request, in->how) ? parked_add(local, list_of(end->object, LIST_WRITE),
+                                                        request, in->how, NUMBER, &number)
+                                           : STATUS_WOULD_BLOCK;
     }
     out->written = NUMBER;
     return add(local, end->object, value);

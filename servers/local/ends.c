@@ -124,13 +124,8 @@ void end_forget(struct local *_Nonnull local, uint32_t index) {
     local->lowest_end = MIN(local->lowest_end, index);
 }
 
-bool end_waits(const struct local *_Nonnull local, uint64_t cookie, uint32_t how) {
-    struct session_info info = {};
-    uint32_t index = (uint32_t)cookie;
-    if ((how & STREAM_HOW_NO_WAIT) != 0) {
-        return false;
-    }
-    return rt_object_info(local->ends[index].session, INFO_SESSION, &info, sizeof info) !=
-               STATUS_OK ||
-           (info.flags & SESSION_NONBLOCK) == 0;
+bool end_waits(const struct rt_request *_Nonnull request, uint32_t how) {
+    static_assert((uint32_t)CALL_STATE_NONBLOCK == (uint32_t)SESSION_NONBLOCK);
+    return (how & STREAM_HOW_NO_WAIT) == 0 &&
+           (request->page->received.state & CALL_STATE_NONBLOCK) == 0;
 }

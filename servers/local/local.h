@@ -56,11 +56,21 @@ struct local_counter {
 };
 static_assert(sizeof(struct local_counter) == 40);
 
+/* Bytes that went from a writer straight to the reader that waited for them. The reader's answer
+ * commits this, and then the writer is answered; should the writer's call come again, it had its
+ * effect. */
+struct local_handover {
+    uint64_t root; /* identity of the writer's call */
+    uint64_t size;
+    uint64_t check;
+};
+
 struct local_vault {
     struct local_end ends[LOCAL_ENDS];
     struct local_queue queues[LOCAL_QUEUES];
     struct local_counter counters[LOCAL_COUNTERS];
     struct local_socket sockets[LOCAL_SOCKETS];
+    struct local_handover handovers[LOCAL_QUEUES];
 };
 
 /* A call that waits, in the list of its object's readers or writers. */
@@ -116,6 +126,7 @@ struct local {
     struct local_counter counter; /* or a counter */
     struct end_link ends[LOCAL_ENDS];
     uint32_t first_end[LOCAL_OBJECTS];
+    uint32_t waiting_count[LOCAL_OBJECTS];
     struct buffer buffers[LOCAL_QUEUES];
     struct waiting waiting[LIST_KINDS * LOCAL_OBJECTS];
     struct socket_edits edits;
@@ -151,7 +162,7 @@ void ends_show(struct local *_Nonnull local, uint32_t object, struct local_shown
 void end_show(struct local *_Nonnull local, uint32_t index, uint32_t ready, uint32_t edges);
 void end_link_to(struct local *_Nonnull local, uint32_t index, uint32_t object);
 /* Whether a call on that end may wait: neither it nor its session says otherwise. */
-bool end_waits(const struct local *_Nonnull local, uint64_t cookie, uint32_t how);
+bool end_waits(const struct rt_request *_Nonnull request, uint32_t how);
 
 /* ---- buffer.c ---- */
 
@@ -191,6 +202,17 @@ const struct parked *_Nullable parked_first(const struct local *_Nonnull local, 
 void parked_drop_first(struct local *_Nonnull local, uint32_t list);
 /* Takes a call out of its list; false: it does not wait. */
 bool parked_remove(struct local *_Nonnull local, uint64_t token);
+
+/* ---- handover.c ---- */
+
+bool handover_sound(const struct local_handover *_Nonnull handover);
+/* Whether this very call gave its bytes away before it came again: *out_size of them. */
+bool handover_was(const struct local *_Nonnull local, const struct rt_request *_Nonnull request,
+                  uint32_t queue, uint64_t *_Nonnull out_size);
+/* Gives all bytes of a write to the first call of `list`, a read at this queue, which is empty.
+ * False: there is none that takes them all, and nothing was done. */
+bool handover_try(struct local *_Nonnull local, const struct rt_request *_Nonnull request,
+                  uint32_t queue, uint32_t list, const struct rt_input *_Nonnull input);
 
 /* ---- pipe.c ---- */
 

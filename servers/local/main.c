@@ -71,6 +71,9 @@ static bool validate(const struct local *_Nonnull local) {
         const struct local_counter *counter = &vault->counters[i];
         whole = whole && sound(&counter->header, LOCAL_RECORD_COUNTER, sizeof *counter);
     }
+    for (uint32_t i = 0; i < LOCAL_QUEUES; i++) {
+        whole = whole && handover_sound(&vault->handovers[i]);
+    }
     for (uint32_t i = 0; i < LOCAL_SOCKETS; i++) {
         whole = whole && socket_sound(vault, &vault->sockets[i]);
     }

@@ -156,7 +156,7 @@ static status_t send_or_wait(struct local *_Nonnull local, struct rt_request *_N
             return status;
         }
     }
-    if (no_wait || !end_waits(local, request->cookie, 0)) {
+    if (no_wait || !end_waits(request, 0)) {
         return STATUS_WOULD_BLOCK;
     }
     status_t status = parked_add(local, list, request, call->how, call->size, input);
@@ -175,6 +175,19 @@ status_t socket_write(struct local *_Nonnull local, struct rt_request *_Nonnull 
                       struct stream_write_out *_Nonnull out) {
     uint32_t from = end->object - LOCAL_FIRST_SOCKET;
     uint32_t to = socket_peer(local, from);
+    if (to != LOCAL_NONE && socket_at(local, from)->state == SOCKET_CONNECTED) {
+        uint32_t queue = socket_at(local, to)->queue;
+        uint32_t list = list_of(LOCAL_FIRST_SOCKET + to, LIST_READ);
+        if (handover_was(local, request, queue, &out->written)) {
+            return STATUS_OK;
+        }
+        if (parked_first(local, list) && queue_filled(socket_queue(local, to)) == 0 &&
+            may_send(local, from, to, in->data.size) == STATUS_OK &&
+            handover_try(local, request, queue, list, &in->data)) {
+            out->written = in->data.size;
+            return STATUS_OK;
+        }
+    }
     struct parked call = {.how = in->how, .size = in->data.size};
     call.who = credentials(local, request, from, to);
     return stream_status(send_or_wait(local, request, from, to, &call, &in->data,
@@ -313,7 +326,7 @@ static status_t receive_or_wait(struct local *_Nonnull local, struct rt_request 
     if (status != STATUS_WOULD_BLOCK) {
         return status;
     }
-    if (no_wait || !end_waits(local, request->cookie, 0)) {
+    if (no_wait || !end_waits(request, 0)) {
         return STATUS_WOULD_BLOCK;
     }
     return parked_add(local, list_of(LOCAL_FIRST_SOCKET + index, LIST_READ), request, how,

@@ -43,6 +43,7 @@ status_t parked_add(struct local *_Nonnull local, uint32_t list,
         waiting->first = index;
     }
     waiting->last = index;
+    local->waiting_count[list / LIST_KINDS]++;
     return RT_STATUS_PARKED;
 }
 
@@ -56,6 +57,7 @@ struct parked *_Nonnull parked_last(struct local *_Nonnull local, uint32_t list)
 }
 
 static void give_back(struct local *_Nonnull local, uint32_t index) {
+    local->waiting_count[local->parked[index].list / LIST_KINDS]--;
     local->parked[index].token = 0;
     local->parked[index].next = local->parked_free;
     local->parked_free = index;

@@ -88,10 +88,9 @@ status_t pipe_read(struct local *_Nonnull local, struct rt_request *_Nonnull req
                    struct stream_read_out *_Nonnull out) {
     const struct local_queue *queue = &local->vault->queues[end->object];
     if (queue_filled(queue) == 0 && queue->writers > 0 && in->data.size > 0) {
-        return end_waits(local, request->cookie, in->how)
-                   ? parked_add(local, list_of(end->object, LIST_READ), request, in->how,
-                                in->data.size, nullptr)
-                   : STATUS_WOULD_BLOCK;
+        return end_waits(request, in->how) ? parked_add(local, list_of(end->object, LIST_READ),
+                                                        request, in->how, in->data.size, nullptr)
+                                           : STATUS_WOULD_BLOCK;
     }
     return take(local, request, end->object, &in->data, in->how, &out->data_size);
 }
@@ -126,12 +125,20 @@ status_t pipe_write(struct local *_Nonnull local, struct rt_request *_Nonnull re
     if (in->data.size == 0) {
         return STATUS_OK;
     }
+    if (handover_was(local, request, end->object, &out->written)) {
+        return STATUS_OK;
+    }
     if (queue->readers == 0) {
         return STREAM_STATUS_BROKEN;
     }
+    if (queue_filled(queue) == 0 &&
+        handover_try(local, request, end->object, list_of(end->object, LIST_READ), &in->data)) {
+        out->written = in->data.size;
+        return STATUS_OK;
+    }
     uint64_t size = queue_accepts(queue, in->data.size);
     if (size == 0 || parked_first(local, list)) {
-        return end_waits(local, request->cookie, in->how)
+        return end_waits(request, in->how)
                    ? parked_add(local, list, request, in->how, in->data.size, &in->data)
                    : STATUS_WOULD_BLOCK;
     }

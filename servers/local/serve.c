@@ -17,6 +17,9 @@ static uint32_t servable(const struct local *_Nonnull local) {
     if (object == LOCAL_NONE) {
         return socket_servable(local);
     }
+    if (local->waiting_count[object] == 0) {
+        return LOCAL_NONE;
+    }
     return object < LOCAL_FIRST_COUNTER ? pipe_servable(local, object)
                                         : counter_servable(local, object);
 }

@@ -11,6 +11,9 @@ static bool may_connect(const struct local *_Nonnull local, uint32_t listener) {
 /* The list of this socket whose first call can be answered; LOCAL_NONE. */
 static uint32_t servable(const struct local *_Nonnull local, uint32_t index) {
     uint32_t object = LOCAL_FIRST_SOCKET + index;
+    if (local->waiting_count[object] == 0) {
+        return LOCAL_NONE;
+    }
     const struct parked *reader = parked_first(local, list_of(object, LIST_READ));
     const struct parked *writer = parked_first(local, list_of(object, LIST_WRITE));
     if (reader && message_may_come(local, index, SOME(reader))) {
