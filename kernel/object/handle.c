@@ -5,18 +5,6 @@ void handle_table_init(struct handle_table *_Nonnull table, struct domain *_Nonn
     *table = (struct handle_table){.domain = domain};
 }
 
-struct handle_entry_slot *_Nullable handle_slot(const struct handle_table *_Nonnull table,
-                                                uint32_t index) {
-    uint32_t chunk_index = index / HANDLES_PER_CHUNK;
-    if (chunk_index >= table->chunk_count) {
-        return nullptr;
-    }
-    struct handle_directory *directory =
-        SOME(table->directories[chunk_index / CHUNKS_PER_DIRECTORY]);
-    struct handle_chunk *chunk = SOME(directory->chunks[chunk_index % CHUNKS_PER_DIRECTORY]);
-    return &chunk->entries[index % HANDLES_PER_CHUNK];
-}
-
 handle_t handle_of_slot(const struct handle_table *_Nonnull table, uint32_t index) {
     struct handle_entry_slot *slot = handle_slot(table, index);
     if (slot == nullptr || slot->object == nullptr) {
@@ -69,30 +57,14 @@ void handle_unreserve(struct handle_table *_Nonnull table, uint32_t count) {
     domain_uncharge(table->domain, RESOURCE_HANDLES, count);
 }
 
-/* The entry of a handle in use, or null. */
-static struct handle_entry_slot *_Nullable find_slot(const struct handle_table *_Nonnull table,
-                                                     uint64_t handle) LOCKED {
-    struct handle_entry_slot *slot = handle_slot(table, (uint32_t)handle & 0xffffu);
-    if (slot == nullptr || slot->object == nullptr || slot->generation != handle >> 16) {
-        return nullptr;
-    }
-    return slot;
-}
-
 status_t handle_find(const struct handle_table *_Nonnull table, uint64_t handle,
                      enum object_type type, uint32_t rights,
                      struct object *_Nullable *_Nonnull out) {
-    const struct handle_entry_slot *slot = find_slot(table, handle);
-    REFUSE(slot == nullptr, STATUS_BAD_HANDLE);
-    struct object *object = SOME(slot->object);
-    REFUSE(type != OBJECT_NONE && object->type != type, STATUS_BAD_TYPE);
-    REFUSE((rights & ~(uint32_t)slot->rights) != 0, STATUS_BAD_RIGHTS);
-    *out = object;
-    return STATUS_OK;
+    return handle_look(table, handle, type, rights, out);
 }
 
 uint32_t handle_rights(const struct handle_table *_Nonnull table, handle_t handle) {
-    const struct handle_entry_slot *slot = find_slot(table, handle);
+    const struct handle_entry_slot *slot = handle_entry(table, handle);
     return slot != nullptr ? slot->rights : 0;
 }
 
@@ -184,10 +156,7 @@ status_t handle_insert_at(struct handle_table *_Nonnull table, uint32_t index,
 
 status_t handle_take(struct handle_table *_Nonnull table, uint64_t handle, uint32_t rights,
                      struct object *_Nullable *_Nonnull out_object, uint32_t *_Nonnull out_rights) {
-    status_t status = handle_find(table, handle, OBJECT_NONE, rights, out_object);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(handle_find(table, handle, OBJECT_NONE, rights, out_object));
     *out_rights = handle_rights(table, (handle_t)handle);
     empty_slot(table, (uint32_t)handle & 0xffffu);
     return STATUS_OK;
@@ -242,10 +211,7 @@ static bool fork_inherits(enum object_type type) {
 status_t handle_table_clone(struct handle_table *_Nonnull to,
                             const struct handle_table *_Nonnull from) {
     while (to->chunk_count < from->chunk_count) {
-        status_t status = add_chunk(to);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(add_chunk(to));
     }
     to->free_head = 0;
     for (uint32_t index = from->chunk_count * HANDLES_PER_CHUNK; index > 1; index--) {
@@ -263,10 +229,7 @@ status_t handle_table_clone(struct handle_table *_Nonnull to,
         if (source->object == nullptr || !fork_inherits(source->object->type)) {
             continue;
         }
-        status_t status = domain_charge(to->domain, RESOURCE_HANDLES, 1);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(domain_charge(to->domain, RESOURCE_HANDLES, 1));
         (void)fill(to, index, SOME(source->object), source->rights);
     }
     return STATUS_OK;

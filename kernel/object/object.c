@@ -24,10 +24,7 @@ status_t object_allocate(enum object_type type, enum slab_type slab,
                          struct domain *_Nullable domain, void *_Nullable *_Nonnull out) {
     struct domain *payer = domain != nullptr ? SOME(domain) : domain_root();
     void *memory = nullptr;
-    status_t status = slab_allocate(slab, payer, &memory);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(slab_allocate(slab, payer, &memory));
     object_begin(SOME(memory), type, slab, payer);
     *out = memory;
     return STATUS_OK;
@@ -48,11 +45,6 @@ void object_begin(struct object *_Nonnull object, enum object_type type, enum sl
 /* Threads begin with their registers, all others with the common part. */
 static struct thread *_Nonnull thread_of(struct object *_Nonnull object) {
     return CONTAINER_OF(object, struct thread, object);
-}
-
-void object_reference(struct object *_Nonnull object) {
-    CHECK(object->references < UINT32_MAX);
-    object->references++;
 }
 
 void object_release(struct object *_Nonnull object) {

@@ -31,7 +31,10 @@ status_t object_allocate(enum object_type type, enum slab_type slab,
 /* The common part of an object whose header is not its first member (a thread). */
 void object_begin(struct object *_Nonnull object, enum object_type type, enum slab_type slab,
                   struct domain *_Nonnull domain) LOCKED;
-void object_reference(struct object *_Nonnull object) LOCKED;
+static inline void object_reference(struct object *_Nonnull object) LOCKED {
+    CHECK(object->references < UINT32_MAX);
+    object->references++;
+}
 void object_release(struct object *_Nonnull object) LOCKED;
 /* A handle is a reference that is also counted as a handle. */
 void object_add_handle(struct object *_Nonnull object) LOCKED;
