@@ -4,7 +4,7 @@
  * frame.vector is not FRAME_SYSCALL, else RCX and R11 are lost, as the processor does it.
  * Invariants: (1) frame.rip lies in user space, and frame.flags has none but the program's own
  * bits: both ways back to user space rely on that; (2) `loaded` of a processor is the thread whose
- * FS base and floating-point registers are in that processor, or null. */
+ * FS and GS bases and floating-point registers are in that processor, or null. */
 #include "kernel/arch/x86_64/machine.h"
 #include "kernel/arch/x86_64/x86.h"
 #include "kernel/object/process.h"
@@ -58,6 +58,7 @@ void arch_thread_enter(struct thread *_Nonnull thread, uint64_t entry, uint64_t 
         floating_end(thread);
         thread->arch.fs = 0;
     }
+    thread->arch.gs = thread->page_address;
     /* The first address that is no program's: a bad entry faults there, in user space. */
     uint64_t rip = entry < USER_SPACE_END ? entry : USER_SPACE_END;
     thread->frame = (struct frame){.call = {.a = argument, .b = argument2},
@@ -74,6 +75,7 @@ status_t arch_thread_clone(struct thread *_Nonnull to, struct thread *_Nonnull f
     CHECK(!loaded || cpu == cpu_current());
     to->frame = from->frame;
     to->arch.fs = arch_thread_get_fs(from);
+    to->arch.gs = loaded ? msr_read(MSR_USER_GS_BASE) : from->arch.gs;
     if (from->arch.floating == nullptr) {
         return STATUS_OK;
     }
@@ -177,10 +179,6 @@ bool arch_thread_upcall(struct thread *_Nonnull thread, uint32_t fault_kind, uin
     frame->rsp = stack;
     frame->rcx = thread->page_address;
     frame->flags = FLAGS_FIXED | FLAGS_INTERRUPTS;
-    struct cpu *cpu = cpu_at(thread->cpu);
-    if (cpu == cpu_current() && cpu->arch.loaded == thread) {
-        msr_write(MSR_USER_GS_BASE, thread->page_address);
-    }
     return true;
 }
 
