@@ -110,7 +110,7 @@ void child_begin(struct thread_page *_Nonnull page) {
     uint64_t flags = self->fork_flags;
     process_begin_child(self, page);
     if ((flags & CLONE_SETTLS) != 0) {
-        (void)NATIVE(SYS_THREAD_CONTROL, 0, THREAD_SET_FS, self->fork_tls);
+        base_set(false, self->fork_tls);
     }
     if ((flags & CLONE_CLEAR_SIGHAND) != 0) {
         signals_reset_caught(self->process);
@@ -202,6 +202,7 @@ LINUX(vfork) {
 
 void thread_begin(struct posix_thread *_Nonnull self, struct thread_page *_Nonnull page) {
     self->page = page;
+    base_set(true, self->start_gs);
     page->frame[0] = self->start;
     page->upcall_stack = area_top(self);
     page->runtime[0] = (uintptr_t)self;
@@ -220,6 +221,7 @@ static void thread_prepare(struct posix_thread *_Nonnull self, struct posix_thre
                            uint32_t slot, const struct clone_request *_Nonnull request) {
     made->process = self->process;
     made->slot = slot;
+    made->start_gs = base_get(true);
     made->mask = self->mask;
     made->alternate.flags = SS_DISABLE;
     made->clear_tid = (request->flags & CLONE_CHILD_CLEARTID) != 0 ? request->child_tid : 0;
@@ -253,7 +255,7 @@ static int64_t thread_launch(struct posix_thread *_Nonnull self, struct thread_s
     }
     uint64_t fs = request->tls;
     if ((request->flags & CLONE_SETTLS) == 0) {
-        fs = NATIVE(SYS_THREAD_CONTROL, 0, THREAD_GET_FS).value;
+        fs = base_get(false);
     }
     place->handle = thread;
     place->tid = tid;

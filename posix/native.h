@@ -27,6 +27,10 @@ void native_call(struct syscall_registers *_Nonnull registers, bool forks);
 /* Ends the thread; the address is cleared and woken where it is not 0. */
 [[noreturn]] void native_thread_end(uint64_t clear_address);
 
+/* The bases of FS and GS, which belong to the program. */
+uint64_t base_get(bool gs);
+void base_set(bool gs, uint64_t base);
+
 /* Nanoseconds, from the clock page. */
 uint64_t clock_monotonic_ns(void);
 uint64_t clock_realtime_ns(void);

@@ -107,6 +107,7 @@ struct posix_thread {
     uint32_t mask_saved;        /* saved_mask is to be put back after the call */
     uint32_t restart_pending;   /* restart_deadline counts for the next call, made again */
     struct program_frame start; /* of a new thread: what it resumes with */
+    uint64_t start_gs;
     uint64_t fork_tls, fork_child_tid, fork_flags, fork_stack;
     uint32_t fault_depth;
     int32_t signal_code[SIGNAL_COUNT]; /* siginfo of `pending` */

@@ -151,23 +151,21 @@ enum {
 };
 
 LINUX(arch_prctl) {
-    struct native_result result = {};
-    switch ((int32_t)frame->rdi) {
+    int32_t operation = (int32_t)frame->rdi;
+    bool gs = operation == ARCH_SET_GS || operation == ARCH_GET_GS;
+    uint64_t base = 0;
+    switch (operation) {
     case ARCH_SET_FS:
-        if (frame->rsi >= USER_SPACE_TOP) {
-            return -EPERM;
-        }
-        return error_of(NATIVE(SYS_THREAD_CONTROL, 0, THREAD_SET_FS, frame->rsi).status);
-    case ARCH_GET_FS:
-        result = NATIVE(SYS_THREAD_CONTROL, 0, THREAD_GET_FS);
-        return result.status != STATUS_OK ? error_of(result.status)
-                                          : USER_WRITE(frame->rsi, result.value);
     case ARCH_SET_GS:
         if (frame->rsi >= USER_SPACE_TOP) {
             return -EPERM;
         }
-        self->process->unsupported_other++;
-        return -EINVAL; /* the kernel keeps GS for itself */
+        base_set(gs, frame->rsi);
+        return 0;
+    case ARCH_GET_FS:
+    case ARCH_GET_GS:
+        base = base_get(gs);
+        return USER_WRITE(frame->rsi, base);
     default:
         self->process->unsupported_other++;
         return -EINVAL;

@@ -33,6 +33,7 @@
 #define F_RIP 128
 #define F_FLAGS 136
 #define F_FAULT_KIND 144
+#define SYS_THREAD_EXIT 0x1000b
 
     .section .header, "a"
     .long 0x31585350, 1
@@ -98,7 +99,7 @@ runtime_lost:
     movl $1, %esi
     movl $11, %edx
     movl $1, %r10d
-    movl $0x10000 + 14, %eax
+    movl $SYS_THREAD_EXIT, %eax
     syscall
     ud2
 

@@ -59,7 +59,8 @@ void exec_begin(const struct exec_record *_Nonnull record, struct thread_page *_
         signals_publish(self);
         signals_look(self);
     }
-    (void)NATIVE(SYS_THREAD_CONTROL, 0, THREAD_SET_FS, 0);
+    base_set(false, 0);
+    base_set(true, 0);
     begin_program(self, record->entry, record->stack);
 }
 

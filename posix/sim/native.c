@@ -81,6 +81,13 @@ status_t native_resume(void) {
     (void)clear_address;
     abort();
 }
+uint64_t base_get(bool gs) {
+    return gs ? 2 : 1;
+}
+void base_set(bool gs, uint64_t base) {
+    (void)gs;
+    (void)base;
+}
 uint64_t clock_monotonic_ns(void) {
     return backend->now_ns;
 }
