@@ -74,7 +74,7 @@ status_t arch_thread_clone(struct thread *_Nonnull to, struct thread *_Nonnull f
     bool loaded = cpu->arch.loaded == from;
     CHECK(!loaded || cpu == cpu_current());
     to->frame = from->frame;
-    to->arch.fs = arch_thread_get_fs(from);
+    to->arch.fs = loaded ? fs_base_read() : from->arch.fs;
     to->arch.gs = loaded ? msr_read(MSR_USER_GS_BASE) : from->arch.gs;
     if (from->arch.floating == nullptr) {
         return STATUS_OK;
@@ -194,11 +194,4 @@ void arch_thread_set_counter(struct thread *_Nonnull thread, uint64_t counter) {
 void arch_thread_set_fs(struct thread *_Nonnull thread, uint64_t base) {
     /* A base that is no program's is as good as none. */
     thread->arch.fs = base < USER_SPACE_END ? base : 0;
-    if (cpu_current()->arch.loaded == thread) {
-        fs_base_write(thread->arch.fs);
-    }
-}
-
-uint64_t arch_thread_get_fs(const struct thread *_Nonnull thread) {
-    return cpu_current()->arch.loaded == thread ? fs_base_read() : thread->arch.fs;
 }
