@@ -25,6 +25,8 @@ HANDLER_OUT(new_session);
 HANDLER(set_ids);
 HANDLER(limit);
 HANDLER(interval);
+HANDLER(timer);
+HANDLER(attribute);
 HANDLER(add_thread);
 HANDLER(usage_of);
 HANDLER(nice);
@@ -74,6 +76,12 @@ void fork_release(struct processes *_Nonnull ps, uint32_t child);
 void stop_release(struct processes *_Nonnull ps, uint32_t slot);
 /* Arms the timer for the earliest alarm; posts those that are due. */
 void alarms_look(struct processes *_Nonnull ps);
+/* A timer's signal was taken: how many expirations it stands for beside the first. Stages. */
+uint32_t timer_taken(struct processes *_Nonnull ps, uint64_t serial, uint32_t number);
+/* The process runs another image, or has ended. May commit. */
+void timers_end(struct processes *_Nonnull ps, uint64_t serial);
+/* The same for what was sent and not taken. */
+void infos_end(struct processes *_Nonnull ps, uint64_t serial);
 /* What a live or ended process used. */
 struct process_usage usage_now(struct processes *_Nonnull ps, uint32_t slot);
 void usage_add(struct process_usage *_Nonnull sum, const struct process_usage *_Nonnull more);

@@ -27,7 +27,7 @@ static void keep_info(struct processes *_Nonnull ps, uint32_t slot,
     uint64_t serial = slot_at(ps, slot)->serial;
     uint64_t order = 1;
     uint32_t place = INFO_COUNT;
-    for (uint32_t i = 0; i < INFO_COUNT; i++) {
+    for (uint32_t i = 0; i < MIN(ps->info_limit + 1, (uint32_t)INFO_COUNT); i++) {
         const struct info_record *there = &ps->vault->infos[i];
         order = MAX(order, there->order + 1);
         place = place == INFO_COUNT && there->order == 0 ? i : place;
@@ -44,7 +44,19 @@ static void keep_info(struct processes *_Nonnull ps, uint32_t slot,
     record.checksum = record_sum(&record.checksum, sizeof record);
     status_t status = rt_stage(ps->server, &ps->vault->infos[place], &record, sizeof record);
     CHECK(status == STATUS_OK);
+    ps->info_limit = MAX(ps->info_limit, place + 1);
     table_commit(ps);
+}
+
+void infos_end(struct processes *_Nonnull ps, uint64_t serial) {
+    struct info_record none = {};
+    for (uint32_t i = 0; i < ps->info_limit; i++) {
+        if (ps->vault->infos[i].order != 0 && ps->vault->infos[i].serial == serial) {
+            status_t status = rt_stage(ps->server, &ps->vault->infos[i], &none, sizeof none);
+            CHECK(status == STATUS_OK);
+            table_commit(ps);
+        }
+    }
 }
 
 /* Signals that do nothing unless they are caught. */
@@ -220,7 +232,7 @@ HANDLER(take_signal) {
     }
     uint64_t serial = slot_at(ps, self)->serial;
     bool more = false;
-    for (uint32_t i = 0; i < INFO_COUNT; i++) {
+    for (uint32_t i = 0; i < ps->info_limit; i++) {
         const struct info_record *there = &ps->vault->infos[i];
         bool wanted = there->order != 0 && there->serial == serial &&
                       (in->wanted >> ((there->info.number - 1) & 63) & 1) != 0;
@@ -242,7 +254,7 @@ HANDLER(take_signal) {
         return STATUS_OK;
     }
     out->info = ps->vault->infos[oldest].info;
-    for (uint32_t i = 0; i < INFO_COUNT; i++) {
+    for (uint32_t i = 0; i < ps->info_limit; i++) {
         const struct info_record *there = &ps->vault->infos[i];
         more = more || (i != oldest && there->order != 0 && there->serial == serial &&
                         there->info.number == out->info.number);
@@ -250,6 +262,9 @@ HANDLER(take_signal) {
     if (page != nullptr && !more) { /* else a queued one of the same number stays pending */
         __atomic_fetch_and(&page->pending, ~(UINT64_C(1) << (out->info.number - 1)),
                            __ATOMIC_SEQ_CST);
+    }
+    if (out->info.code == -2) { /* SI_TIMER */
+        out->info.uid = timer_taken(ps, serial, out->info.pid);
     }
     struct info_record none = {};
     return rt_stage(ps->server, &ps->vault->infos[oldest], &none, sizeof none);
@@ -293,59 +308,4 @@ HANDLER_IN(signal_group) {
         }
     }
     return found > 0 ? STATUS_OK : PROCESS_STATUS_NO_PROCESS;
-}
-
-/* ---- alarms ---- */
-
-void alarms_look(struct processes *_Nonnull ps) {
-    uint64_t now = rt_clock_ns();
-    uint64_t next = UINT64_MAX;
-    for (uint32_t i = 0; i < ps->slot_limit; i++) {
-        const struct slot_record *record = slot_at(ps, i);
-        if (record->pid == 0 || record->alarm_ns == 0 || record->state == STATE_ZOMBIE) {
-            continue;
-        }
-        if (record->alarm_ns <= now) {
-            struct slot_record *edit = slot_edit(ps, i);
-            uint64_t every = edit->alarm_every_ns;
-            /* Expirations that were missed are one, as setitimer(2) has it. */
-            edit->alarm_ns =
-                every == 0 ? 0 : edit->alarm_ns + ((now - edit->alarm_ns) / every + 1) * every;
-            table_commit(ps);
-            signal_number(ps, i, SIGNAL_ALARM);
-        }
-        record = slot_at(ps, i);
-        next = record->alarm_ns != 0 ? MIN(next, record->alarm_ns) : next;
-    }
-    status_t status = rt_timer_set(ps->timer, next == UINT64_MAX ? 0 : next, 1, 0);
-    CHECK(status == STATUS_OK);
-}
-
-HANDLER(interval) {
-    struct processes *ps = server;
-    uint32_t self = 0;
-    status_t status = slot_of_caller(ps, request, &self);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (in->kind != PROCESS_TIMER_KIND_REAL) {
-        return STATUS_NOT_SUPPORTED;
-    }
-    uint64_t now = rt_clock_ns();
-    uint64_t at = slot_at(ps, self)->alarm_ns;
-    out->left_ns = at == 0 ? 0 : at > now ? at - now : 1;
-    out->old_every_ns = slot_at(ps, self)->alarm_every_ns;
-    if (in->change) {
-        struct slot_record *edit = slot_edit(ps, self);
-        uint64_t deadline = 0;
-        if (ckd_add(&deadline, now, in->first_ns)) {
-            deadline = UINT64_MAX - 1;
-        }
-        edit->alarm_ns = in->first_ns == 0 ? 0 : deadline;
-        edit->alarm_every_ns = in->first_ns == 0 ? 0 : in->every_ns;
-        alarms_look(
-            ps); /* counts the edit: the timer may be early, and is looked at when it comes */
-        status = table_finish(ps);
-    }
-    return status;
 }

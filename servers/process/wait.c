@@ -3,6 +3,11 @@
 
 static bool matches(const struct process_wait_in *_Nonnull in,
                     const struct slot_record *_Nonnull child) {
+    bool clone = child->exit_signal != SIGNAL_CHILD;
+    if ((in->how & PROCESS_WAIT_FLAGS_ANY_KIND) == 0 &&
+        clone != ((in->how & PROCESS_WAIT_FLAGS_CLONES) != 0)) {
+        return false;
+    }
     return in->kind == PROCESS_WAIT_KIND_ANY ||
            (in->kind == PROCESS_WAIT_KIND_PID ? child->pid == in->id : child->group == in->id);
 }
