@@ -5,6 +5,7 @@
 #include "posix/descriptors.h"
 #include "posix/errors.h"
 #include "posix/identity.h"
+#include "posix/locks.h"
 #include "posix/native.h"
 #include "posix/nucleus/entry.h"
 #include "posix/signals.h"
@@ -90,6 +91,8 @@ void process_begin_child(struct posix_thread *_Nonnull self, struct thread_page 
     if (process->table->lock != 0) {
         process->table->lock = 0;
     }
+    limits_keep(process);
+    lock_owners_drop(process);
     process->facts_known = 0;
     process->pid = 0;
     process->signals = nullptr;
@@ -117,7 +120,6 @@ void child_begin(struct thread_page *_Nonnull page) {
     }
     if ((flags & CLONE_CHILD_CLEARTID) != 0) {
         self->clear_tid = self->fork_child_tid;
-        (void)NATIVE(SYS_THREAD_CONTROL, 0, THREAD_SET_CLEAR, self->clear_tid);
     }
     if ((flags & CLONE_CHILD_SETTID) != 0) {
         uint32_t tid = facts_pid(self);
@@ -206,9 +208,6 @@ void thread_begin(struct posix_thread *_Nonnull self, struct thread_page *_Nonnu
     page->frame[0] = self->start;
     page->upcall_stack = area_top(self);
     page->runtime[0] = (uintptr_t)self;
-    if (self->clear_tid != 0) {
-        (void)NATIVE(SYS_THREAD_CONTROL, 0, THREAD_SET_CLEAR, self->clear_tid);
-    }
     child_resume(page);
 }
 
@@ -419,6 +418,17 @@ static void robust_walk(const struct posix_thread *_Nonnull self) {
     }
 }
 
+void robust_walk_all(const struct posix_thread *_Nonnull self) {
+    const struct posix_process *process = self->process;
+    robust_walk(self);
+    for (uint32_t i = 0; i < THREAD_LIMIT && process->thread_count > 1; i++) {
+        const struct thread_slot *slot = &process->threads[i];
+        if (i != self->slot && slot->tid != 0 && slot->handle != HANDLE_NONE) {
+            robust_walk(address_pointer(slot->area));
+        }
+    }
+}
+
 LINUX(exit) {
     struct posix_process *process = self->process;
     robust_walk(self);
@@ -434,13 +444,12 @@ LINUX(exit) {
 }
 
 LINUX(exit_group) {
-    robust_walk(self);
+    robust_walk_all(self);
     native_end((int64_t)(frame->rdi & 0xff), false);
 }
 
 LINUX(set_tid_address) {
-    self->clear_tid = frame->rdi;
-    (void)NATIVE(SYS_THREAD_CONTROL, 0, THREAD_SET_CLEAR, frame->rdi);
+    self->clear_tid = frame->rdi; /* what a lone process leaves, nobody looks at */
     return linux_gettid(self, frame);
 }
 

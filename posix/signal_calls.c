@@ -7,6 +7,24 @@
 #include "posix/syscalls.h"
 #include "posix/user.h"
 
+/* What is pending of a signal that is ignored from now on is gone. */
+static void discard(struct posix_thread *_Nonnull self, uint32_t number) {
+    struct posix_process *process = self->process;
+    uint64_t bit = SIGNAL_BIT(number);
+    for (uint32_t i = 0; i < THREAD_LIMIT; i++) {
+        const struct thread_slot *slot = &process->threads[i];
+        if (slot->area != 0 && (slot->tid != 0 || i == self->slot)) {
+            struct posix_thread *thread = address_pointer(slot->area);
+            (void)__atomic_fetch_and(&thread->pending, ~bit, __ATOMIC_ACQ_REL);
+        }
+    }
+    struct process_signal_info info = {.number = number};
+    while (info.number != 0 && process->signals != nullptr &&
+           (__atomic_load_n(&SOME(process->signals)->pending, __ATOMIC_ACQUIRE) & bit) != 0 &&
+           process_take_signal(process->process, bit, &info) == STATUS_OK) {
+    }
+}
+
 LINUX(rt_sigaction) {
     struct linux_action action = {};
     uint32_t number = (uint32_t)frame->rdi;
@@ -21,6 +39,9 @@ LINUX(rt_sigaction) {
         action.mask &= ~SIGNALS_UNMASKABLE;
         *place = action;
         signals_publish(self);
+        if (signal_is_ignored(&action, number)) {
+            discard(self, number);
+        }
     }
     if (error == 0 && frame->rdx != 0) {
         error = USER_WRITE(frame->rdx, old);

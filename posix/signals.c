@@ -1,5 +1,6 @@
 /* Delivery of signals, on the way back into the program. */
 #include "posix/signals.h"
+#include "posix/fork.h"
 #include "posix/identity.h"
 #include "posix/native.h"
 #include "posix/signal_frame.h"
@@ -43,7 +44,7 @@ void signal_force(struct posix_thread *_Nonnull self, uint32_t number, int32_t c
 }
 
 [[noreturn]] void signal_end(struct posix_thread *_Nonnull self, uint32_t number) {
-    (void)self;
+    robust_walk_all(self);
     native_end(number, true);
 }
 

@@ -21,6 +21,8 @@ enum {
     SYSCALL_LIMIT = 512,
     PATH_MAX = 4096,
     EPOLL_LIMIT = 256,
+    LIMIT_COUNT = 16,
+    LOCK_OWNERS = 4,
 };
 
 /* A descriptor. `handle` 0: free. */
@@ -38,7 +40,7 @@ enum { FD_EPOLL = 64 };
 
 struct fd_table {
     uint32_t lock; /* a futex: 0 open, 1 taken, 2 taken and waited for */
-    uint32_t soft_limit;
+    uint32_t reserved0;
     uint32_t first_free; /* no free entry is below */
     uint32_t high;       /* no entry in use is at or above */
     uint64_t reserved[6];
@@ -57,6 +59,13 @@ struct thread_slot {
     uint32_t tid;
     handle_t handle;
     uint64_t area; /* its struct posix_thread */
+};
+
+/* Who holds this process's record locks in one file system. */
+struct lock_owner {
+    uint64_t endpoint; /* serial of the file system's endpoint */
+    handle_t session;  /* 0: free */
+    uint32_t reserved;
 };
 
 struct posix_process {
@@ -81,6 +90,8 @@ struct posix_process {
     uint32_t exiting;
     uint32_t epoll_count;
     char name[16];
+    uint64_t limits[LIMIT_COUNT]; /* soft ones, until the signal page is there */
+    struct lock_owner owners[LOCK_OWNERS];
     struct linux_action actions[SIGNAL_COUNT];
     struct thread_slot threads[THREAD_LIMIT];
     struct epoll_item epoll[EPOLL_LIMIT];

@@ -62,8 +62,7 @@ bool floating_save(uint64_t address) {
                                    .features = enabled_features(),
                                    .state_size = size};
     uint32_t magic2 = MAGIC2;
-    return user_zero(address + LEGACY_SIZE, HEADER_SIZE) == 0 &&
-           user_xsave(address, 1) == 0 &&
+    return user_zero(address + LEGACY_SIZE, HEADER_SIZE) == 0 && user_xsave(address, 1) == 0 &&
            USER_WRITE(address + SOFTWARE_OFFSET, words) == 0 &&
            USER_WRITE(address + size, magic2) == 0;
 }

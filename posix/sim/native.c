@@ -18,7 +18,7 @@ struct sim_backend *_Nonnull sim_begin(void) {
     struct fd_table *table = calloc(1, sizeof *table);
     struct thread_page *page = aligned_alloc(4096, 4096);
     memset(page, 0, 4096);
-    table->soft_limit = FD_DEFAULT;
+    process->limits[LIMIT_DESCRIPTORS] = FD_DEFAULT;
     process->table = table;
     process->facts_known = 1;
     process->pid = 100;

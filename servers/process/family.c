@@ -284,7 +284,8 @@ status_t family_reap(struct processes *_Nonnull ps, uint32_t slot) {
 
 /* Who adopts the children of a process that ended: its nearest ancestor that wants them, the first
  * process, or nobody. */
-static uint32_t adopter_of(struct processes *_Nonnull ps, const struct slot_record *_Nonnull ended) {
+static uint32_t adopter_of(struct processes *_Nonnull ps,
+                           const struct slot_record *_Nonnull ended) {
     uint32_t above = ended->parent;
     for (uint32_t steps = 0; steps < ps->slot_limit; steps++) {
         uint32_t slot = slot_by_pid(ps, above);

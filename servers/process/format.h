@@ -79,7 +79,7 @@ struct slot_record {
         uint64_t at_ns, every_ns; /* of the time used so far; 0: none */
     } used_alarm[2];              /* ITIMER_VIRTUAL, ITIMER_PROF */
     uint64_t limit_told_ns;       /* time used when SIGXCPU was sent last */
-    struct process_usage own;          /* of a zombie */
+    struct process_usage own;     /* of a zombie */
     struct process_usage children;
     uint64_t limits[LIMIT_COUNT][2]; /* soft, hard */
     char name[32];

@@ -357,7 +357,8 @@ void table_rebuild(struct processes *_Nonnull ps) {
     }
     for (uint32_t i = 0; i < INFO_COUNT; i++) {
         const struct info_record *record = &vault->infos[i];
-        if (record->order != 0 && record->checksum != record_sum(&record->checksum, sizeof *record)) {
+        if (record->order != 0 &&
+            record->checksum != record_sum(&record->checksum, sizeof *record)) {
             rt_vault_corrupt(ps->server, "siginfo");
         }
         ps->info_limit = record->order != 0 ? i + 1 : ps->info_limit;

@@ -45,7 +45,7 @@ struct processes {
     struct process_table_slot (*_Nonnull shared)[PROCESS_COUNT];
     struct process_principal_entry (*_Nonnull principals)[PRINCIPAL_COUNT];
     handle_t domain, timer;
-    uint32_t slot_limit; /* no slot in use from here on */
+    uint32_t slot_limit;              /* no slot in use from here on */
     uint32_t info_limit, timer_limit; /* nor a siginfo, nor a timer */
     uint32_t edit_count;
     struct table_edit edits[TABLE_EDITS];

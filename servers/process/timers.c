@@ -11,8 +11,10 @@ enum {
     SIGNAL_PROFILE = 27,
     LIMIT_CPU = 0,
     CODE_TIMER = -2,
+    CLOCK_REALTIME = 0,
     CLOCK_PROCESS = 2,
     CLOCK_THREAD = 3,
+    CLOCK_REALTIME_ALARM = 8,
     CLOCK_LIMIT = 12,
     OVERRUN_LIMIT = INT32_MAX,
 };
@@ -106,8 +108,8 @@ static uint64_t look_again(struct processes *_Nonnull ps, uint32_t slot, uint64_
     enum { PROCESSORS = 4 };
     struct slot_cache *cache = &ps->cache[slot];
     bool ran = cache->used_seen != used;
-    cache->look_ns = ran ? LOOK_FIRST_NS
-                         : MIN(MAX(cache->look_ns, LOOK_FIRST_NS) * 2, LOOK_LAST_NS);
+    cache->look_ns =
+        ran ? LOOK_FIRST_NS : MIN(MAX(cache->look_ns, LOOK_FIRST_NS) * 2, LOOK_LAST_NS);
     cache->used_seen = used;
     return left == UINT64_MAX ? left : deadline_of(now, MAX(left / PROCESSORS, cache->look_ns));
 }
@@ -142,8 +144,8 @@ static bool is_pending(const struct processes *_Nonnull ps,
                        const struct timer_record *_Nonnull timer) {
     for (uint32_t i = 0; i < ps->info_limit; i++) {
         const struct info_record *there = &ps->vault->infos[i];
-        if (there->order != 0 && there->serial == timer->serial &&
-            there->info.code == CODE_TIMER && there->info.pid == timer->number) {
+        if (there->order != 0 && there->serial == timer->serial && there->info.code == CODE_TIMER &&
+            there->info.pid == timer->number) {
             return true;
         }
     }
@@ -162,10 +164,8 @@ static void timer_expired(struct processes *_Nonnull ps, uint32_t place, uint32_
     timer_stage(ps, place, &timer);
     table_commit(ps);
     if (timer.signal != 0 && !pending) {
-        struct process_signal_info info = {.number = timer.signal,
-                                           .code = CODE_TIMER,
-                                           .pid = timer.number,
-                                           .value = timer.value};
+        struct process_signal_info info = {
+            .number = timer.signal, .code = CODE_TIMER, .pid = timer.number, .value = timer.value};
         signal_send(ps, slot, &info);
     }
 }
@@ -302,9 +302,10 @@ static status_t timer_create(struct processes *_Nonnull ps, uint64_t serial,
 static void timer_set(struct processes *_Nonnull ps, uint32_t place, uint64_t now,
                       const struct process_timer_in *_Nonnull in) {
     struct timer_record timer = ps->vault->timers[place];
-    timer.at_ns = in->first_ns == 0 ? 0
-                  : in->absolute    ? in->first_ns
-                                    : deadline_of(now, in->first_ns);
+    bool realtime = timer.clock == CLOCK_REALTIME || timer.clock == CLOCK_REALTIME_ALARM;
+    uint64_t offset = realtime ? in->value : 0; /* of that clock to the monotonic one */
+    uint64_t absolute = MAX(in->first_ns - MIN(offset, in->first_ns), 1ull);
+    timer.at_ns = in->first_ns == 0 ? 0 : in->absolute ? absolute : deadline_of(now, in->first_ns);
     timer.every_ns = in->first_ns == 0 ? 0 : in->every_ns;
     timer.overruns = timer.told = 0;
     timer_stage(ps, place, &timer);
