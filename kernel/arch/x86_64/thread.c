@@ -75,7 +75,7 @@ status_t arch_thread_clone(struct thread *_Nonnull to, struct thread *_Nonnull f
     CHECK(!loaded || cpu == cpu_current());
     to->frame = from->frame;
     to->arch.fs = loaded ? fs_base_read() : from->arch.fs;
-    to->arch.gs = loaded ? msr_read(MSR_USER_GS_BASE) : from->arch.gs;
+    to->arch.gs = loaded ? user_gs_read() : from->arch.gs;
     if (from->arch.floating == nullptr) {
         return STATUS_OK;
     }
