@@ -4,6 +4,7 @@
 
 #include "idl/stream.h"
 #include "posix/descriptors.h"
+#include "posix/identity.h"
 #include "posix/sim/sim.h"
 #include "posix/syscalls.h"
 

@@ -5,6 +5,7 @@
 #include "posix/descriptors.h"
 #include "posix/errors.h"
 #include "posix/file_io.h"
+#include "posix/identity.h"
 #include "posix/native.h"
 #include "posix/path.h"
 #include "posix/syscalls.h"
@@ -584,6 +585,10 @@ LINUX(chdir) {
 }
 
 LINUX(chroot) {
+    enum { CAPABILITY_CHROOT = 18 };
+    if ((facts_credentials(self).capabilities >> CAPABILITY_CHROOT & 1) == 0) {
+        return -EPERM;
+    }
     return change_to(self, frame->rdi, &self->process->root, true);
 }
 

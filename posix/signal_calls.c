@@ -190,6 +190,7 @@ LINUX(rt_sigtimedwait) {
             return error != 0 ? error : number;
         }
         if (signals_pending(self)) {
+            signals_look(self);
             return -EINTR;
         }
         /* A signal of the set is blocked, but its kick ends the wait. */

@@ -82,7 +82,7 @@ static struct slot_record child_of(const struct slot_record *_Nonnull parent, ui
     child.exit_signal = in->exit_signal;
     child.replaced = 0;
     child.shares = (in->how & PROCESS_FORK_FLAGS_SHARE) != 0;
-    child.report = REPORT_NONE;
+    child.report = 0;
     child.end_kind = child.end_code = child.stop_signal = 0;
     child.next_thread = 0;
     child.fork_root = identity->root;
@@ -250,8 +250,9 @@ static struct process_usage usage_of_process(handle_t process) {
     struct process_info info = {};
     struct process_usage used = {};
     if (rt_object_info(process, INFO_PROCESS, &info, sizeof info) == STATUS_OK) {
-        used.user_ns = info.user_time_ns;
-        used.system_ns = info.run_time_ns - MIN(info.user_time_ns, info.run_time_ns);
+        /* The kernel does not tell the two apart: what Linux's kernel would do is done in user
+         * space here, for the most part. */
+        used.user_ns = info.run_time_ns;
         used.largest = info.resident_pages * PAGE_SIZE;
         used.minor_faults = info.minor_faults;
     }
@@ -392,7 +393,7 @@ void family_ended(struct processes *_Nonnull ps, uint32_t slot, int64_t code, ui
     bool forgets = slot_process(ps, slot, &process) == STATUS_OK;
     record->own = forgets ? usage_of_process(process) : (struct process_usage){};
     record->state = STATE_ZOMBIE;
-    record->report = REPORT_NONE;
+    record->report = 0;
     record->alarm_ns = 0;
     bytes_zero(record->used_alarm, sizeof record->used_alarm);
     bool normal = cause == EXIT_NORMAL;

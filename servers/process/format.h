@@ -54,7 +54,8 @@ enum slot_state : uint32_t {
     STATE_STOPPED = 2,
     STATE_ZOMBIE = 3
 };
-enum slot_report : uint32_t { REPORT_NONE = 0, REPORT_STOPPED = 1, REPORT_CONTINUED = 2 };
+/* What its parent may still be told: a stop behind a continuation takes nothing away. */
+enum slot_report : uint32_t { REPORT_STOPPED = 1, REPORT_CONTINUED = 2 };
 
 struct slot_record {
     uint64_t checksum;
@@ -67,7 +68,7 @@ struct slot_record {
     uint32_t replaced; /* it runs another image than its parent gave it */
     uint32_t shares;   /* it shares its parent's space until then (vfork) */
     uint32_t subreaper, death_signal;
-    enum slot_report report;
+    uint32_t report; /* enum slot_report */
     uint32_t end_kind; /* enum process_end_kind */
     uint32_t end_code;
     uint32_t stop_signal;

@@ -104,7 +104,7 @@ static void set_stopped(struct processes *_Nonnull ps, uint32_t slot, uint32_t n
     handle_t process = HANDLE_NONE;
     struct slot_record *record = slot_edit(ps, slot);
     record->state = STATE_STOPPED;
-    record->report = REPORT_STOPPED;
+    record->report |= REPORT_STOPPED;
     record->stop_signal = number;
     table_commit(ps);
     if (slot_process(ps, slot, &process) == STATUS_OK) {
@@ -140,7 +140,7 @@ void parent_tell(struct processes *_Nonnull ps, uint32_t child) {
         return;
     }
     const struct process_signal_page *page = slot_signals(ps, parent);
-    bool stopped = record->report == REPORT_STOPPED;
+    bool stopped = record->state == STATE_STOPPED;
     if (page == nullptr || page->no_stops == 0) {
         struct process_signal_info info = {.number = SIGNAL_CHILD,
                                            .code = stopped ? 5 : 6, /* CLD_STOPPED, CONTINUED */
@@ -282,7 +282,7 @@ HANDLER_IN(stop) {
     }
     bool again = (request->page->received.state & CALL_STATE_REPEATED) != 0;
     bool stopped = slot_at(ps, self)->state == STATE_STOPPED;
-    if (again && !stopped && slot_at(ps, self)->report == REPORT_CONTINUED) {
+    if (again && !stopped && (slot_at(ps, self)->report & REPORT_CONTINUED) != 0) {
         return STATUS_OK; /* it was continued while nobody could answer */
     }
     status = waiter_add(ps, &(struct waiter){.token = request->token, .slot = self, .stop = true});
