@@ -1,8 +1,8 @@
 /* The native layer on the host, for unit tests: memory is the test's own, handles are numbers that
  * a test counts, and calls go to the functions that the test puts into struct sim_backend. On the
  * UNSAFE list: addresses become pointers here. */
-#include "posix/identity.h"
 #include "posix/native.h"
+#include "posix/identity.h"
 #include "posix/nucleus/entry.h"
 #include "posix/signal_frame.h"
 #include "posix/sim/sim.h"

@@ -68,7 +68,7 @@ struct slot_record {
     uint32_t replaced; /* it runs another image than its parent gave it */
     uint32_t shares;   /* it shares its parent's space until then (vfork) */
     uint32_t subreaper, death_signal;
-    uint32_t report; /* enum slot_report */
+    uint32_t report;   /* enum slot_report */
     uint32_t end_kind; /* enum process_end_kind */
     uint32_t end_code;
     uint32_t stop_signal;

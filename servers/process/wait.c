@@ -16,7 +16,8 @@ static bool reports(const struct process_wait_in *_Nonnull in,
                     const struct slot_record *_Nonnull child) {
     return ((in->how & PROCESS_WAIT_FLAGS_EXITED) != 0 && child->state == STATE_ZOMBIE) ||
            ((in->how & PROCESS_WAIT_FLAGS_STOPPED) != 0 && (child->report & REPORT_STOPPED) != 0) ||
-           ((in->how & PROCESS_WAIT_FLAGS_CONTINUED) != 0 && (child->report & REPORT_CONTINUED) != 0);
+           ((in->how & PROCESS_WAIT_FLAGS_CONTINUED) != 0 &&
+            (child->report & REPORT_CONTINUED) != 0);
 }
 
 /* The child to be told of, or NO_SLOT; *out_any: is there any that is waited for? */
@@ -40,8 +41,8 @@ static status_t report(struct processes *_Nonnull ps, uint32_t self, uint32_t ch
                        struct process_wait_out *_Nonnull out) {
     struct slot_record about = *slot_at(ps, child);
     bool zombie = about.state == STATE_ZOMBIE;
-    bool continued = (about.report & REPORT_CONTINUED) != 0 &&
-                     (how & PROCESS_WAIT_FLAGS_CONTINUED) != 0;
+    bool continued =
+        (about.report & REPORT_CONTINUED) != 0 && (how & PROCESS_WAIT_FLAGS_CONTINUED) != 0;
     *out = (struct process_wait_out){
         .pid = about.pid,
         .uid = principal_at(ps, about.principal)->uid,
@@ -60,8 +61,7 @@ static status_t report(struct processes *_Nonnull ps, uint32_t self, uint32_t ch
         return STATUS_OK;
     }
     if (!zombie) {
-        slot_edit(ps, child)->report &=
-            ~(uint32_t)(continued ? REPORT_CONTINUED : REPORT_STOPPED);
+        slot_edit(ps, child)->report &= ~(uint32_t)(continued ? REPORT_CONTINUED : REPORT_STOPPED);
         return table_finish(ps);
     }
     usage_add(&slot_edit(ps, self)->children, &out->used);
