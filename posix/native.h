@@ -19,9 +19,6 @@ struct native_result native(enum syscall_number number, const uint64_t (*_Nonnul
  * Blocks: until answered. */
 void native_call(struct syscall_registers *_Nonnull registers, bool forks);
 
-/* Loads all registers from the thread page's frame[0]. Returns only on an error: registers that a
- * program may not have. */
-[[nodiscard]] status_t native_resume(void);
 /* Ends the process. */
 [[noreturn]] void native_end(int64_t code, bool by_signal);
 /* Ends the thread; the address is cleared and woken where it is not 0. */

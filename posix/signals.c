@@ -150,6 +150,7 @@ static bool enter_handler(struct posix_thread *_Nonnull self,
     }
     registers->rsp = place.frame;
     registers->rip = action->handler;
+    registers->rcx = action->handler; /* so that the way there needs no kernel */
     registers->rdi = (uint64_t)(uint32_t)info->number;
     registers->rsi = place.frame + offsetof(struct signal_frame, info);
     registers->rdx = place.frame + offsetof(struct signal_frame, ucontext);
@@ -169,6 +170,7 @@ static void settle_call(struct program_frame *_Nonnull frame,
     if (signal_restarts(&result, action)) {
         frame->rax = frame->original_rax;
         frame->rip -= 2;
+        frame->rcx = frame->rip;
     } else {
         frame->rax = (uint64_t)result;
     }

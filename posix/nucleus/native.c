@@ -5,7 +5,8 @@
 #include "posix/state.h"
 #include <stdatomic.h>
 
-static_assert(SYS_THREAD_EXIT == 0x1000b); /* entry.S */
+/* entry.S */
+static_assert(SYS_THREAD_EXIT == 0x1000b && SYS_THREAD_RESUME == 0x1000d);
 
 struct native_result native(enum syscall_number number, const uint64_t (*_Nonnull arguments)[6]) {
     register uint64_t r10 __asm__("r10") = (*arguments)[3];
@@ -20,10 +21,6 @@ struct native_result native(enum syscall_number number, const uint64_t (*_Nonnul
                      :
                      : "rcx", "r11", "r14", "memory");
     return (struct native_result){(status_t)(int32_t)(uint32_t)rax, rdx, r10};
-}
-
-status_t native_resume(void) {
-    return NATIVE(SYS_THREAD_RESUME, 0).status;
 }
 
 [[noreturn]] void native_end(int64_t code, bool by_signal) {

@@ -72,9 +72,6 @@ void native_call(struct syscall_registers *_Nonnull registers, bool forks) {
     }
 }
 
-status_t native_resume(void) {
-    return STATUS_OK;
-}
 [[noreturn]] void native_end(int64_t code, bool by_signal) {
     exit(by_signal ? 128 + (int)code : (int)code);
 }
