@@ -37,11 +37,13 @@ LINUX(rt_sigaction) {
     int64_t error = frame->rsi == 0 ? 0 : USER_READ(action, frame->rsi);
     if (error == 0 && frame->rsi != 0) {
         action.mask &= ~SIGNALS_UNMASKABLE;
-        *place = action;
-        signals_publish(self);
-        if (signal_is_ignored(&action, number)) {
+        /* what came while it was ignored by default is no news for a handler */
+        if (signal_is_ignored(&action, number) ||
+            (signal_is_ignored(&old, number) && (self->mask & SIGNAL_BIT(number)) == 0)) {
             discard(self, number);
         }
+        *place = action;
+        signals_publish(self);
     }
     if (error == 0 && frame->rdx != 0) {
         error = USER_WRITE(frame->rdx, old);
@@ -74,6 +76,7 @@ LINUX(rt_sigprocmask) {
             return -EINVAL;
         }
         self->mask &= ~SIGNALS_UNMASKABLE;
+        signals_share_mask(self);
         if (signals_pending(self)) {
             signals_look(self);
         }
@@ -92,6 +95,7 @@ LINUX(rt_sigreturn) {
     }
     signal_frame_take(registers, &saved.ucontext.context);
     self->mask = saved.ucontext.mask & ~SIGNALS_UNMASKABLE;
+    signals_share_mask(self);
     if ((saved.ucontext.stack.flags & ~(SS_ONSTACK | SS_DISABLE)) == 0 &&
         !stack_contains(&self->alternate, registers->rsp)) {
         struct linux_stack stack = saved.ucontext.stack;
@@ -187,11 +191,18 @@ LINUX(rt_sigtimedwait) {
         int64_t number = take_pending(self, set, &info);
         if (number != 0) {
             error = frame->rsi == 0 ? 0 : USER_WRITE(frame->rsi, info);
-            return error != 0 ? error : number;
+            error = error != 0 ? error : number;
+            break;
+        }
+        if (self->waited == 0 && deadline > 0) { /* from now on they kick */
+            self->waited = set;
+            signals_publish(self);
+            continue;
         }
         if (signals_pending(self)) {
             signals_look(self);
-            return -EINTR;
+            error = -EINTR;
+            break;
         }
         /* A signal of the set is blocked, but its kick ends the wait. */
         uint64_t mask = self->mask;
@@ -202,6 +213,10 @@ LINUX(rt_sigtimedwait) {
             __atomic_store_n((uint32_t *)&self->page->kick_pending, 0, __ATOMIC_SEQ_CST);
             error = 0;
         }
+    }
+    if (self->waited != 0) {
+        self->waited = 0;
+        signals_publish(self);
     }
     return error;
 }

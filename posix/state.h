@@ -112,6 +112,7 @@ struct posix_thread {
     uint32_t tid, slot;
     uint64_t mask, saved_mask; /* blocked signals; what sigsuspend and ppoll put aside */
     uint64_t pending;          /* directed to this thread */
+    uint64_t waited;           /* signals that it waits for now (rt_sigtimedwait) */
     struct linux_stack alternate;
     uint64_t clear_tid, robust_list, robust_length;
     uint64_t restart_deadline;  /* of a sleep or wait that goes on after a signal without handler */

@@ -411,6 +411,14 @@ void family_ended(struct processes *_Nonnull ps, uint32_t slot, int64_t code, ui
     status =
         status == STATUS_OK ? rt_stage_keep(ps->server, KEEP_IMAGE + slot, HANDLE_NONE) : status;
     CHECK(status == STATUS_OK);
+    uint32_t parent = slot_by_pid(ps, before.parent);
+    struct process_signal_info info = {.number = before.exit_signal,
+                                       .code = normal ? 1 : 2, /* CLD_EXITED, CLD_KILLED */
+                                       .pid = before.pid,
+                                       .uid = principal_at(ps, before.principal)->uid,
+                                       .status = (int32_t)(code & 0xff)};
+    bool child = before.exit_signal == SIGNAL_CHILD && parent != NO_SLOT;
+    bool shown = child && signal_keep(ps, parent, &info);
     table_commit(ps);
     for (uint32_t i = 0; i < WAITERS; i++) {
         if (ps->waiters[i].token != 0 && ps->waiters[i].fork && ps->waiters[i].slot == slot) {
@@ -422,16 +430,12 @@ void family_ended(struct processes *_Nonnull ps, uint32_t slot, int64_t code, ui
     }
     leader_ended(ps, &before);
     groups_orphaned(ps, before.session);
-    uint32_t parent = slot_by_pid(ps, before.parent);
+    if (shown) {
+        signal_show(ps, parent, SIGNAL_CHILD);
+    } else if (!child && parent != NO_SLOT && before.exit_signal != 0) {
+        signal_send(ps, parent, &info); /* another signal than SIGCHLD may do anything */
+    }
     if (parent != NO_SLOT) {
-        if (before.exit_signal != 0) {
-            struct process_signal_info info = {.number = before.exit_signal,
-                                               .code = normal ? 1 : 2, /* CLD_EXITED, CLD_KILLED */
-                                               .pid = before.pid,
-                                               .uid = principal_at(ps, before.principal)->uid,
-                                               .status = (int32_t)(code & 0xff)};
-            signal_send(ps, parent, &info);
-        }
         waiters_look(ps, parent);
     }
 }

@@ -61,6 +61,13 @@ void family_reconcile(struct processes *_Nonnull ps);
  * none. May commit. */
 void signal_send(struct processes *_Nonnull ps, uint32_t slot,
                  const struct process_signal_info *_Nonnull info);
+/* The same in two steps, for a signal that comes of a change of the table: what belongs to it is
+ * staged with that change (false: there is none to be shown), and shown after the commit. */
+bool signal_keep(struct processes *_Nonnull ps, uint32_t slot,
+                 const struct process_signal_info *_Nonnull info);
+void signal_show(struct processes *_Nonnull ps, uint32_t slot, uint32_t number);
+/* After a restart: what was kept and perhaps not shown. */
+void signals_show_again(struct processes *_Nonnull ps);
 static inline void signal_number(struct processes *_Nonnull ps, uint32_t slot, uint32_t number) {
     struct process_signal_info info = {.number = number, .code = 128 /* SI_KERNEL */};
     signal_send(ps, slot, &info);

@@ -111,6 +111,7 @@ struct processes *_Nonnull process_start(struct rt_server *_Nonnull server) {
     table_rebuild(ps);
     apply_all(ps);
     family_reconcile(ps);
+    signals_show_again(ps);
     alarms_look(ps);
     return ps;
 }

@@ -1,9 +1,9 @@
 /* Signals: who may send them, pending bits and kicks, stopping and continuing, siginfo.
  *
  * Pending bits are set in the page that the process shares, after what belongs to them is
- * committed. An instance that is killed between the two lets the call come again: then a bit may be
- * set twice, and a program that took it in between sees a plain signal once more; it never misses
- * one. */
+ * committed. An instance that is killed between the two lets the call come again, and its successor
+ * sets the bits of all siginfos that were not taken: then a bit may be set twice, and a program
+ * that took it in between sees a plain signal once more; it never misses one. */
 #include "servers/process/family.h"
 
 enum { SIGNAL_STOPS = 1u << (19 - 1) | 1u << (20 - 1) | 1u << (21 - 1) | 1u << (22 - 1) };
@@ -21,7 +21,7 @@ bool may_manage(const struct processes *_Nonnull ps, uint32_t actor, uint32_t ta
            from->uid == to->saved_uid;
 }
 
-/* Keeps the siginfo of a signal until it is taken; a full table loses the details only. */
+/* Keeps the siginfo of a signal until it is taken; a full table loses the details only. Stages. */
 static void keep_info(struct processes *_Nonnull ps, uint32_t slot,
                       const struct process_signal_info *_Nonnull info) {
     uint64_t serial = slot_at(ps, slot)->serial;
@@ -45,7 +45,6 @@ static void keep_info(struct processes *_Nonnull ps, uint32_t slot,
     status_t status = rt_stage(ps->server, &ps->vault->infos[place], &record, sizeof record);
     CHECK(status == STATUS_OK);
     ps->info_limit = MAX(ps->info_limit, place + 1);
-    table_commit(ps);
 }
 
 void infos_end(struct processes *_Nonnull ps, uint64_t serial) {
@@ -71,25 +70,35 @@ static bool can_send(struct processes *_Nonnull ps, uint32_t slot, uint32_t numb
            slot_at(ps, slot)->state != STATE_ZOMBIE && slot_process(ps, slot, out) == STATUS_OK;
 }
 
-/* Makes a signal pending that neither kills, stops nor continues by itself. */
-static void signal_post(struct processes *_Nonnull ps, uint32_t slot,
-                        const struct process_signal_info *_Nonnull info) {
+bool signal_keep(struct processes *_Nonnull ps, uint32_t slot,
+                 const struct process_signal_info *_Nonnull info) {
     handle_t process = HANDLE_NONE;
-    uint32_t number = info->number;
-    if (!can_send(ps, slot, number, &process)) {
-        return;
+    if (!can_send(ps, slot, info->number, &process)) {
+        return false;
     }
-    struct process_signal_page *page = slot_signals(ps, slot);
+    const struct process_signal_page *page = slot_signals(ps, slot);
+    uint64_t bit = UINT64_C(1) << (info->number - 1);
     if (page == nullptr) {
+        return false;
+    }
+    uint64_t wanted = __atomic_load_n(&page->caught, __ATOMIC_SEQ_CST) |
+                      __atomic_load_n(&page->blocked, __ATOMIC_SEQ_CST);
+    if ((__atomic_load_n(&page->ignored, __ATOMIC_SEQ_CST) & bit) != 0 ||
+        (ignored_by_default(info->number) && (wanted & bit) == 0)) {
+        return false;
+    }
+    keep_info(ps, slot, info);
+    return true;
+}
+
+void signal_show(struct processes *_Nonnull ps, uint32_t slot, uint32_t number) {
+    handle_t process = HANDLE_NONE;
+    struct process_signal_page *page = slot_signals(ps, slot);
+    if (page == nullptr || !can_send(ps, slot, number, &process)) {
         return;
     }
     uint64_t bit = UINT64_C(1) << (number - 1);
     uint64_t caught = __atomic_load_n(&page->caught, __ATOMIC_SEQ_CST);
-    uint64_t ignored = __atomic_load_n(&page->ignored, __ATOMIC_SEQ_CST);
-    if ((ignored & bit) != 0) {
-        return;
-    }
-    keep_info(ps, slot, info);
     if ((SIGNAL_STOPS & bit) != 0) {
         uint64_t go = UINT64_C(1) << (SIGNAL_CONTINUE - 1);
         __atomic_fetch_and(&page->pending, ~go, __ATOMIC_SEQ_CST);
@@ -97,6 +106,25 @@ static void signal_post(struct processes *_Nonnull ps, uint32_t slot,
     __atomic_fetch_or(&page->pending, bit, __ATOMIC_SEQ_CST);
     if ((caught & bit) != 0 || !ignored_by_default(number)) {
         (void)rt_thread_control(process, THREAD_KICK);
+    }
+}
+
+/* Makes a signal pending that neither kills, stops nor continues by itself. */
+static void signal_post(struct processes *_Nonnull ps, uint32_t slot,
+                        const struct process_signal_info *_Nonnull info) {
+    if (signal_keep(ps, slot, info)) {
+        table_commit(ps);
+        signal_show(ps, slot, info->number);
+    }
+}
+
+void signals_show_again(struct processes *_Nonnull ps) {
+    for (uint32_t i = 0; i < ps->info_limit; i++) {
+        const struct info_record *there = &ps->vault->infos[i];
+        uint32_t slot = there->order == 0 ? NO_SLOT : slot_by_serial(ps, there->serial);
+        if (slot != NO_SLOT) {
+            signal_show(ps, slot, there->info.number);
+        }
     }
 }
 
