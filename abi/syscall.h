@@ -102,8 +102,6 @@ enum thread_operation : uint32_t {
     THREAD_KICK,          /* set kick_pending; cancel an interruptible wait; move to the upcall */
     THREAD_GET_REGISTERS, /* (address of struct program_frame) of a suspended thread */
     THREAD_SET_REGISTERS,
-    THREAD_SET_FS, /* own thread: arg1 = FS base */
-    THREAD_GET_FS,
     THREAD_SET_PRIORITY,
     THREAD_SET_AFFINITY, /* arg1 = bit mask of processors */
     THREAD_SET_CLEAR,    /* arg1 = address written 0 and woken at exit (CLONE_CHILD_CLEARTID) */
