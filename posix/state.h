@@ -85,8 +85,8 @@ struct posix_process {
     struct linux_action actions[SIGNAL_COUNT];
     struct thread_slot threads[THREAD_LIMIT];
     struct epoll_item epoll[EPOLL_LIMIT];
-    uint64_t auxiliary[64]; /* /proc/self/auxv */
-    uint64_t stack;         /* where the program's began */
+    uint64_t auxiliary[64];                                /* /proc/self/auxv */
+    uint64_t stack;                                        /* where the program's began */
     uint64_t argument_texts, environment_texts, texts_end; /* one behind the other */
     uint32_t unsupported[SYSCALL_LIMIT];
     uint32_t unsupported_ioctl, unsupported_other;

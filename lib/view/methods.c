@@ -51,6 +51,10 @@ HANDLER(read_link) {
     }
     REFUSE(walk.node == 0, STATUS_NOT_FOUND);
     REFUSE((walk.mode & VIEW_KIND) != VIEW_LINK, STATUS_BAD_ARGUMENT);
+    if (view_leads_to_object(view, request, walk.node)) {
+        walk.outcome = FILESYSTEM_OUTCOME_OBJECT; /* the client asks the object for its name */
+        return view_walk_tell(view, request, &walk, &in->text, &out->ended, &out->text_size);
+    }
     TRY(view->operations->target(view, request, walk.node, &size));
     out->ended = (struct filesystem_walk){.outcome = FILESYSTEM_OUTCOME_DONE, .links = walk.links};
     out->text_size = MIN((uint64_t)size, in->text.size);

@@ -156,7 +156,7 @@ HANDLER(describe) {
         .threads = info.threads,
         .nice = record->nice,
         .exit_signal = record->exit_signal,
-        .exit_status = record->state != STATE_ZOMBIE                     ? 0
+        .exit_status = record->state != STATE_ZOMBIE                 ? 0
                        : record->end_kind == PROCESS_END_KIND_EXITED ? record->end_code << 8
                                                                      : record->end_code,
     };

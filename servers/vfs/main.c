@@ -45,8 +45,7 @@ static status_t shared_memory(struct vfs *_Nonnull vfs, handle_t *_Nonnull out) 
     if (rt_keep_get(vfs->server, KEEP_SHARED, out) == STATUS_OK) {
         return STATUS_OK;
     }
-    uint64_t size =
-        (sizeof(struct vfs_shared_mounts) + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+    uint64_t size = (sizeof(struct vfs_shared_mounts) + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
     TRY(rt_object_create(OBJECT_MEMORY, 0, size, 0, 0, 0, out));
     TRY(rt_stage_keep(vfs->server, KEEP_SHARED, *out));
     TRY(rt_commit(vfs->server));
@@ -61,18 +60,16 @@ void vfs_share(struct vfs *_Nonnull vfs) {
     if (shows == HANDLE_NONE) {
         return;
     }
-    uint64_t size =
-        (sizeof(struct vfs_shared_mounts) + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+    uint64_t size = (sizeof(struct vfs_shared_mounts) + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
     status_t status = shared_memory(vfs, &memory);
     status = status == STATUS_OK
                  ? rt_map(0, 0, size, memory, 0, PROTECT_READ | PROTECT_WRITE, &address)
                  : status;
-    status = status == STATUS_OK
-                 ? rt_handle_duplicate(memory,
-                                       RIGHT_READ | RIGHT_INSPECT | RIGHT_TRANSFER |
-                                           RIGHT_DUPLICATE,
-                                       &readable)
-                 : status;
+    status =
+        status == STATUS_OK
+            ? rt_handle_duplicate(
+                  memory, RIGHT_READ | RIGHT_INSPECT | RIGHT_TRANSFER | RIGHT_DUPLICATE, &readable)
+            : status;
     if (status == STATUS_OK) {
         vfs->shared = rt_pointer(address);
         vfs_publish(vfs, MOUNT_COUNT);

@@ -256,8 +256,7 @@ static void list_mounts(const struct vfs *_Nonnull vfs, uint64_t behind, uint32_
     for (uint32_t n = 0; n < MOUNT_COUNT; n++) {
         const struct mount_record *next = nullptr;
         for (uint32_t i = 0; i < MOUNT_COUNT; i++) {
-            const struct mount_record *record =
-                i == edited ? &vfs->record : &vfs->vault->mounts[i];
+            const struct mount_record *record = i == edited ? &vfs->record : &vfs->vault->mounts[i];
             if (record->id > behind && (next == nullptr || record->id < SOME(next)->id)) {
                 next = record;
             }

@@ -12,7 +12,14 @@
 #include "lib/access/access.h"
 #include "lib/rt/server.h"
 
-enum { MOUNT_COUNT = 64, KEEP_ROOT = 1, KEEP_SHARED = 2, VFS_KEEP_SLOTS = 4, KIND_SIZE = 16, TEXT_SIZE = 256 };
+enum {
+    MOUNT_COUNT = 64,
+    KEEP_ROOT = 1,
+    KEEP_SHARED = 2,
+    VFS_KEEP_SLOTS = 4,
+    KIND_SIZE = 16,
+    TEXT_SIZE = 256
+};
 
 struct vfs_super {
     struct rt_record_header header;

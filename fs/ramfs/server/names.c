@@ -173,7 +173,8 @@ static status_t removable(const struct ramfs *_Nonnull fs, const struct walk *_N
     return fs->index.inodes[walk->inode].entries > 0 ? FILESYSTEM_STATUS_NOT_EMPTY : STATUS_OK;
 }
 
-/* What is open stays, and /proc tells where it was: in fields that only directories and links use. */
+/* What is open stays, and /proc tells where it was: in fields that only directories and links use.
+ */
 static void remember_name(struct ramfs *_Nonnull fs, const struct walk *_Nonnull walk) {
     struct inode_record *inode = inode_edit(fs, walk->inode);
     struct rt_bytes name = walk_name(fs, walk);
