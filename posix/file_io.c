@@ -1,6 +1,7 @@
 /* read(2), write(2) and their like. Files with an attached Memory are the kernel's affair; all else
  * is a call to the session's server. */
 #include "posix/file_io.h"
+#include "idl/local.h"
 #include "idl/stream.h"
 #include "posix/descriptors.h"
 #include "posix/errors.h"
@@ -46,8 +47,10 @@ int64_t file_read(struct posix_thread *_Nonnull self, const struct fd_entry *_No
     return status == STATUS_OK ? (int64_t)done : error_of_stream(status);
 }
 
-/* Pieces of at most STREAM_TRANSFER_MAX until all is written; a short piece ends it. */
-static int64_t write_stream(const struct fd_entry *_Nonnull entry, uint64_t address,
+/* Pieces of at most STREAM_TRANSFER_MAX until all is written: a server takes what it has room for,
+ * and waits with the next piece, or says that it will not. */
+static int64_t write_stream(struct posix_thread *_Nonnull self,
+                            const struct fd_entry *_Nonnull entry, uint64_t address,
                             uint64_t length, uint64_t offset) {
     uint64_t total = 0;
     if (keeps_position(entry, offset)) {
@@ -59,12 +62,16 @@ static int64_t write_stream(const struct fd_entry *_Nonnull entry, uint64_t addr
         uint64_t done = 0;
         status_t status =
             stream_write(entry->handle, at, 0, user_bytes(address + total, piece), &done);
-        if (status != STATUS_OK) {
-            return total > 0 ? (int64_t)total : error_of_stream(status);
+        int64_t error = status == STATUS_OK ? 0 : error_of_stream(status);
+        if (error == -EPIPE) {
+            signal_raise(self, SIGPIPE, SI_USER, 0);
+        }
+        if (error != 0) {
+            return total > 0 ? (int64_t)total : error;
         }
         total += done;
-        if (done < piece || length == 0) {
-            break;
+        if (done == 0 || entry->kind == STREAM_KIND_ANONYMOUS) {
+            break; /* a counter takes its number, however long the buffer */
         }
     }
     return (int64_t)total;
@@ -79,11 +86,15 @@ int64_t file_write(struct posix_thread *_Nonnull self, const struct fd_entry *_N
     if (entry->kind == STREAM_KIND_DIRECTORY) {
         return -EISDIR;
     }
-    int64_t result = write_stream(entry, address, wanted, offset);
-    if (result == -EPIPE) {
-        signal_raise(self, SIGPIPE, SI_USER, 0);
+    if (entry->kind == STREAM_KIND_SOCKET && wanted > STREAM_TRANSFER_MAX) {
+        /* A message may not be cut into several. */
+        uint64_t type = 0;
+        status_t status = local_option(entry->handle, LOCAL_OPTION_TYPE, false, 0, &type);
+        if (status != STATUS_OK || type != LOCAL_SOCKET_TYPE_STREAM) {
+            return status == STATUS_OK ? -EMSGSIZE : error_of_local(status);
+        }
     }
-    return result;
+    return write_stream(self, entry, address, wanted, offset);
 }
 
 /* The entry of a descriptor that can be read, or written. */

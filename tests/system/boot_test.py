@@ -22,7 +22,7 @@ class Boot(unittest.TestCase):
                     "lrwxrwxrwx fd -> /proc/self/fd", "crw-rw-rw- full", "crw-rw-rw- null", "crw-rw-rw- random",
                     "lrwxrwxrwx shm -> /run/shm", "lrwxrwxrwx stderr -> /proc/self/fd/2",
                     "lrwxrwxrwx stdin -> /proc/self/fd/0", "lrwxrwxrwx stdout -> /proc/self/fd/1", "crw-rw-rw- tty",
-                    "crw-rw-rw- urandom", "crw-rw-rw- zero", f"{checksum}  /etc/passwd", "done"]
+                    "crw-rw-rw- urandom", "crw-rw-rw- zero", f"{checksum}  /etc/passwd", "A B", "2000", "done"]
         status, lines = native_test.boot(os.path.join(native_test.FOLDER, "boot.img"), console="stdio,signal=off")
         told = [line for line in lines if line in expected]
         self.assertEqual(told, expected, "\n".join(lines))
