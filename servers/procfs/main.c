@@ -41,9 +41,20 @@ static status_t serve_read(void *_Nonnull state, struct rt_request *_Nonnull req
         (struct rt_bytes){.size = size, .data = &fs->view.output[(size_t)offset]});
 }
 
+/* Nothing can be set here yet: EIO, as Linux says of files without a way to write them. */
+static status_t serve_write(void *_Nonnull state, struct rt_request *_Nonnull request,
+                            const struct stream_write_in *_Nonnull in,
+                            struct stream_write_out *_Nonnull out) {
+    (void)state;
+    (void)request;
+    (void)in;
+    (void)out;
+    return STATUS_IO;
+}
+
 static void on_call(struct rt_server *_Nonnull server, struct rt_request *_Nonnull request) {
     static const struct stream_handlers stream = {
-        .read = serve_read, .stat = view_stat, .facts = view_facts};
+        .read = serve_read, .write = serve_write, .stat = view_stat, .facts = view_facts};
     static const struct filesystem_handlers mounts = {.take_mounts = mounts_take};
     struct procfs *fs = SOME(server->state);
     if (stream_speaks(request->label)) {
