@@ -1,4 +1,5 @@
 /* /proc/PID/maps: the kernel's list of mappings, with what the runtime knows of them. */
+#include "lib/base/bytes.h"
 #include "servers/procfs/procfs.h"
 
 struct places {
@@ -27,7 +28,7 @@ static void print_mapping(struct procfs *_Nonnull fs, const struct mapping_entry
           (protection & PROTECT_EXECUTE) != 0 ? 'x' : '-',
           (entry->flags & MAP_PRIVATE) != 0 || entry->memory_serial == 0 ? 'p' : 's',
           (entry->flags & MAP_PRIVATE) != 0 && entry->memory_tag == 0 ? 0 : entry->offset);
-    if (name[0] != '\0') {
+    if (text_length(name, 1) > 0) {
         enum { NAME_COLUMN = 73 };
         while (fs->text_size - start < NAME_COLUMN) {
             print(fs, " ");
