@@ -90,6 +90,7 @@ struct posix_process {
     uint64_t argument_texts, environment_texts, texts_end; /* one behind the other */
     uint32_t unsupported[SYSCALL_LIMIT];
     uint32_t unsupported_ioctl, unsupported_other;
+    uint64_t ignored; /* signals whose action does nothing */
 };
 static_assert(sizeof(struct posix_process) <= VFORK_DESCRIPTORS - VFORK_STATE);
 static_assert(sizeof(struct fd_table) <= VFORK_SIZE - VFORK_DESCRIPTORS);

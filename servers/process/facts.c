@@ -1,5 +1,6 @@
 /* What can be asked and set of processes beside what they are to each other: tables, limits, nice
  * values, usage, /proc's view, thread numbers, the machine's name. */
+#include "idl/service.h"
 #include "lib/base/bytes.h"
 #include "servers/process/family.h"
 
@@ -261,4 +262,18 @@ HANDLER(host_name) {
                    MIN(in->name.size, sizeof super->host_name - 1));
     }
     return table_finish(ps);
+}
+
+HANDLER_IN(power) {
+    struct processes *ps = server;
+    enum : uint64_t { CAPABILITY_BOOT = 1u << 22 };
+    uint32_t self = 0;
+    handle_t supervisor = rt_start_handle(ps->server, "supervisor");
+    TRY(slot_of_caller(ps, request, &self));
+    REFUSE((principal_at(ps, slot_at(ps, self)->principal)->capabilities & CAPABILITY_BOOT) == 0,
+           STATUS_NOT_ALLOWED);
+    REFUSE(supervisor == HANDLE_NONE, STATUS_NOT_SUPPORTED);
+    bool again = in->action == PROCESS_POWER_RESTART;
+    return service_power_nested(SOME(request->context), 1, supervisor,
+                                again ? SERVICE_POWER_REBOOT : SERVICE_POWER_OFF, 0);
 }

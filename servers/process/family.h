@@ -41,6 +41,7 @@ HANDLER_IN(watch_sessions);
 HANDLER(grant_ticket);
 HANDLER_OUT(registry);
 HANDLER(begin);
+HANDLER_IN(power);
 
 enum {
     SIGNAL_HANGUP = 1,

@@ -30,6 +30,7 @@ static const struct process_handlers handlers = {
     .grant_ticket = serve_grant_ticket,
     .registry = serve_registry,
     .begin = serve_begin,
+    .power = serve_power,
 };
 
 void process_call(struct rt_server *_Nonnull server, struct rt_request *_Nonnull request) {

@@ -82,8 +82,8 @@ static void publish(struct processes *_Nonnull ps, uint32_t slot) {
         .orphaned = record->pid != 0 && group_orphaned(ps, record->group, record->session),
         .started_ns = record->started_ns,
     };
-    uint32_t next = 1 - (shared->index & 1);
-    if (next == 0) {
+    uint32_t next = shared->index + 1; /* counts, so that a reader sees that it was overtaken */
+    if ((next & 1) == 0) {
         shared->copy0 = entry;
     } else {
         shared->copy1 = entry;
