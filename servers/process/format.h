@@ -30,7 +30,7 @@ enum {
     TICKET_COUNT = 64,
     TIMER_COUNT = 256,
     LIMIT_COUNT = 16,
-    PID_LIMIT = 32768,
+    PID_LIMIT = PROCESS_PID_LIMIT,
 
     KEEP_PROCESS = 1,
     KEEP_SIGNALS = KEEP_PROCESS + PROCESS_COUNT,
@@ -49,10 +49,10 @@ struct process_super {
 };
 
 enum slot_state : uint32_t {
-    STATE_FREE = 0,
-    STATE_RUNNING = 1,
-    STATE_STOPPED = 2,
-    STATE_ZOMBIE = 3
+    STATE_FREE = PROCESS_LIFE_NONE,
+    STATE_RUNNING = PROCESS_LIFE_RUNNING,
+    STATE_STOPPED = PROCESS_LIFE_STOPPED,
+    STATE_ZOMBIE = PROCESS_LIFE_ENDED
 };
 /* What its parent may still be told: a stop behind a continuation takes nothing away. */
 enum slot_report : uint32_t { REPORT_STOPPED = 1, REPORT_CONTINUED = 2 };
