@@ -18,7 +18,8 @@ USES = {
     "posix": ("abi/", "lib/", "idl/"),
     "fs": ("abi/", "lib/", "idl/"),
     # init begins the first program: it knows how the runtime wants to be begun, and nothing else of it.
-    "servers": ("abi/", "lib/", "idl/", "posix/start.h", "posix/layout.h"),
+    # procfs shows what the runtime keeps in a process's memory: it knows where that lies.
+    "servers": ("abi/", "lib/", "idl/", "posix/start.h", "posix/layout.h", "posix/state.h"),
     "drivers": ("abi/", "lib/", "idl/"),
     "tools": ("lib/base/",),
     "host": ("abi/", "lib/base/", "lib/rt/"),
