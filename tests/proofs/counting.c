@@ -6,21 +6,26 @@
 
 static struct domain domain;
 
-/* A charge is taken whole or not at all, and never beyond the quota. */
+/* A charge is taken whole or not at all, never beyond the limit, and touches no other resource. */
 void charging(void) {
+    enum resource resource = any_below(RESOURCE_COUNT);
+    enum resource other = any_below(RESOURCE_COUNT);
     uint64_t used = any_u64();
     uint64_t limit = any_u64();
     uint64_t amount = any_u64();
-    ASSUME(used <= limit);
-    domain.handles = used;
-    domain.quota.handles = limit;
-    status_t status = domain_charge_handles(&domain, amount);
+    uint64_t untouched = any_u64();
+    ASSUME(used <= limit && other != resource);
+    domain.used[resource] = used;
+    domain.limit[resource] = limit;
+    domain.used[other] = untouched;
+    status_t status = domain_charge(&domain, resource, amount);
     PROVE((status == STATUS_OK) == (amount <= limit - used));
-    PROVE(domain.handles == (status == STATUS_OK ? used + amount : used));
+    PROVE(domain.used[resource] == (status == STATUS_OK ? used + amount : used));
     if (status == STATUS_OK) {
-        domain_uncharge_handles(&domain, amount);
-        PROVE(domain.handles == used);
+        domain_uncharge(&domain, resource, amount);
+        PROVE(domain.used[resource] == used);
     }
+    PROVE(domain.used[other] == untouched && domain.limit[resource] == limit);
 }
 
 /* Two calls at two places or two times have two tokens, as long as place numbers are below 2^24
