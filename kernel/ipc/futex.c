@@ -45,9 +45,7 @@ status_t futex_wait(struct thread *_Nonnull self, struct syscall_registers *_Non
     if (status == STATUS_OK) {
         status = user_page(self, r->a, false, &word);
     }
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(status);
     REFUSE(__atomic_load_n((const uint32_t *)SOME(word), __ATOMIC_SEQ_CST) != (uint32_t)r->b,
            STATUS_AGAIN);
     REFUSE((flags & FUTEX_INTERRUPTIBLE) != 0 && self->page != nullptr &&
@@ -105,9 +103,7 @@ status_t futex_wake(struct thread *_Nonnull self, struct syscall_registers *_Non
             }
         }
     }
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(status);
     uint64_t moved = wake(from, MIN(r->b, (uint64_t)FUTEX_WAKE_LIMIT), (uint32_t)r->words[2]);
     if (requeue > 0) {
         LIST_FOR(thread, bucket_of(from), struct thread, wait_link) {

@@ -16,10 +16,7 @@ static status_t find_page(struct thread *_Nonnull thread, uint64_t address, bool
     }
     if (!arch_space_find(&space->arch, address, write, &physical)) {
         uint32_t access = write ? PROTECT_READ | PROTECT_WRITE : PROTECT_READ;
-        status_t status = space_resolve(SOME(space), address, access, &physical, fault);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(space_resolve(SOME(space), address, access, &physical, fault));
     }
     *out = arch_pointer(physical);
     return STATUS_OK;

@@ -182,9 +182,7 @@ status_t sys_memory_copy(struct thread *_Nonnull self, struct syscall_registers 
         if (status == STATUS_WOULD_BLOCK) {
             return memory_wait_page(self, &page, r->b >> PAGE_SHIFT);
         }
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(status);
         void *theirs = bytes_at(arch_pointer(page.physical), (size_t)within);
         if (r->words[2] == MEMORY_ZERO) {
             bytes_zero(theirs, (size_t)chunk);

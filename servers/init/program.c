@@ -1,6 +1,7 @@
 /* The first program's process: what posix/start.h asks for. */
 #include "idl/process.h"
 #include "idl/tty.h"
+#include "idl/vfs.h"
 #include "servers/init/init.h"
 
 enum { STACK_SIZE = 65536 };
@@ -42,12 +43,19 @@ static handle_t standard_stream(struct rt_server *_Nonnull server) {
     return terminal;
 }
 
+/* The root directory of the namespace: with it come the mounts. */
+static handle_t give_root(struct rt_server *_Nonnull server, handle_t process) {
+    handle_t root = HANDLE_NONE;
+    init_must(server, vfs_root(rt_start_handle(server, "vfs"), &root), "root directory");
+    return give(server, process, root);
+}
+
 static void give_handles(struct rt_server *_Nonnull server, handle_t process,
                          const struct runtime *_Nonnull runtime,
                          struct start_block *_Nonnull block) {
     block->handles[START_VFS] = give_named(server, process, "vfs");
-    block->handles[START_ROOT] = give_named(server, process, "root");
-    block->handles[START_WORKING] = give_named(server, process, "root");
+    block->handles[START_ROOT] = give_root(server, process);
+    block->handles[START_WORKING] = give_root(server, process);
     block->handles[START_LOCAL] = give_named(server, process, "local");
     block->handles[START_TTY] = give_named(server, process, "tty");
     block->handles[START_RUNTIME_IMAGE] = give(server, process, runtime->memory);
