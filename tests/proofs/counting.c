@@ -27,9 +27,9 @@ void charging(void) {
     PROVE(domain.used[other] == untouched && domain.limit[resource] == limit);
 }
 
-/* A new request's token has its place's number and the generation that the place had; renewing steps
- * the generation, through all of 2^39, and nothing else. So as long as numbers are below 2^24 (memory
- * of requests below 8 GiB), two calls at two places or two times have two tokens. */
+/* A new request's token has its place's number and the generation that the place had; renewing
+ * steps the generation, through all of 2^39, and nothing else. So as long as numbers are below 2^24
+ * (memory of requests below 8 GiB), two calls at two places or two times have two tokens. */
 static struct request here;
 static uint32_t number_here;
 uint32_t slab_request_number(const struct request *request) {
