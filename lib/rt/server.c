@@ -156,31 +156,35 @@ struct rt_reply rt_reply_for(struct rt_server *_Nonnull server, uint64_t token) 
     return (struct rt_reply){.output = &server->page->reply_output[0], .token = token};
 }
 
-/* Fills the registers of reply_receive with an answer. Returns the flags. */
-static uint32_t load_reply(struct rt_server *_Nonnull server, const struct rt_reply *_Nonnull reply,
-                           struct syscall_registers *_Nonnull r) {
+uint32_t rt_reply_load(struct thread_page *_Nonnull page, const struct rt_reply *_Nonnull reply,
+                       struct syscall_registers *_Nonnull r) {
     uint32_t flags = reply->outcome == RT_PARK ? RECEIVE_PARK : RECEIVE_REPLY;
     r->token = reply->token;
     r->b = (uint64_t)reply->inline_size << 32 | (uint32_t)reply->status;
     for (size_t i = 0; i < CALL_WORDS; i++) {
         r->words[i] = reply->words[i];
     }
+    page->reply.label = 0;
     if (reply->outcome == RT_FAULT_IN) {
         r->b = (uint32_t)STATUS_FAULT_IN;
         r->words[0] = reply->fault_lease;
         r->words[1] = reply->fault_offset;
         r->words[2] = reply->fault_length;
-        return flags;
-    }
-    if (reply->handle_count > 0) {
+    } else if (reply->handle_count > 0) {
         for (uint32_t i = 0; i < reply->handle_count && i < CALL_HANDLES; i++) {
-            server->page->reply.handles[i] = reply->handles[i];
+            page->reply.handles[i] = reply->handles[i];
         }
-        server->page->reply.handle_count = reply->handle_count;
+        page->reply.handle_count = reply->handle_count;
         flags |= RECEIVE_HAS_HANDLES;
     }
-    server->page->reply.label = 0;
-    if (staged(server)) {
+    return flags;
+}
+
+/* The same, with what the server staged. */
+static uint32_t load_reply(struct rt_server *_Nonnull server, const struct rt_reply *_Nonnull reply,
+                           struct syscall_registers *_Nonnull r) {
+    uint32_t flags = rt_reply_load(server->page, reply, r);
+    if (reply->outcome != RT_FAULT_IN && staged(server)) {
         announce_staged(server);
         flags |= RECEIVE_HAS_PATCHES;
     }
@@ -207,18 +211,13 @@ status_t rt_answer_error(struct rt_server *_Nonnull server, uint64_t token, stat
 
 /* ---- the loop ---- */
 
-static void serve_call(struct rt_server *_Nonnull server, const struct rt_service *_Nonnull service,
-                       const struct syscall_registers *_Nonnull r,
-                       struct rt_reply *_Nonnull reply) {
-    *reply = rt_reply_for(server, r->token);
-    server->context = (struct rt_context){.token = r->token};
+struct rt_request rt_request_of(struct thread_page *_Nonnull page, struct rt_reply *_Nonnull reply,
+                                const struct syscall_registers *_Nonnull r) {
     struct rt_request request = {
-        .page = server->page,
-        .context = &server->context,
+        .page = page,
         .reply = reply,
         .token = r->token,
         .cookie = r->a,
-        .endpoint_serial = server->endpoint_serial,
         .label = (uint32_t)r->b,
         .inline_size = (uint32_t)(r->b >> 32) & 0xffff,
         .handle_count = (uint32_t)(r->b >> 48) & 0xff,
@@ -226,6 +225,17 @@ static void serve_call(struct rt_server *_Nonnull server, const struct rt_servic
     for (size_t i = 0; i < CALL_WORDS; i++) {
         request.words[i] = r->words[i];
     }
+    return request;
+}
+
+static void serve_call(struct rt_server *_Nonnull server, const struct rt_service *_Nonnull service,
+                       const struct syscall_registers *_Nonnull r,
+                       struct rt_reply *_Nonnull reply) {
+    *reply = rt_reply_for(server, r->token);
+    server->context = (struct rt_context){.token = r->token};
+    struct rt_request request = rt_request_of(server->page, reply, r);
+    request.context = &server->context;
+    request.endpoint_serial = server->endpoint_serial;
     bool nested = server->page->received.identity.path != 0;
     if (nested && server->kept_count > 0 && rt_kept_find(server, &request)) {
         return;
