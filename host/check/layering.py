@@ -23,7 +23,7 @@ USES = {
     "drivers": ("abi/", "lib/", "idl/"),
     "tools": ("lib/base/",),
     "host": ("abi/", "lib/base/", "lib/rt/"),
-    "bench": ("abi/", "lib/", "idl/"),
+    "bench": ("abi/", "lib/", "idl/", "drivers/char/uart/registers.h"),
 }
 # Headers that freestanding code may take from the compiler.
 FREESTANDING = {"stdint.h", "stddef.h", "stdckdint.h", "stdarg.h", "stdatomic.h", "stdalign.h", "limits.h",
