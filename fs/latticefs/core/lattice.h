@@ -53,6 +53,7 @@ struct dataset {
     uint64_t reserved_blocks;    /* dirty granules of the front end, worst case */
     bool dirty;                  /* the record differs from the pool tree's */
     bool writable;
+    bool unlogged; /* a stream is being received: its changes are not for the log */
     uint32_t open_count;
 };
 

@@ -30,6 +30,8 @@ struct totals {
     _Atomic uint64_t probes;
     _Atomic uint64_t refused;
     _Atomic uint64_t damaged;
+    _Atomic uint64_t received;
+    _Atomic uint64_t swaps;
     _Atomic uint64_t fewest_crashes; /* of any seed, those on copies counted */
     struct worker workers[WORKERS_MAX];
 };
@@ -50,6 +52,8 @@ static void run_seed(uint64_t seed, const struct world_options *options, struct 
     verify_secrecy(world);
     verify_damaged(world);
     totals->damaged += world->damaged;
+    totals->received += world->received;
+    totals->swaps += world->swaps;
     totals->passed++;
     totals->operations += options->operations;
     totals->crashes += world->crashes;
@@ -127,13 +131,15 @@ static uint64_t run_all(const struct world_options *options, struct totals *tota
 }
 
 static void print_totals(const struct totals *totals, uint64_t failed) {
-    printf("%llu operations, %llu crashes, %llu crashes on copies (at least %llu a seed), "
-           "%llu damaged images, %llu refused\n"
-           "%llu passed, %llu failed\n",
-           (unsigned long long)totals->operations, (unsigned long long)totals->crashes,
-           (unsigned long long)totals->probes, (unsigned long long)totals->fewest_crashes,
-           (unsigned long long)totals->damaged, (unsigned long long)totals->refused,
-           (unsigned long long)totals->passed, (unsigned long long)failed);
+    printf(
+        "%llu operations, %llu crashes, %llu crashes on copies (at least %llu a seed), "
+        "%llu damaged images, %llu snapshots received, %llu good mirror sides lost, %llu refused\n"
+        "%llu passed, %llu failed\n",
+        (unsigned long long)totals->operations, (unsigned long long)totals->crashes,
+        (unsigned long long)totals->probes, (unsigned long long)totals->fewest_crashes,
+        (unsigned long long)totals->damaged, (unsigned long long)totals->received,
+        (unsigned long long)totals->swaps, (unsigned long long)totals->refused,
+        (unsigned long long)totals->passed, (unsigned long long)failed);
 }
 
 UNSAFE_BEGIN
