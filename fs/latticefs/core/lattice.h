@@ -124,6 +124,7 @@ struct lattice {
     uint64_t transaction;    /* running */
     lattice_status_t aborted;
     bool read_only;
+    bool rescue;           /* what cannot be read is left out */
     bool ignore_checksums; /* rescue, and tests of hostile images: structure is still validated */
     bool in_operation;
     enum space_class space;   /* of the operation in hand */

@@ -111,7 +111,7 @@ static bool worker_ended(struct totals *totals, pid_t process, int status,
 
 /* Returns the number of failures. */
 static uint64_t run_all(const struct world_options *options, struct totals *totals,
-                        uint32_t workers) {
+                        uint32_t workers, uint32_t enough) {
     uint64_t failed = 0;
     for (uint32_t i = 0; i < workers; i++) {
         worker_start(options, totals, &totals->workers[i]);
@@ -121,7 +121,7 @@ static uint64_t run_all(const struct world_options *options, struct totals *tota
     while ((ended = waitpid(-1, &status, 0)) > 0) {
         struct worker *_Nullable worker = nullptr;
         failed += worker_ended(totals, ended, status, &worker);
-        if (failed >= FAILURES_ENOUGH) {
+        if (failed >= enough) {
             totals->next = totals->end; /* the others stop at their next seed */
         } else if (status != 0 && worker != nullptr) {
             worker_start(options, totals, SOME(worker));
@@ -148,6 +148,7 @@ int main(int argc, char **argv) {
     uint64_t first = 1;
     uint64_t count = 100;
     uint32_t workers = 1;
+    uint32_t enough = FAILURES_ENOUGH;
     struct world_options options = {.operations = 200};
     struct totals *totals = mmap(nullptr, sizeof(struct totals), PROT_READ | PROT_WRITE,
                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -171,20 +172,24 @@ int main(int argc, char **argv) {
             count = strtoull(argv[++i], nullptr, 10);
         } else if (value && strcmp(argv[i], "--jobs") == 0) {
             workers = (uint32_t)strtoul(argv[++i], nullptr, 10);
+        } else if (value && strcmp(argv[i], "--failures") == 0) {
+            enough = (uint32_t)strtoul(argv[++i], nullptr, 10);
         } else if (value && strcmp(argv[i], "--operations") == 0) {
             options.operations = (uint32_t)strtoul(argv[++i], nullptr, 10);
         } else if (value && strcmp(argv[i], "--probe") == 0) {
             options.probe_one_in = (uint32_t)strtoul(argv[++i], nullptr, 10);
         } else {
-            printf("usage: soak-latticefs [--seed N | --first N --count N] [--jobs N] "
-                   "[--operations N] [--probe N] [--verbose]\n");
+            printf(
+                "usage: soak-latticefs [--seed N | --first N --count N] [--jobs N] [--failures N] "
+                "[--operations N] [--probe N] [--verbose]\n");
             return 2;
         }
     }
     totals->next = first;
     totals->end = first + count;
     totals->fewest_crashes = UINT64_MAX;
-    uint64_t failed = run_all(&options, totals, MIN(MAX(workers, 1u), (uint32_t)WORKERS_MAX));
+    uint64_t failed =
+        run_all(&options, totals, MIN(MAX(workers, 1u), (uint32_t)WORKERS_MAX), enough);
     print_totals(totals, failed);
     return failed == 0 ? 0 : 1;
 }

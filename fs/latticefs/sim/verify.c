@@ -545,30 +545,61 @@ static void use_damaged(struct world *world, struct lattice *fs) {
     (void)!commit(fs);
 }
 
-[[gnu::noinline]] static void damaged_round(struct world *world) {
-    struct probe *probe = calloc(1, sizeof(struct probe));
-    probe->power = true;
-    struct lattice *_Nullable fs = nullptr;
+/* Copies of the disks with some bits flipped on each. */
+static struct device_list damaged_disks(struct world *world, struct probe *probe, uint32_t flips) {
     struct device_list devices = {.count = world->disk_count};
-    uint32_t flags = dice_once_in(&world->disk_dice, 4) ? 0 : MOUNT_IGNORE_CHECKSUMS;
+    probe->power = true;
     for (uint32_t i = 0; i < world->disk_count; i++) {
         sim_disk_copy(&probe->disks[i], &world->disks[i], &world->disk_dice);
         probe->disks[i].power = &probe->power;
         devices.devices[i] = &probe->disks[i].device;
-        uint32_t flips = 1 + dice_below(&world->disk_dice, 12);
         for (uint32_t j = 0; j < flips; j++) {
             (void)sim_disk_rot(&probe->disks[i]);
         }
     }
-    if (pool_open(&world->environment, &devices, flags, &fs) == LATTICE_OK) {
-        use_damaged(world, SOME(fs));
-        pool_close(SOME(fs));
-    }
+    return devices;
+}
+
+static void disks_release(struct world *world, struct probe *probe) {
     for (uint32_t i = 0; i < world->disk_count; i++) {
         sim_disk_destroy(&probe->disks[i]);
     }
     free(probe);
     world->damaged++;
+}
+
+[[gnu::noinline]] static void damaged_round(struct world *world) {
+    struct probe *probe = calloc(1, sizeof(struct probe));
+    struct lattice *_Nullable fs = nullptr;
+    uint32_t flags = dice_once_in(&world->disk_dice, 4) ? 0 : MOUNT_IGNORE_CHECKSUMS;
+    uint32_t flips = 1 + dice_below(&world->disk_dice, 12);
+    struct device_list devices = damaged_disks(world, probe, flips);
+    if (pool_open(&world->environment, &devices, flags, &fs) == LATTICE_OK) {
+        use_damaged(world, SOME(fs));
+        pool_close(SOME(fs));
+    }
+    disks_release(world, probe);
+}
+
+[[gnu::noinline]] static void rescue_round(struct world *world) {
+    struct probe *probe = calloc(1, sizeof(struct probe));
+    struct lattice *_Nullable fs = nullptr;
+    uint32_t flips = dice_once_in(&world->disk_dice, 4) ? 0 : 1 + dice_below(&world->disk_dice, 40);
+    struct device_list devices = damaged_disks(world, probe, flips);
+    uint32_t number = dice_below(&world->disk_dice, world->disk_count);
+    if (flips != 0 && dice_once_in(&world->disk_dice, 3)) { /* an image cut short */
+        devices.devices[number] = &probe->disks[number].device;
+        probe->disks[number].device.block_count -=
+            dice_below(&world->disk_dice, probe->disks[number].current.count - 100);
+    }
+    lattice_status_t status = pool_open(&world->environment, &devices, MOUNT_RESCUE, &fs);
+    if (status == LATTICE_OK) {
+        verify_rescue(world, SOME(fs), flips);
+        pool_close(SOME(fs));
+    } else if (flips == 0 && world->faulty == WORLD_DISKS) {
+        world_fail(world, "a whole pool cannot be opened for a rescue", (uint64_t)status, 0);
+    }
+    disks_release(world, probe);
 }
 
 void verify_damaged(struct world *world) {
@@ -578,6 +609,7 @@ void verify_damaged(struct world *world) {
     for (uint32_t round = 0; round < 4; round++) {
         damaged_round(world);
     }
+    rescue_round(world);
     if (world->outstanding != outstanding) {
         world_fail(world, "a damaged pool kept memory", world->outstanding, outstanding);
     }

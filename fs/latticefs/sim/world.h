@@ -144,6 +144,9 @@ void verify_probe(struct world *world);
  * crash. */
 void verify_damaged(struct world *world);
 
+/* Looks at a pool that was opened for a rescue after so many bits had flipped. */
+void verify_rescue(struct world *world, struct lattice *fs, uint32_t flips);
+
 struct device_list world_devices(struct world *world);
 
 /* ---- encryption ---- */
