@@ -149,7 +149,7 @@ int main(int argc, char **argv) {
     uint64_t count = 100;
     uint32_t workers = 1;
     uint32_t enough = FAILURES_ENOUGH;
-    struct world_options options = {.operations = 200};
+    struct world_options options = {.operations = 200, .images = 4};
     struct totals *totals = mmap(nullptr, sizeof(struct totals), PROT_READ | PROT_WRITE,
                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (sodium_init() < 0 || totals == MAP_FAILED) {
@@ -176,12 +176,14 @@ int main(int argc, char **argv) {
             enough = (uint32_t)strtoul(argv[++i], nullptr, 10);
         } else if (value && strcmp(argv[i], "--operations") == 0) {
             options.operations = (uint32_t)strtoul(argv[++i], nullptr, 10);
+        } else if (value && strcmp(argv[i], "--images") == 0) {
+            options.images = (uint32_t)strtoul(argv[++i], nullptr, 10);
         } else if (value && strcmp(argv[i], "--probe") == 0) {
             options.probe_one_in = (uint32_t)strtoul(argv[++i], nullptr, 10);
         } else {
             printf(
                 "usage: soak-latticefs [--seed N | --first N --count N] [--jobs N] [--failures N] "
-                "[--operations N] [--probe N] [--verbose]\n");
+                "[--operations N] [--images N] [--probe N] [--verbose]\n");
             return 2;
         }
     }
