@@ -10,8 +10,15 @@ $(call archive,asan,latticefs,$(LATTICE_CORE))
 $(call host_program,host,$(HOST)/bin/soak-latticefs,$(LATTICE_SIM),$(DIR_host)/liblatticefs.a,$(LATTICE_LINK))
 $(call host_program,asan,$(HOST)/sim/asan/soak-latticefs,$(LATTICE_SIM),$(DIR_asan)/liblatticefs.a,$(LATTICE_LINK))
 
-LATTICE_TOOL := $(addprefix fs/latticefs/tools/,host.c)
-$(call host_program,host,$(HOST)/bin/mkfs.latticefs,fs/latticefs/tools/mkfs_main.c $(LATTICE_TOOL),$(DIR_host)/liblatticefs.a,$(LATTICE_LINK))
-$(call host_program,host,$(HOST)/bin/latticefs,fs/latticefs/tools/latticefs_main.c fs/latticefs/tools/transfer.c $(LATTICE_TOOL),$(DIR_host)/liblatticefs.a,$(LATTICE_LINK))
-FLAGS_fs/latticefs/fuse/main.c := $(LATTICE_FLAGS) -isystem /usr/include/fuse3 -D_FILE_OFFSET_BITS=64
-$(call host_program,host,$(HOST)/bin/mount.fuse.latticefs,fs/latticefs/fuse/main.c $(LATTICE_TOOL),$(DIR_host)/liblatticefs.a,$(LATTICE_LINK) -lfuse3)
+LATTICE_HOST := $(addprefix fs/latticefs/tools/,host.c host_disk.c)
+LATTICE_FUSE := $(filter fs/latticefs/fuse/%.c,$(SOURCES))
+$(call host_program,host,$(HOST)/bin/mkfs.latticefs,fs/latticefs/tools/mkfs_main.c $(LATTICE_HOST),$(DIR_host)/liblatticefs.a,$(LATTICE_LINK))
+$(call host_program,host,$(HOST)/bin/latticefs,fs/latticefs/tools/latticefs_main.c fs/latticefs/tools/transfer.c $(LATTICE_HOST),$(DIR_host)/liblatticefs.a,$(LATTICE_LINK))
+$(foreach f,$(LATTICE_FUSE),$(eval FLAGS_$(f) := $(LATTICE_FLAGS) -isystem /usr/include/fuse3 -D_FILE_OFFSET_BITS=64))
+$(call host_program,host,$(HOST)/bin/mount.fuse.latticefs,$(LATTICE_FUSE) $(LATTICE_HOST),$(DIR_host)/liblatticefs.a,$(LATTICE_LINK) -lfuse3)
+
+# The mount over a disk that loses what was not flushed, and the mount under the thread sanitizer.
+$(call host_program,host,$(HOST)/latticefs/mount-dropping,$(LATTICE_FUSE) $(LATTICE_HOST) fs/latticefs/tests/dropping_disk.c,$(DIR_host)/liblatticefs.a,$(LATTICE_LINK) -lfuse3 -Wl$(comma)--wrap=host_device_open)
+$(call archive,tsan,latticefs,$(LATTICE_CORE))
+$(call host_program,tsan,$(HOST)/latticefs/mount-tsan,$(LATTICE_FUSE) $(LATTICE_HOST),$(DIR_tsan)/liblatticefs.a,$(LATTICE_LINK) -lfuse3)
+$(call host_program,asan,$(HOST)/latticefs/mount-asan,$(LATTICE_FUSE) $(LATTICE_HOST),$(DIR_asan)/liblatticefs.a,$(LATTICE_LINK) -lfuse3)

@@ -93,10 +93,7 @@ static status_t check_handles(const struct thread *_Nonnull self,
         if (commit->handles[i] == HANDLE_NONE) {
             continue; /* an optional one that is absent */
         }
-        status_t status = check_moved(self, commit, commit->handles[i]);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(check_moved(self, commit, commit->handles[i]));
     }
     return STATUS_OK;
 }
@@ -188,8 +185,8 @@ static void apply_handles(struct thread *_Nonnull self, struct request *_Nonnull
         }
         if (client != nullptr) {
             request->reserved_slots--;
-            SOME(client->page)->call.handles[i] =
-                handle_insert_reserved(&client->process->table, SOME(object), rights);
+            SOME(client->page)->call.handles[i] = handle_insert_reserved(
+                &client->process->table, SOME(object), rights & ~RIGHT_RECEIVE);
         }
         object_drop_handle(SOME(object));
     }

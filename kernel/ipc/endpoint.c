@@ -1,5 +1,5 @@
 /* See endpoint.h. */
-#include "kernel/ipc/endpoint.h"
+#include "kernel/ipc/deliver.h"
 #include "kernel/memory/memory.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/process.h"
@@ -11,10 +11,7 @@ enum { POISON_ATTEMPTS = 3 };
 status_t endpoint_create(struct domain *_Nullable domain,
                          struct endpoint *_Nullable *_Nonnull out) {
     void *memory = nullptr;
-    status_t status = object_allocate(OBJECT_ENDPOINT, SLAB_ENDPOINT, domain, &memory);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(object_allocate(OBJECT_ENDPOINT, SLAB_ENDPOINT, domain, &memory));
     struct endpoint *endpoint = SOME(memory);
     source_init(&endpoint->source);
     list_init(&endpoint->queue);
@@ -54,10 +51,7 @@ status_t session_create(struct endpoint *_Nonnull endpoint, uint64_t cookie, uin
     REFUSE(endpoint->closed, STATUS_CLOSED);
     struct domain *domain = SOME(endpoint->object.domain);
     void *pointer = nullptr;
-    status_t status = object_allocate(OBJECT_SESSION, SLAB_SESSION, domain, &pointer);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(object_allocate(OBJECT_SESSION, SLAB_SESSION, domain, &pointer));
     struct session *session = SOME(pointer);
     source_init(&session->source);
     session->cookie = cookie;
@@ -65,7 +59,7 @@ status_t session_create(struct endpoint *_Nonnull endpoint, uint64_t cookie, uin
     session->live = (flags & SESSION_LIVE) != 0;
     list_init(&session->endpoint_link);
     struct request *close = nullptr;
-    status = request_create(domain, REQUEST_CLOSE, &close);
+    status_t status = request_create(domain, REQUEST_CLOSE, &close);
     if (status != STATUS_OK) {
         session->half_made = true;
         object_release(&session->object);
@@ -186,66 +180,15 @@ static uint32_t give_duplicates(struct request *_Nonnull request,
     return request->handle_count;
 }
 
-static void fill_registers(struct request *_Nonnull request, struct thread *_Nonnull server,
-                           uint32_t handle_count) LOCKED {
-    struct syscall_registers *registers = &server->frame.call;
-    enum packet_kind kind = request->kind == REQUEST_CALL ? PACKET_CALL : PACKET_CLOSE;
-    registers->number = STATUS_OK;
-    registers->a = SOME(request->session)->cookie;
-    registers->b = (uint64_t)kind << 56 | (uint64_t)handle_count << 48 |
-                   (uint64_t)request->inline_length << 32 | request->label;
-    registers->token = request_token(request);
-    if (request->client != nullptr) {
-        const struct syscall_registers *message = &request->client->frame.call;
-        for (size_t i = 0; i < CALL_WORDS; i++) {
-            registers->words[i] = message->words[i];
-        }
-    }
-}
-
-static void fill_page(struct request *_Nonnull request, struct thread *_Nonnull server) LOCKED {
-    struct thread_page *page = SOME(server->page);
-    page->received.identity = request->identity;
-    page->received.attempt = request->attempts;
-    page->received.state = (request->repeated ? CALL_STATE_REPEATED : 0u) |
-                           (request->cancelled ? CALL_STATE_CANCELLED : 0u) |
-                           (request->orphan ? CALL_STATE_ORPHAN : 0u);
-    page->received.principal = request->principal;
-    page->received.process_serial = request->client_serial;
-    page->received.lease_in_length = request->lease_in.length;
-    page->received.lease_out_length = request->lease_out.length;
-    if (request->inline_length != 0 && request->client != nullptr) {
-        const struct thread_page *from = SOME(request->client->page);
-        bytes_copy(page->received_input, from->call_input, request->inline_length);
-    }
-}
-
-static void take_in_hand(struct request *_Nonnull request, struct thread *_Nonnull server) LOCKED {
-    struct endpoint *endpoint = SOME(request->endpoint);
-    list_remove(&request->link);
-    endpoint->queued--;
-    endpoint->in_hand++;
-    endpoint->received++;
-    if (request->order == 0) {
-        request->order = ++endpoint->order;
-    }
-    request->state = REQUEST_IN_HAND;
-    request->holder = server->process;
-    request->handler = server;
-    request->parked = false;
-    request->fault_in = false;
-    request->busy_since = arch_ticks();
-    list_append(&server->process->held, &request->link);
-    list_append(&endpoint->hand, &request->hand_link);
-    server->handling = request;
-}
-
-/* The one place where a server gets a request. */
+/* The one place where a server gets a request that was queued. */
 static void deliver(struct request *_Nonnull request, struct thread *_Nonnull server) LOCKED {
-    take_in_hand(request, server);
+    list_remove(&request->link);
+    SOME(request->endpoint)->queued--;
     uint32_t handles = request->handle_count == 0 ? 0 : give_duplicates(request, server);
-    fill_registers(request, server, handles);
-    fill_page(request, server);
+    take_in_hand(request, SOME(request->endpoint), server, arch_ticks());
+    enum packet_kind kind = request->kind == REQUEST_CALL ? PACKET_CALL : PACKET_CLOSE;
+    fill_registers(request, SOME(request->session), request->client, server, kind, handles);
+    fill_page(request, request->client, server);
 }
 
 static void deliver_notice(struct request *_Nonnull request,
@@ -254,7 +197,7 @@ static void deliver_notice(struct request *_Nonnull request,
     registers->number = STATUS_OK;
     registers->a = request->session != nullptr ? request->session->cookie : 0;
     registers->b = (uint64_t)PACKET_CANCEL << 56;
-    registers->token = request_token(request);
+    registers->token = request->token;
 }
 
 bool endpoint_deliver(struct endpoint *_Nonnull endpoint, struct thread *_Nonnull server) {

@@ -24,10 +24,7 @@ status_t object_allocate(enum object_type type, enum slab_type slab,
                          struct domain *_Nullable domain, void *_Nullable *_Nonnull out) {
     struct domain *payer = domain != nullptr ? SOME(domain) : domain_root();
     void *memory = nullptr;
-    status_t status = slab_allocate(slab, payer, &memory);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(slab_allocate(slab, payer, &memory));
     object_begin(SOME(memory), type, slab, payer);
     *out = memory;
     return STATUS_OK;
@@ -48,11 +45,6 @@ void object_begin(struct object *_Nonnull object, enum object_type type, enum sl
 /* Threads begin with their registers, all others with the common part. */
 static struct thread *_Nonnull thread_of(struct object *_Nonnull object) {
     return CONTAINER_OF(object, struct thread, object);
-}
-
-void object_reference(struct object *_Nonnull object) {
-    CHECK(object->references < UINT32_MAX);
-    object->references++;
 }
 
 void object_release(struct object *_Nonnull object) {
@@ -94,7 +86,7 @@ static void object_unhandled(struct object *_Nonnull object) LOCKED {
 void object_drop_handle(struct object *_Nonnull object) {
     CHECK(object->handles > 0);
     object->handles--;
-    if (object->handles == 0 && list_empty(&object->unhandled_link)) {
+    if (object->handles == object->kept && list_empty(&object->unhandled_link)) {
         object_reference(object);
         list_append(&unhandled_list, &object->unhandled_link);
     }
@@ -106,7 +98,7 @@ void object_run_unhandled(void) {
          first = list_first(&unhandled_list)) {
         struct object *object = LIST_ENTRY(first, struct object, unhandled_link);
         list_remove(&object->unhandled_link);
-        if (object->handles == 0) {
+        if (object->handles == object->kept) {
             object_unhandled(object);
         }
         object_release(object);

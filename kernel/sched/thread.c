@@ -11,8 +11,6 @@
 #include "kernel/sched/scheduler.h"
 #include "lib/base/bytes.h"
 
-enum { DEFAULT_WEIGHT = 1024 };
-
 /* The thread page and, for servers, the staging page behind it. */
 static status_t make_page(struct thread *_Nonnull thread, bool staging) LOCKED {
     status_t status = memory_create(thread->object.domain, staging ? 2 * PAGE_SIZE : PAGE_SIZE,
@@ -31,12 +29,9 @@ status_t thread_create(struct process *_Nonnull process, uint32_t priority, bool
                        struct thread *_Nullable *_Nonnull out) {
     REFUSE(process->state >= PROCESS_DYING, STATUS_DIED);
     struct domain *domain = SOME(process->object.domain);
-    status_t status = domain_charge(domain, RESOURCE_THREADS, 1);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(domain_charge(domain, RESOURCE_THREADS, 1));
     void *memory = nullptr;
-    status = slab_allocate(SLAB_THREAD, domain, &memory);
+    status_t status = slab_allocate(SLAB_THREAD, domain, &memory);
     if (status != STATUS_OK) {
         domain_uncharge(domain, RESOURCE_THREADS, 1);
         return status;
@@ -47,7 +42,7 @@ status_t thread_create(struct process *_Nonnull process, uint32_t priority, bool
     object_reference(&process->object);
     thread->state = THREAD_NEW;
     thread->priority = MIN(priority, process->priority_ceiling);
-    thread->weight = DEFAULT_WEIGHT;
+    thread->weight = SCHEDULER_WEIGHT;
     thread->affinity = UINT32_MAX;
     thread->cpu = cpu_current()->index;
     thread->timer.kind = TIMER_THREAD;
@@ -102,11 +97,8 @@ status_t thread_start(struct thread *_Nonnull thread, uint64_t entry, uint64_t s
     REFUSE(thread->state != THREAD_NEW, STATUS_BUSY);
     REFUSE(thread->process->state >= PROCESS_DYING, STATUS_DIED);
     if (thread->page_address == 0) {
-        status_t status = page_address == 0 ? thread_map_page_anywhere(thread)
-                                            : thread_map_page(thread, page_address);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(page_address == 0 ? thread_map_page_anywhere(thread)
+                              : thread_map_page(thread, page_address));
     }
     arch_thread_enter(thread, entry, stack, argument, thread->page_address);
     thread_join_process(thread);

@@ -1,14 +1,11 @@
-/* The core's environment on a Linux host. */
+/* The core's environment on a Linux host, without its disks (host_disk.c). */
 #include "host.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #pragma clang assume_nonnull begin
 
@@ -43,109 +40,6 @@ const struct environment *host_environment(void) {
                                                    .allocate = host_allocate,
                                                    .release = host_release};
     return &environment;
-}
-
-UNSAFE_BEGIN
-
-static_assert(BLOCK_SIZE == 4096, "the system headers have a macro of this name");
-
-static lattice_status_t device_read(void *context, uint64_t block, uint32_t count, void *buffer) {
-    const struct host_device *device = context;
-    size_t size = (size_t)count * BLOCK_SIZE;
-    size_t done = 0;
-    while (done < size) {
-        ssize_t got = pread(device->file, (char *)buffer + done, size - done,
-                            (off_t)(block * BLOCK_SIZE + done));
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got <= 0) {
-            return LATTICE_IO;
-        }
-        done += (size_t)got;
-    }
-    return LATTICE_OK;
-}
-
-static lattice_status_t device_write(void *context, uint64_t block, uint32_t count,
-                                     const void *buffer) {
-    const struct host_device *device = context;
-    size_t size = (size_t)count * BLOCK_SIZE;
-    size_t done = 0;
-    while (done < size) {
-        ssize_t got = pwrite(device->file, (const char *)buffer + done, size - done,
-                             (off_t)(block * BLOCK_SIZE + done));
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got <= 0) {
-            return LATTICE_IO;
-        }
-        done += (size_t)got;
-    }
-    return LATTICE_OK;
-}
-
-UNSAFE_END
-
-static lattice_status_t device_flush(void *context) {
-    const struct host_device *device = context;
-    return fdatasync(device->file) == 0 ? LATTICE_OK : LATTICE_IO;
-}
-
-static void device_trim(void *context, uint64_t block, uint64_t count) {
-    const struct host_device *device = context;
-    (void)fallocate(device->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                    (off_t)(block * BLOCK_SIZE), (off_t)(count * BLOCK_SIZE));
-}
-
-/* Of a file or a block device. */
-static bool device_size(int file, uint64_t *out) {
-    off_t end = lseek(file, 0, SEEK_END);
-    *out = end < 0 ? 0 : (uint64_t)end;
-    return end >= 0;
-}
-
-bool host_device_open(struct host_devices *devices, const char *path, bool writable,
-                      uint64_t size) {
-    uint64_t bytes = 0;
-    if (devices->count == DISKS_MAX) {
-        fprintf(stderr, "%s: more than %d disks\n", path, DISKS_MAX);
-        return false;
-    }
-    int flags = (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | (size != 0 ? O_CREAT : 0);
-    int file = open(path, flags, 0644);
-    if (file < 0 || (size != 0 && ftruncate(file, (off_t)size) != 0) ||
-        !device_size(file, &bytes)) {
-        fprintf(stderr, "%s: %s\n", path, strerror(errno));
-        return false;
-    }
-    struct host_device *device = &devices->data[devices->count];
-    *device = (struct host_device){.device = {.context = device,
-                                              .block_count = bytes / BLOCK_SIZE,
-                                              .read = device_read,
-                                              .write = device_write,
-                                              .flush = device_flush,
-                                              .trim = device_trim},
-                                   .file = file,
-                                   .path = path};
-    devices->count++;
-    return true;
-}
-
-void host_devices_close(struct host_devices *devices) {
-    for (uint32_t i = 0; i < devices->count; i++) {
-        close(devices->data[i].file);
-    }
-    devices->count = 0;
-}
-
-struct device_list host_device_list(struct host_devices *devices) {
-    struct device_list list = {.count = devices->count};
-    for (uint32_t i = 0; i < devices->count; i++) {
-        list.devices[i] = &devices->data[i].device;
-    }
-    return list;
 }
 
 const char *host_status_text(lattice_status_t status) {
@@ -218,6 +112,20 @@ bool host_parse_size(const char *text, uint64_t *out) {
     return false;
 }
 
+/* What to do about a pool that cannot be opened. */
+static const char *_Nullable open_advice(lattice_status_t status, bool writable) {
+    if (status == LATTICE_CORRUPT) {
+        return "Was it made by mkfs.latticefs, and are all its disks named, separated by commas?";
+    }
+    if (status == LATTICE_UNSUPPORTED && writable) {
+        return "A newer version may mount it; reading alone may work here.";
+    }
+    if (status == LATTICE_READ_ONLY) {
+        return "Try a command that only reads.";
+    }
+    return status == LATTICE_IO ? "The kernel's log may say what is wrong with the disk." : nullptr;
+}
+
 struct lattice *host_open_pool(struct host_devices *devices, const char *paths, bool writable) {
     char *_Nullable copy = strdup(paths);
     char *_Nullable rest = nullptr;
@@ -230,13 +138,16 @@ struct lattice *host_open_pool(struct host_devices *devices, const char *paths, 
             exit(1);
         }
     }
-    devices->paths = copy; /* the disks' names point into it, to the end */
+    free(copy);
     struct lattice *_Nullable fs = nullptr;
     struct device_list list = host_device_list(devices);
     lattice_status_t status =
         pool_open(host_environment(), &list, writable ? 0 : MOUNT_READ_ONLY, &fs);
     if (status != LATTICE_OK) {
         fprintf(stderr, "%s: %s\n", paths, host_status_text(status));
+        if (open_advice(status, writable) != nullptr) {
+            fprintf(stderr, "    %s\n", open_advice(status, writable));
+        }
         exit(1);
     }
     return SOME(fs);

@@ -1,0 +1,61 @@
+/* The committing thread: every few seconds, when much is waiting, and when a destroyed snapshot is
+ * to be reclaimed. */
+#include "fs/latticefs/core/log.h"
+#include "fs/latticefs/core/snapshot.h"
+#include "fs/latticefs/tools/host.h"
+#include "mount.h"
+#include <sched.h>
+#include <syslog.h>
+#include <time.h>
+
+#pragma clang assume_nonnull begin
+
+/* What waits at most: nodes of 16 KiB, and bytes of log that nobody asked to have synced. */
+enum { DUE_FRAMES = 2048, DUE_LOG_BYTES = 16 << 20 };
+
+static bool much_waits(const struct mount *mount) {
+    return mount->fs->cache.dirty.count > DUE_FRAMES || log_pending(mount->fs).size > DUE_LOG_BYTES;
+}
+
+void commit_if_due(struct mount *mount) {
+    if (much_waits(mount)) {
+        pthread_cond_signal(&mount->wake);
+    }
+}
+
+/* Does pending destruction piece by piece, letting others in between. */
+static void reclaim(struct mount *mount) {
+    bool more = true;
+    while (more && !mount->ending && reclaim_step(mount->fs, &more) == LATTICE_OK && more) {
+        pthread_mutex_unlock(&mount->lock);
+        sched_yield();
+        pthread_mutex_lock(&mount->lock);
+    }
+}
+
+void *_Nullable commit_loop(void *_Nullable argument) {
+    struct mount *mount = SOME((struct mount *)argument);
+    lattice_status_t status = LATTICE_OK;
+    pthread_mutex_lock(&mount->lock);
+    while (!mount->ending) {
+        struct timespec until = {};
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += mount->commit_seconds;
+        if (status != LATTICE_OK || !much_waits(mount)) {
+            (void)pthread_cond_timedwait(&mount->wake, &mount->lock, &until);
+        }
+        lattice_status_t before = status;
+        status = LATTICE_OK;
+        if (mount->fs->cache.dirty.count != 0 || mount->cache->dirty != 0) {
+            status = granules_commit(mount->cache);
+        }
+        if (status != LATTICE_OK && status != before) {
+            syslog(LOG_DAEMON | LOG_ERR, "latticefs: commit: %s", host_status_text(status));
+        }
+        reclaim(mount);
+    }
+    pthread_mutex_unlock(&mount->lock);
+    return nullptr;
+}
+
+#pragma clang assume_nonnull end

@@ -1,0 +1,148 @@
+/* Operations on open files. */
+#include "mount.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#pragma clang assume_nonnull begin
+
+static bool for_writing(const struct fuse_file_info *file) {
+    return (file->flags & O_ACCMODE) != O_RDONLY;
+}
+
+void do_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file) {
+    struct mount *mount = enter(request);
+    struct target target = {};
+    lattice_status_t status = for_writing(file) ? target_for_change(mount, node, &target)
+                                                : target_of(mount, node, &target);
+    struct lookup *_Nullable lookup = lookup_find(mount, node);
+    if (status == LATTICE_OK && lookup != nullptr && for_writing(file)) {
+        SOME(lookup)->writers++;
+    }
+    leave(mount);
+    if (status != LATTICE_OK) {
+        fuse_reply_err(request, status_errno(status));
+        return;
+    }
+    file->keep_cache = 1;
+    fuse_reply_open(request, file);
+}
+
+void do_release(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file) {
+    struct mount *mount = enter(request);
+    struct lookup *_Nullable lookup = lookup_find(mount, node);
+    if (lookup != nullptr && for_writing(file) && SOME(lookup)->writers != 0) {
+        SOME(lookup)->writers--;
+    }
+    leave_with(mount, request, LATTICE_OK);
+}
+
+void do_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+             struct fuse_file_info *file) {
+    char *_Nullable buffer = malloc(MAX(size, (size_t)1));
+    struct mount *mount = enter(request);
+    struct target target = {};
+    size_t got = 0;
+    (void)file;
+    lattice_status_t status = buffer == nullptr ? LATTICE_NO_MEMORY : LATTICE_OK;
+    status = status == LATTICE_OK ? target_of(mount, node, &target) : status;
+    if (status == LATTICE_OK) {
+        status = granules_read(mount->cache, target.dataset, target.object, (uint64_t)offset,
+                               bytes_of(buffer, size), &got);
+    }
+    leave(mount);
+    if (status == LATTICE_OK) {
+        fuse_reply_buf(request, buffer, got);
+    } else {
+        fuse_reply_err(request, status_errno(status));
+    }
+    free(buffer);
+}
+
+void do_write(fuse_req_t request, fuse_ino_t node, const char *buffer, size_t size, off_t offset,
+              struct fuse_file_info *file) {
+    struct mount *mount = enter(request);
+    struct target target = {};
+    size_t written = 0;
+    (void)file;
+    lattice_status_t status = target_for_change(mount, node, &target);
+    if (status == LATTICE_OK) {
+        status = granules_write(mount->cache, target.dataset, target.object, (uint64_t)offset,
+                                view_of(buffer, size), &written);
+    }
+    commit_if_due(mount);
+    leave(mount);
+    if (written != 0 || status == LATTICE_OK) {
+        fuse_reply_write(request, written);
+    } else {
+        fuse_reply_err(request, status_errno(status));
+    }
+}
+
+void do_fsync(fuse_req_t request, fuse_ino_t node, int data_only,
+              struct fuse_file_info *_Nullable file) {
+    struct mount *mount = enter(request);
+    struct target target = {};
+    (void)data_only;
+    (void)file;
+    lattice_status_t status = LATTICE_OK;
+    if (mount->dataset->writable && !node_is_list(node)) {
+        status = target_of(mount, node, &target);
+        if (status == LATTICE_OK && target.dataset->writable) {
+            status = granules_sync(mount->cache, target.dataset, target.object);
+        }
+    }
+    leave_with(mount, request, status);
+}
+
+/* Punching a hole, and zeroing a range, which is the same to a reader. Reserving space without
+ * writing is not supported. */
+static lattice_status_t allocate(struct mount *mount, uint64_t node, int mode, uint64_t offset,
+                                 uint64_t length) {
+    enum { KEEP_SIZE = 1, PUNCH_HOLE = 2, ZERO_RANGE = 16 };
+    struct target target = {};
+    struct inode inode = {};
+    TRY(target_for_change(mount, node, &target));
+    if (mode != (KEEP_SIZE | PUNCH_HOLE) && (mode & ~KEEP_SIZE) != ZERO_RANGE) {
+        return LATTICE_UNSUPPORTED;
+    }
+    TRY(granules_punch(mount->cache, target.dataset, target.object, offset, length));
+    TRY(granules_inode(mount->cache, target.dataset, target.object, &inode));
+    if (mode == ZERO_RANGE && offset + length > inode.size) {
+        return granules_resize(mount->cache, target.dataset, target.object, offset + length);
+    }
+    return LATTICE_OK;
+}
+
+void do_fallocate(fuse_req_t request, fuse_ino_t node, int mode, off_t offset, off_t length,
+                  struct fuse_file_info *file) {
+    struct mount *mount = enter(request);
+    (void)file;
+    lattice_status_t status = allocate(mount, node, mode, (uint64_t)offset, (uint64_t)length);
+    commit_if_due(mount);
+    leave_with(mount, request, status);
+}
+
+void do_lseek(fuse_req_t request, fuse_ino_t node, off_t offset, int whence,
+              struct fuse_file_info *file) {
+    struct mount *mount = enter(request);
+    struct target target = {};
+    uint64_t found = 0;
+    (void)file;
+    lattice_status_t status = target_of(mount, node, &target);
+    if (status == LATTICE_OK) {
+        status = granules_push(mount->cache, target.dataset, target.object);
+    }
+    if (status == LATTICE_OK) {
+        status = file_seek(mount->fs, target.dataset, target.object, (uint64_t)offset,
+                           whence == SEEK_DATA, &found);
+    }
+    leave(mount);
+    if (status == LATTICE_OK) {
+        fuse_reply_lseek(request, (off_t)found);
+    } else {
+        fuse_reply_err(request, status == LATTICE_NOT_FOUND ? ENXIO : status_errno(status));
+    }
+}
+
+#pragma clang assume_nonnull end
