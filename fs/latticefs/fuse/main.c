@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #pragma clang assume_nonnull begin
@@ -43,8 +44,19 @@ static void do_init(void *userdata, struct fuse_conn_info *connection) {
     connection->congestion_threshold = 48;
 }
 
+/* The last commit. With a block device the kernel waits for it before `umount` returns. */
+static void do_destroy(void *userdata) {
+    struct mount *mount = userdata;
+    pthread_mutex_lock(&mount->lock);
+    if (!mount->read_only) {
+        mount->last = granules_commit(mount->cache);
+    }
+    pthread_mutex_unlock(&mount->lock);
+}
+
 static const struct fuse_lowlevel_ops operations = {
     .init = do_init,
+    .destroy = do_destroy,
     .lookup = do_lookup,
     .forget = do_forget,
     .forget_multi = do_forget_multi,
@@ -131,16 +143,24 @@ static int take_argument(void *data, const char *text, int key, struct fuse_args
     return 1;
 }
 
-/* `name` is the pool as /proc/mounts shall show it. */
+/* With a block device it can be a mount of the kernel's type "fuseblk". */
+static bool is_block_device(const struct host_devices *devices) {
+    struct stat facts = {};
+    return fstat(devices->data[0].file, &facts) == 0 && S_ISBLK(facts.st_mode);
+}
+
 static bool add_options(struct fuse_args *rest, const struct arguments *arguments,
-                        const char *name) {
+                        const struct host_devices *devices) {
     bool all = getuid() == 0 && arguments->private == 0;
+    bool block = getuid() == 0 && is_block_device(devices);
+    const char *name = block ? devices->data[0].path : SOME(devices->names);
     char *_Nullable options = nullptr;
     char *_Nullable source = nullptr;
     char *_Nullable whole = nullptr;
     bool done = asprintf(&source, "fsname=%s", name) > 0 &&
                 fuse_opt_add_opt(&options, "default_permissions,subtype=latticefs") == 0 &&
                 (!all || fuse_opt_add_opt(&options, "allow_other") == 0) &&
+                (!block || fuse_opt_add_opt(&options, "blkdev") == 0) &&
                 fuse_opt_add_opt_escaped(&options, SOME(source)) == 0 &&
                 asprintf(&whole, "-o%s", options) > 0 && fuse_opt_add_arg(rest, SOME(whole)) == 0;
     free(source);
@@ -229,19 +249,18 @@ static int mount_pool(struct fuse_args *rest, const struct arguments *arguments,
     mount.hide_snapshots = arguments->hide_snapshots != 0;
     mount.commit_seconds =
         arguments->commit_seconds == 0 ? COMMIT_SECONDS : MIN(arguments->commit_seconds, 3600u);
-    mount.fs = host_open_pool(&devices, pool, arguments->read_only == 0);
+    mount.read_only = arguments->read_only != 0;
+    devices.mounting = true;
+    mount.fs = host_open_pool(&devices, pool, !mount.read_only);
     mount.snapshots_changed = host_environment()->now_ns(host_environment()->context);
     lattice_status_t status = open_dataset(&mount, name, cache_size);
     if (status != LATTICE_OK) {
         fprintf(stderr, "%s: dataset %s: %s\n", pool, name, host_status_text(status));
         return 1;
     }
-    int result = add_options(rest, arguments, SOME(devices.names)) ? serve(&mount, rest, line) : 1;
-    if (arguments->read_only == 0) {
-        status = granules_commit(mount.cache);
-    }
-    if (status != LATTICE_OK) {
-        fprintf(stderr, "%s: %s\n", pool, host_status_text(status));
+    int result = add_options(rest, arguments, &devices) ? serve(&mount, rest, line) : 1;
+    if (mount.last != LATTICE_OK) {
+        fprintf(stderr, "%s: %s\n", pool, host_status_text(mount.last));
         result = 1;
     }
     granules_destroy(mount.cache);
@@ -273,7 +292,13 @@ int main(int argc, char **argv) {
         fputs(help, stderr);
         return 2;
     }
-    return mount_pool(&rest, &arguments, &line);
+    int result = mount_pool(&rest, &arguments, &line);
+    fuse_opt_free_args(&rest);
+    free(arguments.pool);
+    free(arguments.dataset);
+    free(arguments.cache);
+    free(line.mountpoint);
+    return result;
 }
 
 UNSAFE_END
