@@ -76,13 +76,13 @@ bool view_equal(struct view left, struct view right) {
     return left.size == right.size && view_compare(left, right) == 0;
 }
 
+/* A run is zero if its first byte is and each equals the next. */
 bool view_is_zero(struct view view) {
-    for (size_t i = 0; i < view.size; i++) {
-        if (view.data[i] != 0) {
-            return false;
-        }
+    if (view.size == 0) {
+        return true;
     }
-    return true;
+    struct view head = view_sub(view, 0, view.size - 1);
+    return view.data[0] == 0 && view_equal(head, view_sub(view, 1, view.size - 1));
 }
 
 #pragma clang assume_nonnull end

@@ -90,7 +90,7 @@ struct frame *_Nullable cache_take(struct lattice *fs) {
         frame = cache_evict(fs);
     }
     if (frame == nullptr && cache->spare_count == 0) {
-        frame = memory_take(fs, sizeof(struct frame));
+        frame = memory_take_raw(fs, sizeof(struct frame));
         frame = frame == nullptr ? cache_evict(fs) : frame;
     }
     if (frame == nullptr && cache->spare != nullptr) {
@@ -99,7 +99,13 @@ struct frame *_Nullable cache_take(struct lattice *fs) {
         cache->spare_count--;
     }
     if (frame != nullptr) {
-        bytes_zero(bytes_of(frame, sizeof(struct frame)));
+        SOME(frame)->address = 0;
+        SOME(frame)->stamp = 0;
+        SOME(frame)->hash_next = nullptr;
+        SOME(frame)->newer = nullptr;
+        SOME(frame)->older = nullptr;
+        SOME(frame)->dirty = false;
+        SOME(frame)->sealed = false;
     }
     return frame;
 }
@@ -107,7 +113,7 @@ struct frame *_Nullable cache_take(struct lattice *fs) {
 lattice_status_t cache_reserve(struct lattice *fs, uint32_t count) {
     struct cache *cache = &fs->cache;
     while (cache->spare_count < count) {
-        struct frame *_Nullable frame = memory_take(fs, sizeof(struct frame));
+        struct frame *_Nullable frame = memory_take_raw(fs, sizeof(struct frame));
         if (frame == nullptr) {
             frame = cache_evict(fs);
         }
@@ -171,6 +177,17 @@ void cache_committed(struct lattice *fs) {
         }
         memory_give(fs, frame, sizeof(struct frame));
     }
+}
+
+void cache_forget(struct lattice *fs) {
+    while (fs->cache.clean.oldest != nullptr) {
+        struct frame *frame = SOME(fs->cache.clean.oldest);
+        queue_remove(&fs->cache.clean, frame);
+        bucket_remove(&fs->cache, frame);
+        bytes_zero(BYTES_OF(frame->node));
+        memory_give(fs, frame, sizeof *frame);
+    }
+    fs->cache.generation++;
 }
 
 static void queue_release(struct lattice *fs, struct frame_queue *queue) {

@@ -16,6 +16,7 @@ struct frame {
     struct frame *_Nullable newer; /* recency list of clean frames; list of dirty ones */
     struct frame *_Nullable older;
     bool dirty;
+    bool sealed; /* its secret values are as on disk: no key was there */
 };
 
 enum { CACHE_BUCKETS = 1024 };
@@ -38,7 +39,7 @@ struct cache {
 };
 
 struct frame *_Nullable cache_find(struct lattice *fs, uint64_t address);
-/* A zeroed frame that is not yet in the cache, or null. */
+/* A frame that is not yet in the cache, or null; its node is of any content. */
 struct frame *_Nullable cache_take(struct lattice *fs);
 /* Makes sure that `count` calls of cache_take succeed. */
 lattice_status_t cache_reserve(struct lattice *fs, uint32_t count);
@@ -50,6 +51,8 @@ void cache_move(struct lattice *fs, struct frame *frame, uint64_t address);
 void cache_touch(struct lattice *fs, struct frame *frame);
 /* All dirty frames were committed. */
 void cache_committed(struct lattice *fs);
+/* Forgets all clean frames, and what they hold. */
+void cache_forget(struct lattice *fs);
 void cache_release(struct lattice *fs);
 
 #pragma clang assume_nonnull end

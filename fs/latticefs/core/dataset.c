@@ -3,7 +3,9 @@
  * 2. A block is freed exactly when no snapshot or origin reaches it: birth above the newest
  * snapshot's. */
 #include "dataset.h"
+#include "keys.h"
 #include "log.h"
+#include "space.h"
 
 #pragma clang assume_nonnull begin
 
@@ -70,6 +72,17 @@ static void dataset_free(struct lattice *fs, struct dataset *dataset) {
     memory_give(fs, dataset, sizeof *dataset);
 }
 
+void dataset_unlock(struct lattice *fs, struct dataset *dataset) {
+    const struct dataset_record *record = &dataset->record;
+    const struct key_entry *_Nullable key = key_find(fs, record);
+    dataset->tree.key = key;
+    dataset->writable = record->kind == DATASET_HEAD && !fs->read_only &&
+                        (record->flags & DATASET_READ_ONLY) == 0 && dataset_unlocked(fs, record);
+    for (unsigned i = 0; i < ARRAY_LENGTH(dataset->name_key); i++) {
+        dataset->name_key[i] = record->name_key[i] ^ (key == nullptr ? 0 : SOME(key)->name_pad[i]);
+    }
+}
+
 lattice_status_t dataset_open(struct lattice *fs, uint64_t id,
                               struct dataset *_Nullable *_Nonnull out) {
     for (struct dataset *_Nullable at = fs->datasets; at != nullptr; at = SOME(at)->next) {
@@ -93,10 +106,11 @@ lattice_status_t dataset_open(struct lattice *fs, uint64_t id,
         dataset_free(fs, dataset);
         return status;
     }
-    dataset->writable =
-        dataset->record.kind == DATASET_HEAD && !fs->read_only && (dataset->record.flags & 1) == 0;
-    dataset->tree = (struct tree){dataset->record.root, id, dataset};
+    dataset->tree = (struct tree){dataset->record.root, id, dataset, nullptr};
+    dataset_unlock(fs, dataset);
     dataset->open_count = 1;
+    fs->closed_reservations -=
+        MIN(fs->closed_reservations, reservation_unused(&dataset->record, 0));
     dataset->next = fs->datasets;
     fs->datasets = dataset;
     *out = dataset;
@@ -114,7 +128,24 @@ void dataset_close(struct lattice *fs, struct dataset *dataset) {
         link = &SOME(*link)->next;
     }
     *link = dataset->next;
+    fs->closed_reservations += reservation_unused(&dataset->record, 0);
     dataset_free(fs, dataset);
+}
+
+void datasets_committed(struct lattice *fs) {
+    struct dataset *_Nullable *_Nonnull link = &fs->datasets;
+    while (*link != nullptr) {
+        struct dataset *dataset = SOME(*link);
+        dataset->dirty = false;
+        dataset->dead_chunks = 0;
+        if (dataset->open_count != 0) {
+            link = &dataset->next;
+            continue;
+        }
+        *link = dataset->next;
+        fs->closed_reservations += reservation_unused(&dataset->record, 0);
+        dataset_free(fs, dataset);
+    }
 }
 
 void datasets_release(struct lattice *fs) {

@@ -11,7 +11,11 @@
 lattice_status_t dataset_open(struct lattice *fs, uint64_t id,
                               struct dataset *_Nullable *_Nonnull out);
 void dataset_close(struct lattice *fs, struct dataset *dataset);
+/* Lets those go that were closed, and only waited for a commit. */
+void datasets_committed(struct lattice *fs);
 void datasets_release(struct lattice *fs);
+/* The key of an open dataset's record was loaded. */
+void dataset_unlock(struct lattice *fs, struct dataset *dataset);
 
 lattice_status_t dataset_put(struct lattice *fs, struct dataset *dataset, struct key key,
                              struct view value);

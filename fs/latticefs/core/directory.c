@@ -26,7 +26,7 @@ lattice_status_t name_check(struct view name) {
 }
 
 uint64_t name_cookie(const struct lattice *fs, const struct dataset *dataset, struct view name) {
-    uint64_t hash = checksum_siphash(dataset->record.name_key, name) & fs->hash_mask;
+    uint64_t hash = checksum_siphash(dataset->name_key, name) & fs->hash_mask;
     return MAX(hash >> 6, UINT64_C(1)) << 5;
 }
 

@@ -24,7 +24,7 @@ struct environment {
     /* Nanoseconds since 1970, never the same to order anything by: only for times of files. */
     int64_t (*now_ns)(void *context);
     void (*random)(void *context, void *buffer, size_t size);
-    /* Zeroed memory aligned to 16 bytes, or null. */
+    /* Memory aligned to 16 bytes, of any content, or null. */
     void *_Nullable (*_Nonnull allocate)(void *context, size_t size);
     void (*release)(void *context, void *memory, size_t size);
 };

@@ -7,6 +7,7 @@
 #include "compress.h"
 #include "directory.h"
 #include "pool.h"
+#include "seal.h"
 
 #pragma clang assume_nonnull begin
 
@@ -14,68 +15,33 @@ uint32_t granule_blocks(const struct inode *inode) {
     return granule_size(inode) / BLOCK_SIZE;
 }
 
-static uint64_t space_promised(const struct lattice *fs) {
-    uint64_t sum = 0;
-    for (struct dataset *_Nullable at = fs->datasets; at != nullptr; at = SOME(at)->next) {
-        sum += SOME(at)->reserved_blocks;
-    }
-    return sum;
-}
-
-lattice_status_t space_promise(struct lattice *fs, struct dataset *dataset, uint32_t blocks,
-                               uint32_t *out_promised) {
-    if (fs->aborted != LATTICE_OK) {
-        return LATTICE_ABORTED;
-    }
-    if (!dataset->writable) {
-        return LATTICE_READ_ONLY;
-    }
-    uint64_t quota = dataset->record.quota_blocks;
-    if (quota != 0 &&
-        dataset->record.referenced_blocks + dataset->reserved_blocks + blocks > quota) {
-        return LATTICE_QUOTA;
-    }
-    /* Each dirty granule may also need two leaves' worth of extents. */
-    uint32_t metadata = 2u * NODE_BLOCKS * fs->super.node_copies;
-    for (uint32_t attempt = 0; attempt < 4; attempt++) {
-        uint64_t needed =
-            space_reserve_blocks(fs, SPACE_ORDINARY) + space_promised(fs) + blocks + metadata;
-        if (fs->segments.free_blocks >= needed) {
-            dataset->reserved_blocks += blocks + metadata;
-            *out_promised = blocks + metadata;
-            return LATTICE_OK;
-        }
-        bool pending = false;
-        for (uint32_t i = 0; i < FREE_LISTS; i++) {
-            pending |= fs->segments.freed[i].count != 0;
-        }
-        if (!pending || attempt == 3) {
-            break;
-        }
-        TRY(commit(fs));
-    }
-    return LATTICE_NO_SPACE;
-}
-
-void space_release(struct dataset *dataset, uint32_t blocks) {
-    CHECK(dataset->reserved_blocks >= blocks);
-    dataset->reserved_blocks -= blocks;
-}
-
 /* ---- reading ---- */
 
-/* Reads what an extent stores into `to`, which has its logical size. */
-static lattice_status_t extent_read(struct lattice *fs, const struct pointer *pointer,
+/* Reads what a pointer stores, and decrypts it. */
+static lattice_status_t stored_read(struct lattice *fs, const struct dataset *dataset,
+                                    uint64_t object, uint64_t offset, const struct pointer *pointer,
+                                    struct bytes to) {
+    const struct key_entry *_Nullable key = dataset->tree.key;
+    if (pointer->cipher != dataset->record.cipher) {
+        return LATTICE_CORRUPT;
+    }
+    TRY(pool_read(fs, pointer, to));
+    return key == nullptr ? LATTICE_OK : record_unseal(SOME(key), object, offset, pointer, to);
+}
+
+/* Reads what an extent holds into `to`, which has its logical size. */
+static lattice_status_t extent_read(struct lattice *fs, const struct dataset *dataset,
+                                    uint64_t object, uint64_t offset, const struct pointer *pointer,
                                     struct bytes to) {
     uint32_t stored = pointer_stored(pointer) * BLOCK_SIZE;
     if (pointer_compression(pointer) == COMPRESSION_NONE) {
         if (stored != to.size) {
             return LATTICE_CORRUPT;
         }
-        return pool_read(fs, pointer, to);
+        return stored_read(fs, dataset, object, offset, pointer, to);
     }
     struct bytes packed = bytes_sub(BYTES_OF(*fs->stored_buffer), 0, stored);
-    TRY(pool_read(fs, pointer, packed));
+    TRY(stored_read(fs, dataset, object, offset, pointer, packed));
     return decompress_record(pointer_compression(pointer), bytes_view(packed), to);
 }
 
@@ -108,7 +74,7 @@ static lattice_status_t extents_read(struct lattice *fs, struct dataset *dataset
             return LATTICE_CORRUPT;
         }
         key = key_next(item.key);
-        TRY(extent_read(fs, &pointer, bytes_sub(to, at, size)));
+        TRY(extent_read(fs, dataset, object, item.key.offset, &pointer, bytes_sub(to, at, size)));
     }
 }
 
@@ -141,15 +107,16 @@ lattice_status_t granule_read(struct lattice *fs, struct dataset *dataset, uint6
 
 /* ---- storing ---- */
 
-/* Writes one piece of at most `blocks` blocks, shorter where free space is in pieces. */
-static lattice_status_t piece_write(struct lattice *fs, struct dataset *dataset,
-                                    struct view content, struct pointer *out) {
+/* Takes blocks for a piece of at most content.size: all of its compressed form in *packed, or as
+ * much of the content as finds a place. Fills address and sizes of *out. */
+static lattice_status_t piece_place(struct lattice *fs, struct dataset *dataset,
+                                    struct view content, struct view *packed, struct pointer *out) {
     uint32_t logical = (uint32_t)(content.size / BLOCK_SIZE);
     enum compression kind = dataset->record.compression;
     uint32_t stored = compress_record(kind, content, BYTES_OF(*fs->stored_buffer));
-    struct view packed = view_sub(VIEW_OF(*fs->stored_buffer), 0, stored * BLOCK_SIZE);
     uint64_t address = 0;
     uint32_t got = 0;
+    *packed = view_sub(VIEW_OF(*fs->stored_buffer), 0, stored * BLOCK_SIZE);
     if (stored != 0) {
         TRY(segments_take_run(fs, stored, &address, &got));
         if (got < stored) {
@@ -160,15 +127,33 @@ static lattice_status_t piece_write(struct lattice *fs, struct dataset *dataset,
     if (stored == 0) {
         TRY(segments_take_run(fs, logical, &address, &got));
         logical = got;
-        packed = view_sub(content, 0, got * BLOCK_SIZE);
+        *packed = view_sub(content, 0, got * BLOCK_SIZE);
         kind = COMPRESSION_NONE;
         stored = got;
     }
     *out = pointer_make(POINTER_RECORD, 0, address, 0, fs->transaction);
     pointer_set_sizes(out, stored, logical, kind);
     pointer_set_kind(out, dataset->record.checksum_kind);
+    return LATTICE_OK;
+}
+
+/* Writes one piece, shorter than the content where free space is in pieces. */
+static lattice_status_t piece_write(struct lattice *fs, struct dataset *dataset, uint64_t object,
+                                    uint64_t offset, struct view content, struct pointer *out) {
+    struct view packed = {};
+    TRY(piece_place(fs, dataset, content, &packed, out));
+    if (dataset->tree.key != nullptr) {
+        struct bytes image = bytes_sub(BYTES_OF(*fs->stored_buffer), 0, packed.size);
+        bytes_move(image, packed);
+        record_seal(fs, SOME(dataset->tree.key), object, offset, image, out);
+        packed = bytes_view(image);
+    }
     checksum_fill(out, packed);
-    return pool_write(fs, address, packed);
+    lattice_status_t status = pool_write(fs, pointer_address(out, 0), packed);
+    if (status != LATTICE_OK) {
+        segments_free(fs, pointer_address(out, 0), pointer_stored(out));
+    }
+    return status;
 }
 
 /* Removes the granule's extents at or after `from`; *blocks shrinks by what they stored. */
@@ -214,14 +199,14 @@ static void pieces_free(struct lattice *fs) {
 }
 
 /* Writes a granule's content to new places; nothing refers to it yet. */
-static lattice_status_t pieces_write(struct lattice *fs, struct dataset *dataset,
-                                     struct view content) {
+static lattice_status_t pieces_write(struct lattice *fs, struct dataset *dataset, uint64_t object,
+                                     uint64_t start, struct view content) {
     uint64_t at = 0;
     fs->pieces.count = 0;
     while (at < content.size) {
         struct pointer *pointer = &fs->pieces.data[fs->pieces.count];
-        lattice_status_t status =
-            piece_write(fs, dataset, view_sub(content, at, content.size - at), pointer);
+        lattice_status_t status = piece_write(fs, dataset, object, start + at,
+                                              view_sub(content, at, content.size - at), pointer);
         if (status != LATTICE_OK) {
             pieces_free(fs);
             return status;
@@ -252,7 +237,8 @@ static lattice_status_t store_in_operation(struct lattice *fs, struct dataset *d
     bool inlined = may_inline && granule == 0 && size <= INLINE_MAX;
     bool zero = view_is_zero(view_sub(content, 0, used));
     bool done = false;
-    TRY(pieces_write(fs, dataset, view_sub(content, 0, inlined || zero ? 0 : rounded)));
+    TRY(pieces_write(fs, dataset, object, start,
+                     view_sub(content, 0, inlined || zero ? 0 : rounded)));
     TRY(extents_delete(fs, dataset, object, start, start + content.size, &inode->blocks,
                        RECORD_BLOCKS_MAX + 1, &done));
     if (granule == 0) {
@@ -305,7 +291,7 @@ lattice_status_t file_finish_cut(struct lattice *fs, struct dataset *dataset, ui
     TRY(inode_get(fs, dataset, object, &inode));
     bool done = (inode.flags & INODE_CUT) == 0;
     while (!done) {
-        TRY(operation_begin(fs, SPACE_DELETE, 8, 64 * RESIZE_STEP));
+        TRY(operation_begin(fs, dataset, SPACE_DELETE, 8, 64 * RESIZE_STEP));
         lattice_status_t status = dataset_reserve_kills(fs, dataset, RESIZE_STEP * 8);
         if (status == LATTICE_OK) {
             status = resize_step(fs, dataset, object, &inode, &done);
@@ -327,7 +313,7 @@ static lattice_status_t inline_spill(struct lattice *fs, struct dataset *dataset
     }
     struct bytes content = bytes_sub(BYTES_OF(*fs->record_buffer), 0, granule_size(inode));
     TRY(granule_read(fs, dataset, object, inode, 0, content));
-    TRY(operation_begin(fs, SPACE_DELETE, 8, INLINE_MAX + 4 * RECORD_BLOCKS_MAX * 128));
+    TRY(operation_begin(fs, dataset, SPACE_DELETE, 8, INLINE_MAX + 4 * RECORD_BLOCKS_MAX * 128));
     return operation_end(fs, store_in_operation(fs, dataset, object, 0, bytes_view(content),
                                                 inode->size, false, inode));
 }
@@ -350,7 +336,7 @@ lattice_status_t granule_store(struct lattice *fs, struct dataset *dataset, uint
     if (granule != 0 && inode.size <= INLINE_MAX && size > INLINE_MAX) {
         TRY(inline_spill(fs, dataset, object, &inode));
     }
-    TRY(operation_begin(fs, SPACE_DELETE, 8, INLINE_MAX + 4 * RECORD_BLOCKS_MAX * 128));
+    TRY(operation_begin(fs, dataset, SPACE_DELETE, 8, INLINE_MAX + 4 * RECORD_BLOCKS_MAX * 128));
     inode.write_time = write_time;
     inode.change_time = write_time;
     return operation_end(
@@ -388,7 +374,7 @@ lattice_status_t file_resize(struct lattice *fs, struct dataset *dataset, uint64
     }
     TRY(file_get(fs, dataset, object, &inode));
     TRY(file_finish_cut(fs, dataset, object));
-    TRY(operation_begin(fs, SPACE_DELETE, 10, INLINE_MAX + 4 * RECORD_BLOCKS_MAX * 128));
+    TRY(operation_begin(fs, dataset, SPACE_DELETE, 10, INLINE_MAX + 4 * RECORD_BLOCKS_MAX * 128));
     lattice_status_t status = dataset_reserve_kills(fs, dataset, RESIZE_STEP * 8);
     if (status == LATTICE_OK) {
         status = inode_get(fs, dataset, object, &inode);

@@ -3,6 +3,7 @@
  * (granule.c, or the page cache of a server), reserves space when one turns dirty, and stores them
  * when it collects. */
 #include "inode.h"
+#include "space.h"
 
 #pragma clang assume_nonnull begin
 
@@ -12,12 +13,6 @@ static inline uint32_t granule_size(const struct inode *inode) {
 
 /* Blocks that a granule may take; the promise that a store makes good. */
 uint32_t granule_blocks(const struct inode *inode);
-/* Promises space for a dirty granule; *out_promised is what to release. Errors: LATTICE_NO_SPACE,
- * LATTICE_QUOTA. */
-lattice_status_t space_promise(struct lattice *fs, struct dataset *dataset, uint32_t blocks,
-                               uint32_t *out_promised);
-void space_release(struct dataset *dataset, uint32_t blocks);
-
 /* Reads a granule; `to` has granule_size bytes. What was never written is zero, and so is all
  * beyond the size. */
 lattice_status_t granule_read(struct lattice *fs, struct dataset *dataset, uint64_t object,

@@ -74,6 +74,7 @@ enum compression : uint8_t { COMPRESSION_NONE = 0, COMPRESSION_LZ4 = 1, COMPRESS
 enum checksum_kind : uint8_t { CHECKSUM_XXH64 = 1, CHECKSUM_BLAKE2B = 2 };
 enum pointer_type : uint8_t { POINTER_NODE = 1, POINTER_RECORD = 2 };
 enum cipher : uint8_t { CIPHER_NONE = 0, CIPHER_XCHACHA = 1, CIPHER_AES_GCM = 2 };
+enum dataset_flags : uint16_t { DATASET_READ_ONLY = 1 };
 enum dataset_kind : uint8_t { DATASET_HEAD = 1, DATASET_SNAPSHOT = 2 };
 enum dataset_state : uint8_t { DATASET_WHOLE = 0, DATASET_DESTROYING = 1, DATASET_RECEIVING = 2 };
 enum segment_state : uint8_t { SEGMENT_ABSENT = 0, SEGMENT_UNWRITTEN = 1, SEGMENT_WRITTEN = 2 };

@@ -162,7 +162,7 @@ static lattice_status_t granule_load(struct granule_cache *cache, struct open_fi
     cache_shrink(cache);
     uint32_t size = UINT32_C(1) << file->record_shift;
     struct granule *_Nullable granule = memory_take(fs, sizeof(struct granule));
-    struct work_buffer *_Nullable buffer = memory_take(fs, size);
+    struct work_buffer *_Nullable buffer = memory_take_raw(fs, size);
     lattice_status_t status =
         granule == nullptr || buffer == nullptr ? LATTICE_NO_MEMORY : LATTICE_OK;
     struct inode inode = {};

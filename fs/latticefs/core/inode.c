@@ -7,6 +7,7 @@
 #include "inode.h"
 #include "directory.h"
 #include "file.h"
+#include "keys.h"
 
 #pragma clang assume_nonnull begin
 
@@ -30,7 +31,7 @@ lattice_status_t inode_update(struct lattice *fs, struct dataset *dataset, uint6
                               const struct inode *inode) {
     struct inode current = {};
     TRY(dataset->writable ? LATTICE_OK : LATTICE_READ_ONLY);
-    TRY(operation_begin(fs, SPACE_DELETE, 1, sizeof *inode));
+    TRY(operation_begin(fs, dataset, SPACE_DELETE, 1, sizeof *inode));
     lattice_status_t status = inode_get(fs, dataset, object, &current);
     if (status == LATTICE_OK) {
         current.mode = (current.mode & 0xf000) | (inode->mode & 0xfff);
@@ -46,7 +47,7 @@ lattice_status_t inode_update(struct lattice *fs, struct dataset *dataset, uint6
 
 lattice_status_t dataset_make(struct lattice *fs, uint64_t id, struct dataset_record *record,
                               uint32_t user, uint32_t group) {
-    struct tree tree = {.owner = id};
+    struct tree tree = {.owner = id, .key = key_find(fs, record)};
     TRY(tree_create(fs, &tree));
     int64_t time = now(fs);
     struct inode root = {.mode = MODE_DIRECTORY << 12 | 0755,
@@ -157,7 +158,7 @@ lattice_status_t name_create(struct lattice *fs, struct dataset *dataset, uint64
                                   .record_shift = dataset->record.record_shift};
     making.inode.parent = attributes->mode >> 12 == MODE_DIRECTORY ? directory : 0;
     TRY(inode_validate(&making.inode));
-    TRY(operation_begin(fs, SPACE_ORDINARY, 5,
+    TRY(operation_begin(fs, dataset, SPACE_ORDINARY, 5,
                         (uint32_t)(2 * sizeof(struct inode) + target.size + name.size + 16)));
     lattice_status_t status = operation_end(fs, create_in_operation(fs, dataset, &making));
     if (status == LATTICE_OK) {
@@ -193,7 +194,7 @@ lattice_status_t name_link(struct lattice *fs, struct dataset *dataset, uint64_t
     struct making making = {.directory = directory, .name = name, .object = object};
     TRY(dataset->writable ? LATTICE_OK : LATTICE_READ_ONLY);
     TRY(name_check(name));
-    TRY(operation_begin(fs, SPACE_ORDINARY, 4, 600));
+    TRY(operation_begin(fs, dataset, SPACE_ORDINARY, 4, 600));
     return operation_end(fs, link_in_operation(fs, dataset, &making));
 }
 
@@ -245,7 +246,7 @@ lattice_status_t name_remove(struct lattice *fs, struct dataset *dataset, uint64
     *out_object = 0;
     TRY(dataset->writable ? LATTICE_OK : LATTICE_READ_ONLY);
     TRY(name_check(name));
-    TRY(operation_begin(fs, SPACE_DELETE, 5, 2 * sizeof(struct inode)));
+    TRY(operation_begin(fs, dataset, SPACE_DELETE, 5, 2 * sizeof(struct inode)));
     return operation_end(fs, remove_in_operation(fs, dataset, &making, want_directory, out_object));
 }
 
@@ -420,7 +421,7 @@ lattice_status_t name_rename(struct lattice *fs, struct dataset *dataset, uint64
     SOME(renaming)->directory[1] = to_directory;
     SOME(renaming)->name[0] = from;
     SOME(renaming)->name[1] = to;
-    lattice_status_t status = operation_begin(fs, SPACE_ORDINARY, 8, 1600);
+    lattice_status_t status = operation_begin(fs, dataset, SPACE_ORDINARY, 8, 1600);
     if (status == LATTICE_OK) {
         status =
             operation_end(fs, rename_in_operation(fs, dataset, SOME(renaming), flags, out_object));
@@ -475,7 +476,7 @@ lattice_status_t object_delete(struct lattice *fs, struct dataset *dataset, uint
     }
     bool done = false;
     while (!done) {
-        TRY(operation_begin(fs, SPACE_DELETE, 8, DELETE_STEP * 48));
+        TRY(operation_begin(fs, dataset, SPACE_DELETE, 8, DELETE_STEP * 48));
         lattice_status_t status = dataset_reserve_kills(fs, dataset, DELETE_STEP * 8);
         if (status == LATTICE_OK) {
             status = delete_step(fs, dataset, object, &done);
@@ -515,7 +516,7 @@ static lattice_status_t dataset_recover(struct lattice *fs, struct dataset *data
     }
 }
 
-lattice_status_t datasets_recover(struct lattice *fs) {
+lattice_status_t datasets_recover(struct lattice *fs, const struct key_entry *_Nullable only) {
     uint64_t id = 0;
     for (;;) {
         struct item item = {};
@@ -532,7 +533,9 @@ lattice_status_t datasets_recover(struct lattice *fs) {
         }
         struct dataset *_Nullable dataset = nullptr;
         TRY(dataset_open(fs, id, &dataset));
-        status = SOME(dataset)->writable ? dataset_recover(fs, SOME(dataset)) : LATTICE_OK;
+        bool wanted =
+            SOME(dataset)->writable && (only == nullptr || SOME(dataset)->tree.key == only);
+        status = wanted ? dataset_recover(fs, SOME(dataset)) : LATTICE_OK;
         dataset_close(fs, SOME(dataset));
         TRY(status);
     }

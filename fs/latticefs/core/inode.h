@@ -40,8 +40,9 @@ enum rename_flags { RENAME_NO_REPLACE_FLAG = 1, RENAME_EXCHANGE_FLAG = 2 };
  * operation: followed by a commit. */
 lattice_status_t dataset_make(struct lattice *fs, uint64_t id, struct dataset_record *record,
                               uint32_t user, uint32_t group);
-/* Deletes the orphans of all heads, and goes on with what a crash interrupted. */
-lattice_status_t datasets_recover(struct lattice *fs);
+/* Deletes the orphans of all heads that can be written, and goes on with what a crash interrupted;
+ * with a key, of those that it has just unlocked. */
+lattice_status_t datasets_recover(struct lattice *fs, const struct key_entry *_Nullable only);
 
 /* Errors: LATTICE_NOT_FOUND. */
 lattice_status_t inode_get(struct lattice *fs, struct dataset *dataset, uint64_t object,

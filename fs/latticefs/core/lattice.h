@@ -46,6 +46,7 @@ struct dataset {
     uint64_t id;
     struct dataset_record record;
     struct tree tree;
+    uint64_t name_key[2];        /* of the cookies of names */
     struct dead_list dead;       /* dropped in the running transaction, not yet in the deadlist */
     struct birth_list snapshots; /* ascending births of this head's snapshots */
     uint32_t dead_chunks;        /* written to the pool tree in the running transaction */
@@ -101,6 +102,10 @@ struct work_buffer {
 };
 static_assert(sizeof(struct work_buffer) == WORK_SIZE);
 
+struct secret_buffer {
+    uint8_t data[NODE_BODY_SIZE];
+};
+
 struct piece_list {
     uint32_t count;
     struct pointer data[RECORD_BLOCKS_MAX];
@@ -108,6 +113,8 @@ struct piece_list {
 
 /* How far into the free space an operation may go. */
 enum space_class { SPACE_ORDINARY, SPACE_DELETE, SPACE_DESTROY };
+
+struct key_entry;
 
 struct lattice {
     struct environment environment;
@@ -131,21 +138,23 @@ struct lattice {
     struct cache cache;
     struct tree pool_tree;
     struct dataset *_Nullable datasets;
+    struct key_entry *_Nullable keys;
+    uint64_t closed_reservations; /* unused blocks of heads that are not open */
     struct log_state log;
     struct statistics statistics;
     struct node *scratch_node;
-    struct work_buffer *record_buffer; /* logical content of a record */
-    struct work_buffer *stored_buffer; /* compressed or encrypted content */
+    struct work_buffer *record_buffer;   /* logical content of a record */
+    struct work_buffer *stored_buffer;   /* compressed or encrypted content */
+    struct node *sealed_node;            /* image of a node that is being written */
+    struct secret_buffer *secret_buffer; /* values of a node that are being encrypted */
 };
 
-/* The free blocks that operations of this class leave alone. */
-uint64_t space_reserve_blocks(const struct lattice *fs, enum space_class space);
 /* Opens an operation that makes at most `changes` tree changes and emits at most `log_bytes` of
  * values. After this, and after looking up every key that it will change, the operation cannot fail
  * for want of memory or space. Errors: LATTICE_ABORTED, LATTICE_READ_ONLY, LATTICE_NO_SPACE,
  * LATTICE_NO_MEMORY: nothing was changed. */
-lattice_status_t operation_begin(struct lattice *fs, enum space_class space, uint32_t changes,
-                                 uint32_t log_bytes);
+lattice_status_t operation_begin(struct lattice *fs, const struct dataset *_Nullable dataset,
+                                 enum space_class space, uint32_t changes, uint32_t log_bytes);
 /* Closes it. A failure after the first change aborts the transaction. Returns `status`, or
  * LATTICE_ABORTED. */
 lattice_status_t operation_end(struct lattice *fs, lattice_status_t status);
@@ -161,7 +170,10 @@ static inline struct geometry geometry_of(const struct lattice *fs) {
     return (struct geometry){fs->super.segment_shift, fs->super.segment_count, fs->transaction};
 }
 
+/* Zeroed memory, or null. */
 void *_Nullable memory_take(struct lattice *fs, size_t size);
+/* Memory of any content, for what is written before it is read. */
+void *_Nullable memory_take_raw(struct lattice *fs, size_t size);
 void memory_give(struct lattice *fs, void *_Nullable memory, size_t size);
 
 #pragma clang assume_nonnull end

@@ -14,7 +14,7 @@ lattice_status_t log_reserve(struct lattice *fs, uint32_t bytes) {
         return LATTICE_OK;
     }
     uint32_t capacity = MAX(list->capacity * 2, list->count + bytes + BLOCK_SIZE);
-    uint8_t *_Nullable data = memory_take(fs, capacity);
+    uint8_t *_Nullable data = memory_take_raw(fs, capacity);
     if (data == nullptr) {
         return LATTICE_NO_MEMORY;
     }
@@ -47,11 +47,27 @@ static void log_append(struct lattice *fs, struct log_entry entry, struct view v
     list->count += size;
 }
 
+/* The log is not encrypted, and is replayed before keys are there: a change of an encrypted dataset
+ * makes the next sync a commit. */
+static bool log_takes(struct lattice *fs, const struct dataset *dataset) {
+    if (dataset->record.cipher == CIPHER_NONE || fs->log.replaying) {
+        return true;
+    }
+    fs->log.overflow = true;
+    return false;
+}
+
 void log_put(struct lattice *fs, struct dataset *dataset, struct key key, struct view value) {
+    if (!log_takes(fs, dataset)) {
+        return;
+    }
     log_append(fs, (struct log_entry){.kind = LOG_PUT, .dataset = dataset->id, .key = key}, value);
 }
 
 void log_delete(struct lattice *fs, struct dataset *dataset, struct key key) {
+    if (!log_takes(fs, dataset)) {
+        return;
+    }
     log_append(fs, (struct log_entry){.kind = LOG_DELETE, .dataset = dataset->id, .key = key},
                (struct view){});
 }

@@ -6,9 +6,11 @@
 #include "checksum.h"
 #include "dataset.h"
 #include "inode.h"
+#include "keys.h"
 #include "log.h"
 #include "pool.h"
 #include "registry.h"
+#include "space.h"
 
 #pragma clang assume_nonnull begin
 
@@ -19,15 +21,21 @@ static struct lattice *_Nullable lattice_create(const struct environment *enviro
         return nullptr;
     }
     struct lattice *fs = SOME(taken);
+    bytes_zero(bytes_of(fs, sizeof *fs));
     fs->environment = *environment;
     fs->hash_mask = UINT64_MAX;
     fs->leaf_limit = NODE_BODY_SIZE;
     fs->inner_limit = CHILDREN_MAX;
     fs->cache.limit = 1024;
-    struct node *_Nullable scratch = memory_take(fs, sizeof(struct node));
-    struct work_buffer *_Nullable record = memory_take(fs, sizeof(struct work_buffer));
-    struct work_buffer *_Nullable stored = memory_take(fs, sizeof(struct work_buffer));
-    if (scratch == nullptr || record == nullptr || stored == nullptr) {
+    struct node *_Nullable scratch = memory_take_raw(fs, sizeof(struct node));
+    struct work_buffer *_Nullable record = memory_take_raw(fs, sizeof(struct work_buffer));
+    struct work_buffer *_Nullable stored = memory_take_raw(fs, sizeof(struct work_buffer));
+    struct node *_Nullable sealed = memory_take_raw(fs, sizeof(struct node));
+    struct secret_buffer *_Nullable secret = memory_take_raw(fs, sizeof(struct secret_buffer));
+    if (scratch == nullptr || record == nullptr || stored == nullptr || sealed == nullptr ||
+        secret == nullptr) {
+        memory_give(fs, sealed, sizeof(struct node));
+        memory_give(fs, secret, sizeof(struct secret_buffer));
         memory_give(fs, scratch, sizeof(struct node));
         memory_give(fs, record, sizeof(struct work_buffer));
         memory_give(fs, stored, sizeof(struct work_buffer));
@@ -37,6 +45,8 @@ static struct lattice *_Nullable lattice_create(const struct environment *enviro
     fs->scratch_node = SOME(scratch);
     fs->record_buffer = SOME(record);
     fs->stored_buffer = SOME(stored);
+    fs->sealed_node = SOME(sealed);
+    fs->secret_buffer = SOME(secret);
     return fs;
 }
 
@@ -45,6 +55,9 @@ void pool_close(struct lattice *fs) {
     cache_release(fs);
     segments_release(fs);
     log_release(fs);
+    keys_release(fs);
+    memory_give(fs, fs->sealed_node, sizeof(struct node));
+    memory_give(fs, fs->secret_buffer, sizeof(struct secret_buffer));
     memory_give(fs, fs->scratch_node, sizeof(struct node));
     memory_give(fs, fs->record_buffer, sizeof(struct work_buffer));
     memory_give(fs, fs->stored_buffer, sizeof(struct work_buffer));
@@ -203,6 +216,11 @@ static lattice_status_t make_dataset(struct lattice *fs, const struct make_optio
     fs->environment.random(fs->environment.context, record.name_key, sizeof record.name_key);
     fs->environment.random(fs->environment.context, &record.guid, sizeof record.guid);
     bytes_copy(BYTES_OF(record.name), view_text("root"));
+    if (options->cipher != CIPHER_NONE) {
+        TRY(options->secret == nullptr
+                ? LATTICE_INVALID
+                : key_create(fs, &record, options->cipher, SOME(options->secret)));
+    }
     struct registry_entry entry = {};
     lattice_status_t status = registry_find(fs, 0, view_text("root"), &entry);
     if (status != LATTICE_NOT_FOUND) {
@@ -220,6 +238,7 @@ lattice_status_t pool_make(const struct environment *environment, const struct d
     }
     struct lattice *fs = SOME(created);
     fs->transaction = 1;
+    environment->random(environment->context, &fs->nonce_salt, sizeof fs->nonce_salt);
     lattice_status_t status = make_geometry(fs, devices, options);
     uint32_t count = status == LATTICE_OK ? make_segments(fs) : 0;
     if (status == LATTICE_OK && count < 4) {
@@ -256,6 +275,10 @@ static void ring_read(struct lattice *fs, struct blkdev *device, uint64_t start,
         if (start + slot >= device->block_count ||
             device->read(device->context, start + slot, 1, super) != LATTICE_OK) {
             continue;
+        }
+        if (*out_any && super->magic == SUPERBLOCK_MAGIC &&
+            super->transaction <= out_best->transaction) {
+            continue; /* whether it is whole does not matter */
         }
         lattice_status_t status = superblock_validate(super, device->block_count);
         if (status == LATTICE_UNSUPPORTED) {
@@ -357,7 +380,8 @@ static lattice_status_t open_recover(struct lattice *fs) {
     TRY(open_settle(fs));
     TRY(log_replay(fs));
     TRY(commit(fs));
-    return datasets_recover(fs);
+    TRY(datasets_recover(fs, nullptr));
+    return reservations_count(fs);
 }
 
 static lattice_status_t open_pool(struct lattice *fs, const struct device_list *devices,

@@ -1,5 +1,6 @@
 #pragma once
 /* Making, opening and closing a pool. */
+#include "keys.h"
 #include "lattice.h"
 
 #pragma clang assume_nonnull begin
@@ -15,9 +16,15 @@ struct make_options {
     uint32_t growth;     /* how many times its size the pool may grow; 0 = 16 */
     uint32_t root_user;
     uint32_t root_group;
+    uint8_t cipher;                            /* of the first dataset; 0 = none */
+    const struct key_secret *_Nullable secret; /* with a cipher */
 };
 
-enum { MOUNT_READ_ONLY = 1, MOUNT_IGNORE_CHECKSUMS = 2 };
+enum {
+    MOUNT_READ_ONLY = 1,
+    MOUNT_IGNORE_CHECKSUMS = 2,
+    MOUNT_RESCUE = 4, /* with MOUNT_READ_ONLY: lost table pages hide only what they describe */
+};
 
 struct device_list {
     uint32_t count;
@@ -34,6 +41,12 @@ lattice_status_t pool_make(const struct environment *environment, const struct d
  * are damaged), LATTICE_UNSUPPORTED, LATTICE_IO, LATTICE_NO_MEMORY. */
 lattice_status_t pool_open(const struct environment *environment, const struct device_list *devices,
                            uint32_t flags, struct lattice *_Nullable *_Nonnull out);
+
+/* As pool_open, at the newest superblock of this transaction or before it: an explicit rewind. With
+ * MOUNT_READ_ONLY nothing is lost by trying; for writing, all that came later is. */
+lattice_status_t pool_open_at(const struct environment *environment,
+                              const struct device_list *devices, uint32_t flags,
+                              uint64_t transaction, struct lattice *_Nullable *_Nonnull out);
 
 /* Frees everything without writing. For a clean end, commit first. */
 void pool_close(struct lattice *fs);

@@ -4,6 +4,7 @@
  * Destroying snapshot S, with P before it and N after it:
  *   entries of N's deadlist born after P ──▶ freed;  S's deadlist ──▶ moves to N's;  then S leaves
  * the chain. */
+#include "change.h"
 #include "inode.h"
 #include "node.h"
 #include "pool.h"
@@ -14,18 +15,10 @@
 
 enum { STEP_CHUNKS = 6, STEP_LEAVES = 4 };
 
-static struct dataset *_Nullable find_open(struct lattice *fs, uint64_t id) {
-    struct dataset *_Nullable at = fs->datasets;
-    while (at != nullptr && SOME(at)->id != id) {
-        at = SOME(at)->next;
-    }
-    return at;
-}
-
 /* Adds to a dataset's deadlist account, wherever its record lives. */
 static lattice_status_t deadlist_account(struct lattice *fs, uint64_t id, uint64_t added,
                                          uint64_t removed) {
-    struct dataset *_Nullable open = find_open(fs, id);
+    struct dataset *_Nullable open = dataset_if_open(fs, id);
     struct dataset_record *record = &fs->record_buffer->dataset;
     if (open != nullptr) {
         SOME(open)->record.deadlist_blocks += added - removed;
@@ -127,7 +120,7 @@ static lattice_status_t destroy_move(struct lattice *fs, const struct destroying
 /* Takes the snapshot out of the chain. */
 static lattice_status_t destroy_unlink(struct lattice *fs, const struct destroying *what) {
     struct dataset_record *record = &fs->record_buffer->dataset;
-    struct dataset *_Nullable open = find_open(fs, what->next);
+    struct dataset *_Nullable open = dataset_if_open(fs, what->next);
     fs->modified = true;
     if (what->previous != 0) {
         TRY(dataset_record_get(fs, what->previous, record));
@@ -163,7 +156,7 @@ static lattice_status_t destroy_unlink(struct lattice *fs, const struct destroyi
                               .previous = record->previous,
                               .previous_birth = record->previous_birth,
                               .deadlist = record->deadlist};
-    struct dataset *_Nullable open = find_open(fs, what.next);
+    struct dataset *_Nullable open = dataset_if_open(fs, what.next);
     if (open != nullptr) {
         what.next_deadlist = SOME(open)->record.deadlist;
     } else {
@@ -358,7 +351,7 @@ lattice_status_t reclaim_step(struct lattice *fs, bool *out_more) {
         return status == LATTICE_NOT_FOUND ? LATTICE_OK : status;
     }
     TRY(commit(fs));
-    TRY(operation_begin(fs, SPACE_DESTROY, 4 * STEP_CHUNKS, 0));
+    TRY(operation_begin(fs, nullptr, SPACE_DESTROY, 4 * STEP_CHUNKS, 0));
     status = operation_end(fs, job ? job_step(fs, id) : destroy_step(fs, id));
     TRY(status);
     status = commit(fs);

@@ -57,6 +57,18 @@ lattice_status_t registry_find(struct lattice *fs, uint64_t scope, struct view n
     }
 }
 
+lattice_status_t registry_vacant(struct lattice *fs, uint64_t scope, struct view name,
+                                 struct registry_entry *out) {
+    lattice_status_t status = registry_find(fs, scope, name, out);
+    if (status == LATTICE_OK) {
+        return LATTICE_EXISTS;
+    }
+    if (status != LATTICE_NOT_FOUND) {
+        return status;
+    }
+    return out->cookie == 0 ? LATTICE_TOO_MANY : LATTICE_OK;
+}
+
 lattice_status_t registry_next(struct lattice *fs, uint64_t scope, uint64_t cookie,
                                struct registry_entry *out) {
     struct item item = {};

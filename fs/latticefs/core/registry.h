@@ -14,6 +14,9 @@ struct registry_entry {
  * (KEY_SNAPSHOT_NAME). Errors: LATTICE_NOT_FOUND, with a free cookie in *out (0: none). */
 lattice_status_t registry_find(struct lattice *fs, uint64_t scope, struct view name,
                                struct registry_entry *out);
+/* A place for a name that must not exist yet. Errors: LATTICE_EXISTS, LATTICE_TOO_MANY. */
+lattice_status_t registry_vacant(struct lattice *fs, uint64_t scope, struct view name,
+                                 struct registry_entry *out);
 /* The entry after `cookie`. Errors: LATTICE_NOT_FOUND at the end. */
 lattice_status_t registry_next(struct lattice *fs, uint64_t scope, uint64_t cookie,
                                struct registry_entry *out);

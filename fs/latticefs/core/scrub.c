@@ -72,7 +72,7 @@ static lattice_status_t scrub_dataset(struct lattice *fs, uint64_t id, uint64_t 
     if (record->state == DATASET_DESTROYING) {
         return LATTICE_OK; /* some of it is free already; what others need they reach themselves */
     }
-    struct tree tree = {record->root, id, nullptr};
+    struct tree tree = {.root = record->root, .owner = id};
     return scrub_tree(fs, &tree, floor, report);
 }
 

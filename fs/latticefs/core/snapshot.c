@@ -2,18 +2,16 @@
  * every change to the chain of snapshots a commit was just made, so that no dropped block waits in
  * memory for a bucket of the old chain. */
 #include "snapshot.h"
+#include "change.h"
 #include "directory.h"
 #include "registry.h"
+#include "space.h"
 
 #pragma clang assume_nonnull begin
 
-/* ---- finding and making ---- */
+enum { CHANGES = 12 }; /* items that a change touches at most */
 
-static void record_set_name(struct dataset_record *record, struct view name) {
-    bytes_zero(BYTES_OF(record->name));
-    bytes_copy(BYTES_OF(record->name), name);
-    record->name_length = (uint16_t)name.size;
-}
+/* ---- finding and making ---- */
 
 lattice_status_t dataset_find(struct lattice *fs, struct view name, uint64_t *out_id) {
     size_t at = 0;
@@ -27,34 +25,6 @@ lattice_status_t dataset_find(struct lattice *fs, struct view name, uint64_t *ou
     }
     *out_id = entry.id;
     return LATTICE_OK;
-}
-
-static lattice_status_t registry_vacant(struct lattice *fs, uint64_t scope, struct view name,
-                                        struct registry_entry *out) {
-    lattice_status_t status = registry_find(fs, scope, name, out);
-    if (status == LATTICE_OK) {
-        return LATTICE_EXISTS;
-    }
-    if (status != LATTICE_NOT_FOUND) {
-        return status;
-    }
-    return out->cookie == 0 ? LATTICE_TOO_MANY : LATTICE_OK;
-}
-
-/* Opens a change of the pool tree right after a commit. */
-static lattice_status_t change_begin(struct lattice *fs, enum space_class space) {
-    TRY(commit(fs));
-    return operation_begin(fs, space, 12, 0);
-}
-
-/* Closes it with a commit of its own. A failure in between aborts: the disk has all or nothing. */
-static lattice_status_t change_end(struct lattice *fs, lattice_status_t status) {
-    TRY(operation_end(fs, status));
-    status = commit(fs);
-    if (status != LATTICE_OK) {
-        lattice_abort(fs, status);
-    }
-    return status;
 }
 
 static void fresh_identity(struct lattice *fs, struct dataset_record *record) {
@@ -81,6 +51,11 @@ static lattice_status_t create_in_change(struct lattice *fs, struct view name,
     record_set_name(record, name);
     fresh_identity(fs, record);
     fs->environment.random(fs->environment.context, record->name_key, sizeof record->name_key);
+    if (options->cipher != CIPHER_NONE) {
+        TRY(options->secret == nullptr
+                ? LATTICE_INVALID
+                : key_create(fs, record, options->cipher, SOME(options->secret)));
+    }
     fs->modified = true;
     fs->super.next_dataset++;
     TRY(dataset_make(fs, id, record, options->root_user, options->root_group));
@@ -94,40 +69,11 @@ lattice_status_t dataset_create(struct lattice *fs, struct view name,
         (options->record_shift < RECORD_SHIFT_MIN || options->record_shift > RECORD_SHIFT_MAX)) {
         return LATTICE_INVALID;
     }
-    TRY(change_begin(fs, SPACE_ORDINARY));
+    TRY(change_begin(fs, SPACE_ORDINARY, CHANGES));
     return change_end(fs, create_in_change(fs, name, options, out_id));
 }
 
 /* ---- snapshot ---- */
-
-/* The live record of a dataset: the open one's, else the pool tree's copy in *storage. */
-static struct dataset *_Nullable open_dataset(struct lattice *fs, uint64_t id) {
-    struct dataset *_Nullable at = fs->datasets;
-    while (at != nullptr && SOME(at)->id != id) {
-        at = SOME(at)->next;
-    }
-    return at;
-}
-
-static lattice_status_t record_load(struct lattice *fs, uint64_t id, struct dataset_record *out) {
-    struct dataset *_Nullable open = open_dataset(fs, id);
-    if (open != nullptr) {
-        *out = SOME(open)->record;
-        return LATTICE_OK;
-    }
-    return dataset_record_get(fs, id, out);
-}
-
-static lattice_status_t record_store(struct lattice *fs, uint64_t id,
-                                     const struct dataset_record *record) {
-    struct dataset *_Nullable open = open_dataset(fs, id);
-    fs->modified = true;
-    if (open != nullptr) {
-        SOME(open)->record = *record;
-        SOME(open)->dirty = true;
-    }
-    return dataset_record_put(fs, id, record);
-}
 
 static lattice_status_t snapshot_in_change(struct lattice *fs, struct dataset *head,
                                            struct view name, uint64_t *out_id) {
@@ -167,7 +113,7 @@ lattice_status_t snapshot_create(struct lattice *fs, struct dataset *head, struc
     if (head->record.kind != DATASET_HEAD || !head->writable) {
         return LATTICE_READ_ONLY;
     }
-    TRY(change_begin(fs, SPACE_ORDINARY));
+    TRY(change_begin(fs, SPACE_ORDINARY, CHANGES));
     return change_end(fs, snapshot_in_change(fs, head, name, out_id));
 }
 
@@ -178,7 +124,7 @@ static lattice_status_t destroy_in_change(struct lattice *fs, uint64_t id) {
     if (record->kind != DATASET_SNAPSHOT || record->state == DATASET_DESTROYING) {
         return LATTICE_INVALID;
     }
-    if (record->clone_count != 0 || open_dataset(fs, id) != nullptr) {
+    if (record->clone_count != 0 || dataset_if_open(fs, id) != nullptr) {
         return LATTICE_BUSY;
     }
     TRY(registry_find(fs, record->head, view_sub(VIEW_OF(record->name), 0, record->name_length),
@@ -189,7 +135,7 @@ static lattice_status_t destroy_in_change(struct lattice *fs, uint64_t id) {
 }
 
 lattice_status_t snapshot_destroy(struct lattice *fs, uint64_t id) {
-    TRY(change_begin(fs, SPACE_DESTROY));
+    TRY(change_begin(fs, SPACE_DESTROY, CHANGES));
     return change_end(fs, destroy_in_change(fs, id));
 }
 
@@ -228,7 +174,7 @@ static lattice_status_t clone_in_change(struct lattice *fs, uint64_t snapshot, s
 
 lattice_status_t clone_create(struct lattice *fs, uint64_t snapshot, struct view name,
                               uint64_t *out_id) {
-    TRY(change_begin(fs, SPACE_ORDINARY));
+    TRY(change_begin(fs, SPACE_ORDINARY, CHANGES));
     return change_end(fs, clone_in_change(fs, snapshot, name, out_id));
 }
 
@@ -276,18 +222,19 @@ lattice_status_t dataset_rollback(struct lattice *fs, struct dataset *head) {
     if (head->reserved_blocks != 0) {
         return LATTICE_BUSY;
     }
-    TRY(change_begin(fs, SPACE_DESTROY));
+    TRY(change_begin(fs, SPACE_DESTROY, CHANGES));
     return change_end(fs, rollback_in_change(fs, head));
 }
 
-static lattice_status_t dataset_destroy_in_change(struct lattice *fs, uint64_t id) {
+static lattice_status_t dataset_destroy_in_change(struct lattice *fs, uint64_t id,
+                                                  uint64_t *out_unused) {
     struct dataset_record *record = &fs->stored_buffer->dataset;
     struct registry_entry entry = {};
     TRY(dataset_record_get(fs, id, record));
     if (record->kind != DATASET_HEAD) {
         return LATTICE_INVALID;
     }
-    if (open_dataset(fs, id) != nullptr) {
+    if (dataset_if_open(fs, id) != nullptr) {
         return LATTICE_BUSY;
     }
     if (record->previous != 0) {
@@ -296,6 +243,7 @@ static lattice_status_t dataset_destroy_in_change(struct lattice *fs, uint64_t i
     TRY(registry_find(fs, 0, view_sub(VIEW_OF(record->name), 0, record->name_length), &entry));
     struct job_record job = {
         .kind = JOB_TREE, .root = record->root, .floor = record->origin_birth, .dataset = id};
+    *out_unused = reservation_unused(record, 0);
     uint64_t origin = record->origin;
     TRY(job_put(fs, &job));
     TRY(registry_delete(fs, 0, entry.cookie));
@@ -309,8 +257,11 @@ static lattice_status_t dataset_destroy_in_change(struct lattice *fs, uint64_t i
 }
 
 lattice_status_t dataset_destroy(struct lattice *fs, uint64_t id) {
-    TRY(change_begin(fs, SPACE_DESTROY));
-    return change_end(fs, dataset_destroy_in_change(fs, id));
+    TRY(change_begin(fs, SPACE_DESTROY, CHANGES));
+    uint64_t unused = 0;
+    TRY(change_end(fs, dataset_destroy_in_change(fs, id, &unused)));
+    fs->closed_reservations -= MIN(fs->closed_reservations, unused);
+    return LATTICE_OK;
 }
 
 #pragma clang assume_nonnull end

@@ -6,6 +6,7 @@
  *   snapshot ──clone_create──▶ head with origin         head ──dataset_rollback──▶ head + reclaim
  * jobs head ──dataset_destroy──▶ reclaim job ──reclaim_step…──▶ gone */
 #include "dataset.h"
+#include "keys.h"
 
 #pragma clang assume_nonnull begin
 
@@ -15,6 +16,8 @@ struct dataset_options {
     uint8_t checksum_kind; /* 0 = XXH64 */
     uint32_t root_user;
     uint32_t root_group;
+    uint8_t cipher;                            /* 0 = not encrypted */
+    const struct key_secret *_Nullable secret; /* with a cipher */
 };
 
 /* Finds "name" or "name@snapshot". Errors: LATTICE_NOT_FOUND. */

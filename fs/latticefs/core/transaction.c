@@ -4,18 +4,25 @@
 #include "lattice.h"
 #include "log.h"
 #include "pool.h"
+#include "space.h"
 
 #pragma clang assume_nonnull begin
 
 enum {
-    COMMIT_RETRIES = 3, /* commits that free what was dropped before, when space is short */
     CHANGE_KILLS = 2 * DEPTH_MAX + 4,
     STASH_FRAMES = 12,
-    DELETE_CHANGES_MAX = 10, /* of a step of removing, resizing or deleting a file */
 };
 
-void *_Nullable memory_take(struct lattice *fs, size_t size) {
+void *_Nullable memory_take_raw(struct lattice *fs, size_t size) {
     return size == 0 ? nullptr : fs->environment.allocate(fs->environment.context, size);
+}
+
+void *_Nullable memory_take(struct lattice *fs, size_t size) {
+    void *_Nullable memory = memory_take_raw(fs, size);
+    if (memory != nullptr) {
+        bytes_zero(bytes_of(memory, size));
+    }
+    return memory;
 }
 
 void memory_give(struct lattice *fs, void *_Nullable memory, size_t size) {
@@ -30,66 +37,8 @@ void lattice_abort(struct lattice *fs, lattice_status_t cause) {
     }
 }
 
-static unsigned space_divisor(enum space_class space) {
-    switch (space) {
-    case SPACE_ORDINARY:
-        return 32;
-    case SPACE_DELETE:
-        return 64;
-    case SPACE_DESTROY:
-        return 128;
-    }
-    return 1;
-}
-
-/* What changes take at most if each copies and splits a path, and one writes a record. */
-static uint64_t changes_worst_blocks(const struct lattice *fs, uint32_t changes) {
-    return (uint64_t)changes * NODE_BLOCKS * fs->super.node_copies * 4 + RECORD_BLOCKS_MAX;
-}
-
-/* A fraction alone is less than one deletion takes where the pool is small, so ordinary changes
- * leave that much on top. */
-uint64_t space_reserve_blocks(const struct lattice *fs, enum space_class space) {
-    uint64_t deletion = space == SPACE_ORDINARY ? changes_worst_blocks(fs, DELETE_CHANGES_MAX) : 0;
-    return segments_reserve_blocks(fs, space_divisor(space)) + deletion;
-}
-
-static uint64_t reserved_blocks(const struct lattice *fs) {
-    uint64_t sum = 0;
-    for (struct dataset *_Nullable at = fs->datasets; at != nullptr; at = SOME(at)->next) {
-        sum += SOME(at)->reserved_blocks;
-    }
-    return sum;
-}
-
-/* Whether the reserve of the class stays whole if each change copies and splits a path. */
-static bool space_suffices(const struct lattice *fs, enum space_class space, uint32_t changes) {
-    uint64_t worst = changes_worst_blocks(fs, changes);
-    uint64_t reserve = space_reserve_blocks(fs, space);
-    uint64_t promised = space == SPACE_ORDINARY ? reserved_blocks(fs) : 0;
-    return fs->segments.free_quads * NODE_BLOCKS >= reserve + worst &&
-           fs->segments.free_blocks >= reserve + worst + promised;
-}
-
-static lattice_status_t space_ensure(struct lattice *fs, enum space_class space, uint32_t changes) {
-    for (uint32_t attempt = 0; attempt <= COMMIT_RETRIES; attempt++) {
-        if (space_suffices(fs, space, changes)) {
-            return LATTICE_OK;
-        }
-        bool pending = false;
-        for (uint32_t i = 0; i < FREE_LISTS; i++) {
-            pending |= fs->segments.freed[i].count != 0;
-        }
-        if (!pending || attempt == COMMIT_RETRIES) {
-            break;
-        }
-        TRY(commit(fs));
-    }
-    return LATTICE_NO_SPACE;
-}
-
-lattice_status_t operation_begin(struct lattice *fs, enum space_class space, uint32_t changes,
-                                 uint32_t log_bytes) {
+lattice_status_t operation_begin(struct lattice *fs, const struct dataset *_Nullable dataset,
+                                 enum space_class space, uint32_t changes, uint32_t log_bytes) {
     CHECK(!fs->in_operation);
     if (fs->aborted != LATTICE_OK) {
         return LATTICE_ABORTED;
@@ -97,7 +46,7 @@ lattice_status_t operation_begin(struct lattice *fs, enum space_class space, uin
     if (fs->read_only) {
         return LATTICE_READ_ONLY;
     }
-    TRY(space_ensure(fs, space, changes));
+    TRY(space_ensure(fs, dataset, space, changes));
     fs->cache.stamp++;
     TRY(cache_reserve(fs, STASH_FRAMES));
     for (struct dataset *_Nullable at = fs->datasets; at != nullptr; at = SOME(at)->next) {
@@ -157,10 +106,7 @@ static lattice_status_t commit_superblock(struct lattice *fs) {
 }
 
 static void commit_finish(struct lattice *fs) {
-    for (struct dataset *_Nullable at = fs->datasets; at != nullptr; at = SOME(at)->next) {
-        SOME(at)->dirty = false;
-        SOME(at)->dead_chunks = 0;
-    }
+    datasets_committed(fs);
     cache_committed(fs);
     fs->transaction++;
     fs->disk_lost = false;

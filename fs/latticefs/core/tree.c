@@ -10,6 +10,7 @@
 #include "lattice.h"
 #include "node.h"
 #include "pool.h"
+#include "seal.h"
 
 #pragma clang assume_nonnull begin
 
@@ -29,40 +30,72 @@ static bool node_in_range(const struct node *node, struct key low, struct key hi
            (!high_bounded || key_less(last, high));
 }
 
+/* Whether this tree may look at the node at all. A pointer without a cipher in an encrypted tree is
+ * a forgery. */
+static lattice_status_t node_admit(const struct tree *tree, const struct pointer *pointer) {
+    if (tree->key != nullptr) {
+        return pointer->cipher == SOME(tree->key)->cipher ? LATTICE_OK : LATTICE_CORRUPT;
+    }
+    bool locked = pointer->cipher != CIPHER_NONE && tree->dataset != nullptr;
+    return locked ? LATTICE_KEY_NEEDED : LATTICE_OK;
+}
+
+/* The frame of a node that is in memory, in the form that this tree needs. */
+static lattice_status_t node_cached(struct lattice *fs, const struct tree *tree,
+                                    const struct pointer *pointer,
+                                    struct frame *_Nullable *_Nonnull out_frame) {
+    struct frame *_Nullable found = cache_find(fs, pointer_address(pointer, 0));
+    *out_frame = nullptr;
+    if (found == nullptr) {
+        return LATTICE_OK;
+    }
+    struct frame *frame = SOME(found);
+    bool same = frame->node.level == pointer->level && frame->node.birth == pointer->birth;
+    if (same && !(frame->sealed && tree->key != nullptr)) {
+        cache_touch(fs, frame);
+        *out_frame = frame;
+        return LATTICE_OK;
+    }
+    if (frame->dirty) {
+        return LATTICE_CORRUPT;
+    }
+    cache_remove(fs, frame); /* what the address held before it was freed, or ciphertext */
+    return LATTICE_OK;
+}
+
+static lattice_status_t node_load(struct lattice *fs, const struct tree *tree,
+                                  const struct pointer *pointer, struct key low, struct key high,
+                                  bool high_bounded, struct frame *frame) {
+    struct geometry geometry = geometry_of(fs);
+    TRY(pool_read(fs, pointer, BYTES_OF(frame->node)));
+    TRY(node_validate(&geometry, &frame->node, pointer, low, high, high_bounded));
+    frame->sealed = pointer->cipher != CIPHER_NONE && tree->key == nullptr;
+    return tree->key == nullptr ? LATTICE_OK
+                                : node_unseal(fs, SOME(tree->key), pointer, &frame->node);
+}
+
 lattice_status_t tree_node(struct lattice *fs, struct tree *tree, const struct pointer *pointer,
                            struct key low, struct key high, bool high_bounded,
                            struct frame *_Nullable *_Nonnull out_frame) {
-    (void)tree;
-    uint64_t address = pointer_address(pointer, 0);
-    struct frame *_Nullable found = cache_find(fs, address);
+    struct frame *_Nullable found = nullptr;
+    TRY(node_admit(tree, pointer));
+    TRY(node_cached(fs, tree, pointer, &found));
     if (found != nullptr) {
-        struct frame *frame = SOME(found);
-        if (frame->node.level == pointer->level && frame->node.birth == pointer->birth) {
-            cache_touch(fs, frame);
-            *out_frame = frame;
-            return node_in_range(&frame->node, low, high, high_bounded) ? LATTICE_OK
-                                                                        : LATTICE_CORRUPT;
-        }
-        if (frame->dirty) {
-            return LATTICE_CORRUPT;
-        }
-        cache_remove(fs, frame); /* what the address held before it was freed */
+        *out_frame = found;
+        return node_in_range(&SOME(found)->node, low, high, high_bounded) ? LATTICE_OK
+                                                                          : LATTICE_CORRUPT;
     }
     struct frame *_Nullable taken = cache_take(fs);
     if (taken == nullptr) {
         return LATTICE_NO_MEMORY;
     }
     struct frame *frame = SOME(taken);
-    lattice_status_t status = pool_read(fs, pointer, BYTES_OF(frame->node));
-    if (status == LATTICE_OK) {
-        struct geometry geometry = geometry_of(fs);
-        status = node_validate(&geometry, &frame->node, pointer, low, high, high_bounded);
-    }
+    lattice_status_t status = node_load(fs, tree, pointer, low, high, high_bounded, frame);
     if (status != LATTICE_OK) {
         cache_discard(fs, frame);
         return status;
     }
-    cache_insert(fs, frame, address, false);
+    cache_insert(fs, frame, pointer_address(pointer, 0), false);
     *out_frame = frame;
     return LATTICE_OK;
 }
@@ -88,6 +121,7 @@ static struct pointer node_pointer(const struct lattice *fs, const struct tree *
     enum checksum_kind kind =
         tree->dataset == nullptr ? CHECKSUM_XXH64 : SOME(tree->dataset)->record.checksum_kind;
     pointer_set_kind(&pointer, kind);
+    pointer.cipher = tree->key == nullptr ? CIPHER_NONE : SOME(tree->key)->cipher;
     return pointer;
 }
 
@@ -115,6 +149,7 @@ static lattice_status_t node_create(struct lattice *fs, struct tree *tree, uint8
         cache_discard(fs, frame);
         return status;
     }
+    bytes_zero(BYTES_OF(frame->node));
     *out_pointer = node_pointer(fs, tree, level, &addresses);
     node_own(fs, tree, &frame->node, out_pointer);
     cache_insert(fs, frame, addresses[0], true);
@@ -505,13 +540,18 @@ lattice_status_t tree_delete(struct lattice *fs, struct tree *tree, struct key k
 
 /* ---- writing ---- */
 
-static lattice_status_t node_write(struct lattice *fs, struct frame *frame,
+static lattice_status_t node_write(struct lattice *fs, const struct tree *tree, struct frame *frame,
                                    struct pointer *pointer) {
     node_pack(&frame->node, SOME(fs->scratch_node));
-    checksum_fill(pointer, VIEW_OF(frame->node));
-    TRY(pool_write(fs, pointer_address(pointer, 0), VIEW_OF(frame->node)));
+    const struct node *image = &frame->node;
+    if (tree->key != nullptr) {
+        node_seal(fs, SOME(tree->key), &frame->node, fs->sealed_node, pointer);
+        image = fs->sealed_node;
+    }
+    checksum_fill(pointer, VIEW_OF(*image));
+    TRY(pool_write(fs, pointer_address(pointer, 0), VIEW_OF(*image)));
     if (pointer_address(pointer, 1) != 0) {
-        TRY(pool_write(fs, pointer_address(pointer, 1), VIEW_OF(frame->node)));
+        TRY(pool_write(fs, pointer_address(pointer, 1), VIEW_OF(*image)));
     }
     return LATTICE_OK;
 }
@@ -528,7 +568,7 @@ lattice_status_t tree_write(struct lattice *fs, struct tree *tree) {
         struct step *top = &path.steps[path.depth - 1];
         struct node *node = &top->frame->node;
         if (node->level == 0 || top->index >= node->count) {
-            TRY(node_write(fs, top->frame, top->pointer));
+            TRY(node_write(fs, tree, top->frame, top->pointer));
             path.depth--;
             continue;
         }

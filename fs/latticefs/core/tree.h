@@ -12,12 +12,14 @@
 struct lattice;
 struct dataset;
 struct frame;
+struct key_entry;
 
 struct tree {
     struct pointer root;
     uint64_t owner;
     struct dataset
-        *_Nullable dataset; /* whose rules decide on freed blocks; null = the pool tree */
+        *_Nullable dataset; /* whose rules decide on freed blocks; null = the pool tree, a walk */
+    const struct key_entry *_Nullable key; /* of an encrypted tree; null: a walk sees ciphertext */
 };
 
 struct item {

@@ -151,7 +151,7 @@ lattice_status_t xattr_set(struct lattice *fs, struct dataset *dataset, uint64_t
         return LATTICE_TOO_LARGE;
     }
     uint32_t chunks = 2 * XATTR_CHUNKS_MAX;
-    TRY(operation_begin(fs, SPACE_ORDINARY, value.size > XATTR_INLINE_MAX ? 4 + chunks : 8,
+    TRY(operation_begin(fs, dataset, SPACE_ORDINARY, value.size > XATTR_INLINE_MAX ? 4 + chunks : 8,
                         (uint32_t)value.size + chunks * 64 + 1024));
     return operation_end(fs, set_in_operation(fs, dataset, object, name, value, flags));
 }
@@ -172,7 +172,7 @@ static lattice_status_t remove_in_operation(struct lattice *fs, struct dataset *
 lattice_status_t xattr_remove(struct lattice *fs, struct dataset *dataset, uint64_t object,
                               struct view name) {
     TRY(dataset->writable ? LATTICE_OK : LATTICE_READ_ONLY);
-    TRY(operation_begin(fs, SPACE_DELETE, 6 + XATTR_CHUNKS_MAX, 1024));
+    TRY(operation_begin(fs, dataset, SPACE_DELETE, 6 + XATTR_CHUNKS_MAX, 1024));
     return operation_end(fs, remove_in_operation(fs, dataset, object, name));
 }
 

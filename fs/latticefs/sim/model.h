@@ -33,6 +33,7 @@ struct model_object {
     bool live;
     bool open; /* somebody holds it, so that unlinking does not delete it */
     uint64_t number;
+    uint8_t record_shift;
     uint32_t mode;
     uint32_t user;
     uint32_t group;

@@ -1,22 +1,14 @@
 /* The operations that a seed chooses from, each done to the file system and to the model. */
+#include "operations.h"
 #include "fs/latticefs/core/checksum.h"
 #include "fs/latticefs/core/log.h"
-#include "fs/latticefs/core/scrub.h"
-#include "fs/latticefs/core/snapshot.h"
 #include "fs/latticefs/core/xattr.h"
-#include "world.h"
 #include <stdio.h>
 #include <stdlib.h>
 
 #pragma clang assume_nonnull begin
 
-struct outcome {
-    lattice_status_t status; /* of the file system */
-    bool resource;           /* it had no memory or space: nothing must have happened */
-    bool fatal;              /* it is of no use any more: crash */
-};
-
-static struct outcome judge(struct world *world, lattice_status_t status) {
+struct outcome judge(struct world *world, lattice_status_t status) {
     struct outcome outcome = {.status = status};
     struct lattice *fs = SOME(world->fs);
     outcome.fatal = !world->power || status == LATTICE_ABORTED || fs->aborted != LATTICE_OK;
@@ -27,6 +19,7 @@ static struct outcome judge(struct world *world, lattice_status_t status) {
         return outcome;
     }
     outcome.resource = status == LATTICE_NO_SPACE || status == LATTICE_TOO_MANY ||
+                       (status == LATTICE_QUOTA && verify_quota_is_why(world)) ||
                        (status == LATTICE_NO_MEMORY && world->fail_one_in != 0);
     world->refused += outcome.resource;
     if (fs->statistics.commits != world->commits_seen) {
@@ -38,7 +31,7 @@ static struct outcome judge(struct world *world, lattice_status_t status) {
 }
 
 /* Compares with what the model said; the model has made the change. */
-static void settle(struct world *world, struct outcome outcome, lattice_status_t expected) {
+void settle(struct world *world, struct outcome outcome, lattice_status_t expected) {
     if (!outcome.fatal && outcome.status != expected) {
         world_fail(world, "outcome differs", (uint64_t)outcome.status, (uint64_t)expected);
     }
@@ -46,6 +39,52 @@ static void settle(struct world *world, struct outcome outcome, lattice_status_t
         world_state_add(world);
     }
     if (outcome.fatal) {
+        world_crash(world);
+    }
+}
+
+/* Everything dirty goes to the tree, so that a snapshot means what the user sees. */
+bool settle_granules(struct world *world) {
+    struct outcome outcome = judge(world, granules_push_all(SOME(world->granules)));
+    if (outcome.fatal) {
+        world_crash(world);
+    }
+    return outcome.status == LATTICE_OK;
+}
+
+/* A change of the pool commits on its own: its result is made in the model first, as a state that a
+ * crash may show. Returns whether it happened; else the caller takes it back. */
+bool settle_change(struct world *world, lattice_status_t status) {
+    struct lattice *fs = SOME(world->fs);
+    if (status == LATTICE_OK) {
+        world->commits_seen = fs->statistics.commits;
+        world_acknowledge(world);
+        return true;
+    }
+    bool fatal = !world->power || fs->aborted != LATTICE_OK;
+    bool excused = status == LATTICE_NO_SPACE || status == LATTICE_BUSY ||
+                   status == LATTICE_QUOTA ||
+                   status == LATTICE_NOT_EMPTY || /* snapshots that are still being destroyed */
+                   (status == LATTICE_NO_MEMORY && world->fail_one_in != 0) ||
+                   (fatal && (!world->power || world->fail_one_in != 0));
+    if (!excused) {
+        world_fail(world, "change of the pool", (uint64_t)status, (uint64_t)fs->aborted);
+    }
+    world->refused += !fatal;
+    return fatal;
+}
+
+/* After a change that did not happen: the states end with what really is. */
+void unsettle(struct world *world) {
+    world_state_add(world);
+    if (SOME(world->fs)->statistics.commits != world->commits_seen) {
+        world->commits_seen = SOME(world->fs)->statistics.commits;
+        world_acknowledge(world);
+    }
+}
+
+void crash_if_fatal(struct world *world) {
+    if (!world->power || SOME(world->fs)->aborted != LATTICE_OK) {
         world_crash(world);
     }
 }
@@ -142,6 +181,10 @@ static void do_create(struct world *world) {
     settle(world, outcome,
            model_create(&world->head->model, parent->number, name, object, attributes.mode,
                         attributes.user, target_hash, target_size));
+    struct model_object *_Nullable made = model_find(&world->head->model, object);
+    if (made != nullptr && !outcome.fatal) {
+        SOME(made)->record_shift = SOME(world->head->dataset)->record.record_shift;
+    }
 }
 
 static void do_link(struct world *world) {
@@ -256,6 +299,9 @@ static void do_write(struct world *world) {
                           : sort == 1 ? (uint8_t)(pattern >> (i % 7) * 8)
                                       : (uint8_t)(i % 997 == 5);
     }
+    if (sort == 1 && size > sizeof WORLD_MARKER) {
+        bytes_copy(content, view_text(WORLD_MARKER));
+    }
     size_t written = 0;
     lattice_status_t status = granules_write(SOME(world->granules), SOME(world->head->dataset),
                                              file->number, offset, bytes_view(content), &written);
@@ -263,6 +309,7 @@ static void do_write(struct world *world) {
     if (written != 0) {
         model_write(file, offset, view_sub(bytes_view(content), 0, written));
     }
+    verify_reservation(world, outcome.fatal ? LATTICE_OK : outcome.status);
     if (outcome.fatal) {
         world_crash(world);
     } else if (!outcome.resource && (outcome.status != LATTICE_OK || written != size)) {
@@ -289,6 +336,7 @@ static void do_fill(struct world *world) {
             model_write(file, offset, view_sub(bytes_view(content), 0, written));
         }
         offset += content.size;
+        verify_reservation(world, outcome.fatal ? LATTICE_OK : outcome.status);
         if (outcome.fatal) {
             world_crash(world);
             return;
@@ -465,297 +513,6 @@ static void do_xattr(struct world *world) {
     settle(world, outcome, expected);
 }
 
-/* ---- disks ---- */
-
-/* The bad half of a mirror gets a fault; the other half must make up for all of them. */
-static void do_fault(struct world *world) {
-    if (world->faulty >= world->disk_count) {
-        return;
-    }
-    struct sim_disk *disk = &world->disks[world->faulty];
-    switch (dice_below(&world->dice, 6)) {
-    case 0:
-        disk->lose_one_in = dice_once_in(&world->dice, 2) ? 0 : 3 + dice_below(&world->dice, 40);
-        return;
-    case 1:
-        disk->misdirect_one_in =
-            dice_once_in(&world->dice, 2) ? 0 : 10 + dice_below(&world->dice, 40);
-        return;
-    case 2:
-        disk->read_error_one_in =
-            dice_once_in(&world->dice, 2) ? 0 : 3 + dice_below(&world->dice, 40);
-        return;
-    case 3:
-        disk->dead = dice_once_in(&world->dice, 3);
-        return;
-    default:
-        for (uint32_t i = 0; i < 5; i++) {
-            (void)sim_disk_rot(disk);
-        }
-        return;
-    }
-}
-
-static void do_resilver(struct world *world) {
-    struct scrub_report report = {};
-    bool fine = world->faulty >= world->disk_count;
-    uint32_t fail = world->fail_one_in;
-    if (!fine) { /* the disk was mended */
-        struct sim_disk *disk = &world->disks[world->faulty];
-        disk->lose_one_in = 0;
-        disk->misdirect_one_in = 0;
-        disk->read_error_one_in = 0;
-        disk->dead = false;
-    }
-    world->fail_one_in = 0;
-    uint64_t since = fine ? 0 : SOME(world->fs)->super.disks[world->faulty].missing_since;
-    struct outcome outcome = judge(world, pool_resilver(SOME(world->fs), &report));
-    struct scrub_report again = {};
-    if (outcome.status == LATTICE_OK && since != 0 &&
-        SOME(world->fs)->super.disks[world->faulty].state == DISK_ONLINE &&
-        pool_scrub_all(SOME(world->fs), since - 1, &again) == LATTICE_OK &&
-        again.bad_copies + again.lost != 0) {
-        world_fail(world, "a resilvered disk lacks blocks", again.bad_copies, again.lost);
-    }
-    world->fail_one_in = fail;
-    if (outcome.fatal) {
-        world_crash(world);
-    } else if (outcome.status != LATTICE_OK || report.lost != 0) {
-        world_fail(world, "pool_resilver", (uint64_t)outcome.status, report.lost);
-    }
-}
-
-/* ---- datasets ---- */
-
-struct label {
-    char text[24];
-};
-
-static struct view label_next(struct world *world, struct label *label) {
-    int size =
-        snprintf(label->text, sizeof label->text, "n%llu", (unsigned long long)world->names++);
-    return view_of(label->text, (size_t)size);
-}
-
-/* Everything dirty goes to the tree, so that a snapshot means what the user sees. */
-static bool settle_granules(struct world *world) {
-    struct outcome outcome = judge(world, granules_push_all(SOME(world->granules)));
-    if (outcome.fatal) {
-        world_crash(world);
-    }
-    return outcome.status == LATTICE_OK;
-}
-
-/* A change of the pool commits on its own: its result is made in the model first, as a state that a
- * crash may show. Returns whether it happened; else the caller takes it back. */
-static bool settle_change(struct world *world, lattice_status_t status) {
-    struct lattice *fs = SOME(world->fs);
-    if (status == LATTICE_OK) {
-        world->commits_seen = fs->statistics.commits;
-        world_acknowledge(world);
-        return true;
-    }
-    bool fatal = !world->power || fs->aborted != LATTICE_OK;
-    bool excused = status == LATTICE_NO_SPACE || status == LATTICE_BUSY ||
-                   status == LATTICE_NOT_EMPTY || /* snapshots that are still being destroyed */
-                   (status == LATTICE_NO_MEMORY && world->fail_one_in != 0) ||
-                   (fatal && (!world->power || world->fail_one_in != 0));
-    if (!excused) {
-        world_fail(world, "change of the pool", (uint64_t)status, (uint64_t)fs->aborted);
-    }
-    world->refused += !fatal;
-    return fatal;
-}
-
-/* After a change that did not happen: the states end with what really is. */
-static void unsettle(struct world *world) {
-    world_state_add(world);
-    if (SOME(world->fs)->statistics.commits != world->commits_seen) {
-        world->commits_seen = SOME(world->fs)->statistics.commits;
-        world_acknowledge(world);
-    }
-}
-
-static void crash_if_fatal(struct world *world) {
-    if (!world->power || SOME(world->fs)->aborted != LATTICE_OK) {
-        world_crash(world);
-    }
-}
-
-static void do_snapshot(struct world *world) {
-    struct head *head = world->head;
-    struct label label = {};
-    if (!settle_granules(world) || head->kept_count == WORLD_KEPT) {
-        return;
-    }
-    struct kept *kept = &head->kept[head->kept_count];
-    kept->id = SOME(world->fs)->super.next_dataset;
-    kept->hash = model_hash(&head->model);
-    model_copy(&kept->model, &head->model);
-    head->kept_count++;
-    world_state_add(world);
-    uint64_t id = 0;
-    lattice_status_t status =
-        snapshot_create(SOME(world->fs), SOME(head->dataset), label_next(world, &label), &id);
-    if (!settle_change(world, status)) {
-        kept_remove(head, head->kept_count - 1);
-        unsettle(world);
-    }
-    crash_if_fatal(world);
-}
-
-static void do_destroy_snapshot(struct world *world) {
-    struct head *head = world->head;
-    if (!settle_granules(world) || head->kept_count == 0) {
-        return;
-    }
-    uint32_t index = dice_below(&world->dice, head->kept_count);
-    struct kept *saved = calloc(1, sizeof(struct kept));
-    *saved = (struct kept){.id = head->kept[index].id, .hash = head->kept[index].hash};
-    model_copy(&saved->model, &head->kept[index].model);
-    kept_remove(head, index);
-    world_state_add(world);
-    lattice_status_t status = snapshot_destroy(SOME(world->fs), saved->id);
-    if (!settle_change(world, status)) {
-        for (uint32_t i = head->kept_count; i > index; i--) {
-            head->kept[i] = head->kept[i - 1];
-        }
-        head->kept[index] = *saved;
-        saved->model = (struct model){};
-        head->kept_count++;
-        unsettle(world);
-    }
-    model_release(&saved->model);
-    free(saved);
-    crash_if_fatal(world);
-}
-
-static void do_clone(struct world *world) {
-    struct head *head = world->head;
-    struct head *_Nullable fresh = world_head(world, 0);
-    struct label label = {};
-    if (!settle_granules(world) || head->kept_count == 0 || fresh == nullptr) {
-        return;
-    }
-    const struct kept *from = &head->kept[dice_below(&world->dice, head->kept_count)];
-    SOME(fresh)->id = SOME(world->fs)->super.next_dataset;
-    model_copy(&SOME(fresh)->model, &from->model);
-    world_state_add(world);
-    uint64_t id = 0;
-    lattice_status_t status =
-        clone_create(SOME(world->fs), from->id, label_next(world, &label), &id);
-    if (status == LATTICE_OK) {
-        status = dataset_open(SOME(world->fs), id, &SOME(fresh)->dataset);
-        while (status == LATTICE_NO_MEMORY) {
-            status = dataset_open(SOME(world->fs), id, &SOME(fresh)->dataset);
-        }
-    }
-    if (!settle_change(world, status)) {
-        head_release(SOME(fresh));
-        unsettle(world);
-    }
-    crash_if_fatal(world);
-}
-
-static void do_switch(struct world *world) {
-    struct head *head = &world->heads[dice_below(&world->dice, WORLD_HEADS)];
-    if (head->id != 0) {
-        world->head = head;
-    }
-}
-
-static void do_rollback(struct world *world) {
-    struct head *head = world->head;
-    if (!settle_granules(world) || head->kept_count == 0) {
-        return;
-    }
-    for (uint32_t i = 0; i < MODEL_OBJECTS; i++) {
-        if (head->model.objects[i].live && head->model.objects[i].open) {
-            return; /* open files would be pulled away */
-        }
-    }
-    struct model *saved = calloc(1, sizeof(struct model));
-    *saved = head->model;
-    head->model = (struct model){};
-    model_copy(&head->model, &head->kept[head->kept_count - 1].model);
-    granules_forget_dataset(SOME(world->granules), SOME(head->dataset));
-    world_state_add(world);
-    lattice_status_t status = dataset_rollback(SOME(world->fs), SOME(head->dataset));
-    if (!settle_change(world, status)) {
-        model_release(&head->model);
-        head->model = *saved;
-        *saved = (struct model){};
-        unsettle(world);
-    }
-    model_release(saved);
-    free(saved);
-    crash_if_fatal(world);
-}
-
-static void do_destroy_head(struct world *world) {
-    struct head *head = &world->heads[dice_below(&world->dice, WORLD_HEADS)];
-    if (head->id == 0 || head->kept_count != 0 || !settle_granules(world) || head->id == 0) {
-        return;
-    }
-    uint32_t others = 0;
-    for (uint32_t i = 0; i < WORLD_HEADS; i++) {
-        others += world->heads[i].id != 0 && &world->heads[i] != head;
-    }
-    struct outcome outcome = judge(world, granules_commit(SOME(world->granules)));
-    if (outcome.fatal) {
-        world_crash(world);
-        return;
-    }
-    if (others == 0 || outcome.status != LATTICE_OK || head->kept_count != 0) {
-        return;
-    }
-    world_acknowledge(world);
-    uint64_t id = head->id;
-    granules_forget_dataset(SOME(world->granules), SOME(head->dataset));
-    dataset_close(SOME(world->fs), SOME(head->dataset));
-    struct model *saved = calloc(1, sizeof(struct model));
-    *saved = head->model;
-    *head = (struct head){};
-    while (world->head->id == 0) {
-        world->head = &world->heads[dice_below(&world->dice, WORLD_HEADS)];
-    }
-    world_state_add(world);
-    if (!settle_change(world, dataset_destroy(SOME(world->fs), id))) {
-        head->id = id;
-        head->model = *saved;
-        *saved = (struct model){};
-        lattice_status_t status = LATTICE_NO_MEMORY;
-        while (status == LATTICE_NO_MEMORY) {
-            status = dataset_open(SOME(world->fs), id, &head->dataset);
-        }
-        unsettle(world);
-    }
-    model_release(saved);
-    free(saved);
-    crash_if_fatal(world);
-}
-
-static void do_reclaim(struct world *world) {
-    bool more = true;
-    uint32_t steps = 1 + dice_below(&world->dice, 20);
-    for (uint32_t i = 0; more && i < steps; i++) {
-        struct outcome outcome = judge(world, reclaim_step(SOME(world->fs), &more));
-        if (outcome.fatal) {
-            world_crash(world);
-            return;
-        }
-        if (outcome.status != LATTICE_OK) {
-            if (!outcome.resource) {
-                world_fail(world, "reclaim_step", (uint64_t)outcome.status, 0);
-            }
-            return;
-        }
-        if (more) {
-            world_acknowledge(world);
-        }
-    }
-}
-
 struct choice {
     uint32_t weight;
     const char *name;
@@ -763,19 +520,36 @@ struct choice {
 };
 
 static const struct choice choices[] = {
-    {18, "create", do_create},        {6, "link", do_link},
-    {12, "remove", do_remove},        {14, "rename", do_rename},
-    {26, "write", do_write},          {10, "resize", do_resize},
-    {5, "punch", do_punch},           {12, "fill", do_fill},
-    {5, "attributes", do_attributes}, {12, "sync", do_sync},
-    {5, "commit", do_commit},         {5, "close", do_close_orphan},
-    {1, "crash", do_crash},           {2, "power", do_power_later},
-    {1, "remount", do_remount},       {1, "verify", do_verify},
-    {4, "snapshot", do_snapshot},     {3, "destroy snapshot", do_destroy_snapshot},
-    {2, "clone", do_clone},           {4, "switch", do_switch},
-    {2, "rollback", do_rollback},     {2, "destroy head", do_destroy_head},
-    {6, "reclaim", do_reclaim},       {6, "xattr", do_xattr},
-    {3, "fault", do_fault},           {1, "resilver", do_resilver},
+    {18, "create", do_create},
+    {6, "link", do_link},
+    {12, "remove", do_remove},
+    {14, "rename", do_rename},
+    {26, "write", do_write},
+    {10, "resize", do_resize},
+    {5, "punch", do_punch},
+    {12, "fill", do_fill},
+    {5, "attributes", do_attributes},
+    {12, "sync", do_sync},
+    {5, "commit", do_commit},
+    {5, "close", do_close_orphan},
+    {1, "crash", do_crash},
+    {2, "power", do_power_later},
+    {1, "remount", do_remount},
+    {1, "verify", do_verify},
+    {4, "snapshot", do_snapshot},
+    {3, "destroy snapshot", do_destroy_snapshot},
+    {2, "clone", do_clone},
+    {4, "switch", do_switch},
+    {2, "rollback", do_rollback},
+    {2, "destroy head", do_destroy_head},
+    {6, "reclaim", do_reclaim},
+    {6, "xattr", do_xattr},
+    {1, "create head", do_create_head},
+    {1, "change key", do_change_key},
+    {1, "lock", do_lock},
+    {2, "properties", do_properties},
+    {3, "fault", do_fault},
+    {1, "resilver", do_resilver},
 };
 
 void world_operate(struct world *world) {
@@ -794,7 +568,12 @@ void world_operate(struct world *world) {
         printf("%u %s\n", world->operation, world->doing);
     }
     world->before = world->state_count - 1;
+    ensure_writable(world);
+    if ((SOME(world->head->dataset)->record.flags & DATASET_READ_ONLY) != 0) {
+        return;
+    }
     choices[chosen].run(world);
+    verify_quotas(world);
 }
 
 #pragma clang assume_nonnull end

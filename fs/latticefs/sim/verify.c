@@ -120,6 +120,7 @@ static void hash_object(struct hashing *hashing, uint64_t object) {
         struct model_object *_Nullable made = model_vacant(SOME(hashing->reload));
         *SOME(made) = (struct model_object){.live = true,
                                             .number = object,
+                                            .record_shift = inode.record_shift,
                                             .mode = inode.mode,
                                             .user = inode.user,
                                             .group = inode.group,
@@ -222,6 +223,7 @@ uint64_t verify_check(struct world *world, struct lattice *fs) {
 struct recovered {
     uint64_t sum;
     uint64_t named; /* objects of heads */
+    bool read_only; /* a head is: its orphans stay */
 };
 
 static void reload_kept(struct world *world, struct head *head, uint64_t id, uint64_t hash,
@@ -277,6 +279,7 @@ static void recovered_head(struct world *world, struct lattice *fs, uint64_t id,
                                 head == nullptr ? nullptr : &SOME(head)->model, &objects);
     recovered->sum += model_page_hash(id, 1, hash);
     recovered->named += objects;
+    recovered->read_only |= !SOME(dataset)->writable;
     if (head != nullptr) {
         SOME(head)->id = id;
         SOME(head)->dataset = dataset;
@@ -313,7 +316,7 @@ void verify_recovered(struct world *world, struct lattice *fs, bool reload) {
     struct recovered recovered = {};
     uint64_t objects = verify_check(world, fs);
     recovered_all(world, fs, reload, &recovered);
-    if (objects != recovered.named) {
+    if (objects != recovered.named && !recovered.read_only) {
         world_fail(world, "orphans survived the opening", objects, recovered.named);
     }
     for (uint32_t i = world->acknowledged; i < world->state_count; i++) {
@@ -327,6 +330,19 @@ void verify_recovered(struct world *world, struct lattice *fs, bool reload) {
         }
     }
     world_fail(world, "the recovered state never was", world->acknowledged, world->state_count);
+}
+
+/* Before keys are there, check finds the pool as sound as later. */
+static lattice_status_t probe_locked(struct world *world, struct lattice *fs, const bool *power) {
+    struct check_report report = {};
+    struct check_report again = {.problem = print_problem};
+    TRY(fs->cache.dirty.count != 0 ? commit(fs) : LATTICE_OK);
+    TRY(pool_check(fs, CHECK_DATA, &report));
+    if (*power && report.problems != 0) {
+        (void)!pool_check(fs, CHECK_DATA, &again);
+        world_fail(world, "check without keys found problems", report.problems, report.leaked);
+    }
+    return LATTICE_OK;
 }
 
 /* Opens copies after a crash; the opening itself may be cut, too. */
@@ -345,12 +361,20 @@ static void probe_open(struct world *world, struct sim_disk *disks, bool *power,
             disks[0].dies_at = disks[0].writes + 1 + dice_below(&world->disk_dice, 25);
         }
         lattice_status_t status = pool_open(&world->environment, &devices, 0, out);
+        bool opened = status == LATTICE_OK;
+        if (opened && dice_once_in(&world->disk_dice, 4)) {
+            status = probe_locked(world, SOME(*out), power);
+        }
+        status = status == LATTICE_OK ? world_unlock(world, SOME(*out)) : status;
         if (status == LATTICE_OK && *power) {
             disks[0].dies_at = 0;
             return;
         }
-        if (status == LATTICE_OK) {
+        if (opened) {
             pool_close(SOME(*out));
+        }
+        if (status == LATTICE_OK) {
+            continue;
         } else if (*power) {
             world_fail(world, "pool_open of a copy", (uint64_t)status, attempt);
         }
@@ -442,6 +466,7 @@ static void use_damaged(struct world *world, struct lattice *fs) {
     struct dataset *_Nullable dataset = nullptr;
     bool more = true;
     world_tune(world, fs);
+    (void)!world_unlock(world, fs);
     bool repair = dice_once_in(&world->disk_dice, 2);
     (void)!pool_check(fs, repair ? CHECK_DATA | CHECK_REPAIR : CHECK_DATA, &report);
     if (report.repaired != 0 && fs->aborted == LATTICE_OK) { /* what was repaired stays so */

@@ -39,7 +39,7 @@ static void *_Nullable world_allocate(void *context, size_t size) {
         return nullptr;
     }
     world->outstanding += size;
-    return calloc(1, size);
+    return malloc(size);
 }
 
 static void world_free(void *context, void *memory, size_t size) {
@@ -121,7 +121,7 @@ static void granule_pushed(void *_Nullable observer, struct dataset *dataset, ui
     struct world *world = SOME((struct world *)observer);
     struct head *head = SOME(world_head(world, dataset->id));
     struct model_object *file = SOME(model_find(&head->model, object));
-    uint64_t length = UINT64_C(1) << world->make.record_shift;
+    uint64_t length = UINT64_C(1) << file->record_shift;
     model_push(file, granule * length, length, size);
     world_state_add(world);
 }
@@ -174,6 +174,33 @@ static void world_choose(struct world *world) {
     }
 }
 
+void world_root(struct model *model) {
+    model->objects[0] = (struct model_object){.live = true,
+                                              .number = ROOT_OBJECT,
+                                              .mode = MODE_DIRECTORY << 12 | 0755,
+                                              .links = 2,
+                                              .parent = ROOT_OBJECT};
+}
+
+lattice_status_t world_dataset_open(struct world *world, uint64_t id,
+                                    struct dataset *_Nullable *_Nonnull out) {
+    lattice_status_t status = LATTICE_NO_MEMORY;
+    while (status == LATTICE_NO_MEMORY) {
+        status = dataset_open(SOME(world->fs), id, out);
+    }
+    return status;
+}
+
+/* AES only where the machine has it: a seed is then another world, but the same dice. */
+enum cipher world_cipher(struct world *world) {
+    uint32_t roll = dice_below(&world->dice, 3);
+    enum cipher cipher = (enum cipher)roll;
+    if (world->make.cipher == CIPHER_NONE) {
+        return CIPHER_NONE;
+    }
+    return cipher == CIPHER_AES_GCM && !crypto_available(cipher) ? CIPHER_XCHACHA : cipher;
+}
+
 void world_create(struct world *world, uint64_t seed, const struct world_options *options) {
     *world = (struct world){.seed = seed, .options = *options, .power = true, .doing = "making"};
     world->dice.state = seed * UINT64_C(0x2545f4914f6cdd1d) + 1;
@@ -185,6 +212,11 @@ void world_create(struct world *world, uint64_t seed, const struct world_options
                                               .allocate = world_allocate,
                                               .release = world_free};
     world_choose(world);
+    world->kdf_operations = dice_below(&world->dice, 2);
+    world->make.cipher = dice_once_in(&world->dice, 3) ? CIPHER_XCHACHA : CIPHER_NONE;
+    struct io_buffer *text = &world->io;
+    struct key_secret secret = world_secret(world, BYTES_OF(text->data));
+    world->make.secret = &secret;
     uint32_t blocks = dice_once_in(&world->dice, 3) ? 1340 + dice_below(&world->dice, 300)
                                                     : 1450 + dice_below(&world->dice, 3000);
     for (uint32_t i = 0; i < world->disk_count; i++) {
@@ -196,6 +228,7 @@ void world_create(struct world *world, uint64_t seed, const struct world_options
     world->fail_one_in = 0;
     lattice_status_t status = pool_make(&world->environment, &devices, &world->make);
     world->fail_one_in = fail;
+    world->make.secret = nullptr;
     if (status != LATTICE_OK) {
         world_fail(world, "pool_make", (uint64_t)status, blocks);
     }
@@ -205,12 +238,7 @@ void world_create(struct world *world, uint64_t seed, const struct world_options
     }
     world->head = &world->heads[0];
     world->head->id = 1;
-    struct model_object *root = &world->head->model.objects[0];
-    *root = (struct model_object){.live = true,
-                                  .number = ROOT_OBJECT,
-                                  .mode = MODE_DIRECTORY << 12 | 0755,
-                                  .links = 2,
-                                  .parent = ROOT_OBJECT};
+    world_root(&world->head->model);
     world_state_add(world);
     world_acknowledge(world);
     while (!world_open(world)) {
@@ -241,6 +269,7 @@ bool world_open(struct world *world) {
     }
     world->fs = fs;
     world_tune(world, SOME(fs));
+    status = world_unlock(world, SOME(fs));
     for (uint32_t i = 0; i < WORLD_HEADS && world->doing[0] == 'm' && status == LATTICE_OK; i++) {
         if (world->heads[i].id != 0) { /* at a recovery the heads are found by verify_recovered */
             status = dataset_open(SOME(fs), world->heads[i].id, &world->heads[i].dataset);

@@ -16,8 +16,12 @@ enum {
     WORLD_STATES = 1 << 14,
     WORLD_IO_MAX = 40960,
     WORLD_HEADS = 3,
-    WORLD_KEPT = 4
+    WORLD_KEPT = 4,
+    WORLD_SECRETS = 3
 };
+
+/* What every file of text-like content begins with. */
+#define WORLD_MARKER "latticefs marker"
 
 struct world_options {
     uint32_t operations;
@@ -44,6 +48,7 @@ struct head {
     uint64_t id; /* 0 = none */
     struct dataset *_Nullable dataset;
     struct model model;
+    uint64_t quota_excess; /* what was over the quota when it was set */
     uint32_t kept_count;
     struct kept kept[WORLD_KEPT];
 };
@@ -62,6 +67,9 @@ struct world {
     uint32_t disk_count;
     struct sim_disk disks[WORLD_DISKS];
     struct make_options make;
+    uint32_t secrets;        /* the newest that a key was wrapped with */
+    uint32_t kdf_operations; /* 0: the secret is the key */
+    bool plain;              /* a dataset is not encrypted */
     uint64_t hash_mask;
     uint32_t leaf_limit;
     uint32_t inner_limit;
@@ -130,5 +138,20 @@ void verify_probe(struct world *world);
 void verify_damaged(struct world *world);
 
 struct device_list world_devices(struct world *world);
+
+/* ---- encryption ---- */
+
+enum cipher world_cipher(struct world *world);
+/* The newest secret, its text in `text`. */
+struct key_secret world_secret(const struct world *world, struct bytes text);
+/* Loads all keys. */
+lattice_status_t world_unlock(struct world *world, struct lattice *fs);
+/* No nonce twice; in a world without plain datasets nothing that users wrote can be read. */
+void verify_secrecy(struct world *world);
+/* The model of an empty dataset. */
+void world_root(struct model *model);
+/* Opens, however often memory is refused. */
+lattice_status_t world_dataset_open(struct world *world, uint64_t id,
+                                    struct dataset *_Nullable *_Nonnull out);
 
 #pragma clang assume_nonnull end
