@@ -27,7 +27,7 @@ enum { CALL_WORDS = 7, CALL_HANDLES = 4, CALL_INLINE_SIZE = 256, CALL_LEASE_PAGE
 enum call_flags : uint32_t {
     CALL_HAS_HANDLES = 1u << 0,   /* thread page: call.handle_count, call.handles move */
     CALL_HAS_LEASES = 1u << 1,    /* thread page: call.lease */
-    CALL_HAS_DEADLINE = 1u << 2,  /* thread page: call.deadline; absent: never */
+    CALL_HAS_DEADLINE = 1u << 2,  /* thread page: call.timeout_ns; absent: never */
     CALL_INTERRUPTIBLE = 1u << 3, /* refuse at once when a kick is pending; a kick asks to cancel */
     CALL_NESTED = 1u << 4,        /* thread page: call.parent and call.step give the identity */
     CALL_BACKGROUND = 1u << 5,    /* thread page: call.root and call.step give the identity */
@@ -68,6 +68,7 @@ enum call_state : uint32_t {
         1u << 0, /* it, or the call that it is nested in, may have been worked on */
     CALL_STATE_CANCELLED = 1u << 1, /* answer soon: done, partial or STATUS_CANCELLED */
     CALL_STATE_ORPHAN = 1u << 2,    /* nobody waits; its leases are revoked */
+    CALL_STATE_ALL = 7
 };
 
 struct lease {
@@ -132,9 +133,9 @@ struct thread_page {
         struct lease lease_in, lease_out;
         handle_t handles[CALL_HANDLES]; /* out: the reply's */
         uint32_t handle_count;
-        uint32_t step;     /* 1 … 65535 */
-        uint64_t deadline; /* nanoseconds of the monotonic clock */
-        uint64_t parent;   /* token of the call in hand */
+        uint32_t step;       /* 1 … 65535 */
+        uint64_t timeout_ns; /* from now; noticed up to 100 ms late */
+        uint64_t parent;     /* token of the call in hand */
         uint64_t root;
         uint64_t reserved[6];
     } call;

@@ -33,7 +33,9 @@ enum rights : uint32_t {
     RIGHT_WRITE = 1u << 3,
     RIGHT_EXECUTE = 1u << 4, /* memory may be mapped executable */
     RIGHT_CALL = 1u << 5,    /* session: call */
-    RIGHT_RECEIVE = 1u << 6, /* endpoint: receive, reply, set readiness */
+    RIGHT_RECEIVE = 1u << 6, /* endpoint: receive, reply; session: set readiness. A session's handle
+                                with it is its server's: it keeps no last close from being told, and
+                                a reply takes the right away */
     RIGHT_MINT = 1u << 7,    /* endpoint: create sessions */
     RIGHT_WAIT = 1u << 8,    /* may be bound to a waitset */
     RIGHT_SIGNAL = 1u << 9,  /* event: set bits, timers */

@@ -59,6 +59,10 @@ int64_t error_of_stream(status_t status) {
         return -EINVAL;
     case (int32_t)STREAM_STATUS_BACKGROUND:
         return -ERESTARTSYS;
+    case (int32_t)STREAM_STATUS_FULL:
+        return -ENOSPC;
+    case (int32_t)STREAM_STATUS_GONE:
+        return -ESRCH;
     case STATUS_BAD_METHOD:
         return -EINVAL;
     default:
@@ -100,6 +104,8 @@ int64_t error_of_filesystem(status_t status) {
         return -EDEADLK;
     case (int32_t)FILESYSTEM_STATUS_NO_ACCESS:
         return -EACCES;
+    case (int32_t)FILESYSTEM_STATUS_NO_DEVICE:
+        return -ENXIO;
     case STATUS_BAD_METHOD: /* the session is no directory or file of a file system */
         return -ENOTDIR;
     default:

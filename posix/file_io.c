@@ -1,6 +1,7 @@
 /* read(2), write(2) and their like. Files with an attached Memory are the kernel's affair; all else
  * is a call to the session's server. */
 #include "posix/file_io.h"
+#include "idl/local.h"
 #include "idl/stream.h"
 #include "posix/descriptors.h"
 #include "posix/errors.h"
@@ -18,6 +19,13 @@ static int64_t result_of(struct native_result result) {
     return error_of(result.status);
 }
 
+/* A file without a Memory that has a position (those of /proc): the session keeps it, and it moves
+ * by what was done. */
+static bool keeps_position(const struct fd_entry *_Nonnull entry, uint64_t offset) {
+    return offset == POSITION_CURRENT && entry->kind == STREAM_KIND_REGULAR &&
+           (entry->facts & STREAM_FACTS_FLAGS_SEEKABLE) != 0;
+}
+
 int64_t file_read(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry,
                   uint64_t address, uint64_t length, uint64_t offset) {
     (void)self;
@@ -29,27 +37,41 @@ int64_t file_read(struct posix_thread *_Nonnull self, const struct fd_entry *_No
         return -EISDIR;
     }
     uint64_t done = 0;
-    status_t status = stream_read(entry->handle, offset, 0,
+    bool moves = keeps_position(entry, offset);
+    uint64_t at = moves ? NATIVE(SYS_STREAM_SEEK, entry->handle, 0, 1).value : offset;
+    status_t status = stream_read(entry->handle, at, 0,
                                   user_buffer(address, MIN(wanted, STREAM_TRANSFER_MAX)), &done);
+    if (status == STATUS_OK && moves && done > 0) {
+        (void)NATIVE(SYS_STREAM_SEEK, entry->handle, at + done, 0);
+    }
     return status == STATUS_OK ? (int64_t)done : error_of_stream(status);
 }
 
-/* Pieces of at most STREAM_TRANSFER_MAX until all is written; a short piece ends it. */
-static int64_t write_stream(const struct fd_entry *_Nonnull entry, uint64_t address,
+/* Pieces of at most STREAM_TRANSFER_MAX until all is written: a server takes what it has room for,
+ * and waits with the next piece, or says that it will not. */
+static int64_t write_stream(struct posix_thread *_Nonnull self,
+                            const struct fd_entry *_Nonnull entry, uint64_t address,
                             uint64_t length, uint64_t offset) {
     uint64_t total = 0;
+    if (keeps_position(entry, offset)) {
+        offset = NATIVE(SYS_STREAM_SEEK, entry->handle, 0, 1).value;
+    }
     while (total < length || length == 0) {
         uint64_t piece = MIN(length - total, STREAM_TRANSFER_MAX);
         uint64_t at = offset == POSITION_CURRENT ? offset : offset + total;
         uint64_t done = 0;
         status_t status =
             stream_write(entry->handle, at, 0, user_bytes(address + total, piece), &done);
-        if (status != STATUS_OK) {
-            return total > 0 ? (int64_t)total : error_of_stream(status);
+        int64_t error = status == STATUS_OK ? 0 : error_of_stream(status);
+        if (error == -EPIPE) {
+            signal_raise(self, SIGPIPE, SI_USER, 0);
+        }
+        if (error != 0) {
+            return total > 0 ? (int64_t)total : error;
         }
         total += done;
-        if (done < piece || length == 0) {
-            break;
+        if (done == 0 || entry->kind == STREAM_KIND_ANONYMOUS) {
+            break; /* a counter takes its number, however long the buffer */
         }
     }
     return (int64_t)total;
@@ -64,11 +86,15 @@ int64_t file_write(struct posix_thread *_Nonnull self, const struct fd_entry *_N
     if (entry->kind == STREAM_KIND_DIRECTORY) {
         return -EISDIR;
     }
-    int64_t result = write_stream(entry, address, wanted, offset);
-    if (result == -EPIPE) {
-        signal_raise(self, SIGPIPE, SI_USER, 0);
+    if (entry->kind == STREAM_KIND_SOCKET && wanted > STREAM_TRANSFER_MAX) {
+        /* A message may not be cut into several. */
+        uint64_t type = 0;
+        status_t status = local_option(entry->handle, LOCAL_OPTION_TYPE, false, 0, &type);
+        if (status != STATUS_OK || type != LOCAL_SOCKET_TYPE_STREAM) {
+            return status == STATUS_OK ? -EMSGSIZE : error_of_local(status);
+        }
     }
-    return result;
+    return write_stream(self, entry, address, wanted, offset);
 }
 
 /* The entry of a descriptor that can be read, or written. */
@@ -95,7 +121,8 @@ static int64_t get_at(struct posix_thread *_Nonnull self, uint64_t fd, uint8_t f
     if (error == 0 && (int64_t)offset < 0) {
         return -EINVAL;
     }
-    if (error == 0 && (out->facts & STREAM_FACTS_FLAGS_SEEKABLE) == 0) {
+    if (error == 0 &&
+        (out->facts & (STREAM_FACTS_FLAGS_SEEKABLE | STREAM_FACTS_FLAGS_REWOUND)) == 0) {
         return -ESPIPE;
     }
     return error;
@@ -219,6 +246,9 @@ LINUX(lseek) {
     int64_t error = fd_get_open(self, frame->rdi, &entry);
     if (error != 0) {
         return error;
+    }
+    if ((entry.facts & STREAM_FACTS_FLAGS_REWOUND) != 0) {
+        return 0;
     }
     if ((entry.facts & STREAM_FACTS_FLAGS_SEEKABLE) == 0) {
         return -ESPIPE;

@@ -106,7 +106,7 @@ struct fd_entry file_entry(handle_t session, uint32_t facts,
     if ((flags & O_PATH) == 0 && stream_facts(session, &kind, &speaks, &facts) == STATUS_OK) {
         entry.speaks = (uint8_t)speaks;
         entry.facts |= (uint8_t)(facts & (STREAM_FACTS_FLAGS_SEEKABLE | STREAM_FACTS_FLAGS_CACHED |
-                                          STREAM_FACTS_FLAGS_WAITS));
+                                          STREAM_FACTS_FLAGS_WAITS | STREAM_FACTS_FLAGS_REWOUND));
     }
     return entry;
 }
@@ -139,8 +139,8 @@ static int64_t open_fifo(struct posix_thread *_Nonnull self, handle_t *_Nonnull 
     return 0;
 }
 
-/* A device's inode outside of /dev: vfs knows who serves the number. Where the session speaks
- * `stream` already, it is the device. */
+/* A device's inode outside of /dev: vfs knows who serves the number. A session of the device
+ * itself says so by its facts. */
 static int64_t open_device(struct posix_thread *_Nonnull self, handle_t *_Nonnull file,
                            const struct stream_stat *_Nonnull info) {
     enum stream_kind kind = STREAM_KIND_ANONYMOUS;
@@ -149,7 +149,7 @@ static int64_t open_device(struct posix_thread *_Nonnull self, handle_t *_Nonnul
     handle_t device = HANDLE_NONE;
     status_t status = stream_facts(*file, &kind, &speaks, &facts);
     if (status == STATUS_OK && kind != STREAM_KIND_ANONYMOUS &&
-        (speaks != STREAM_PROTOCOLS_FILESYSTEM)) {
+        (speaks != STREAM_PROTOCOLS_FILESYSTEM || (facts & STREAM_FACTS_FLAGS_REWOUND) != 0)) {
         return 0;
     }
     status = vfs_device(self->process->vfs, info->node, (info->mode & S_IFMT) == S_IFBLK, &device);

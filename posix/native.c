@@ -88,7 +88,7 @@ status_t rt_call(handle_t session, struct rt_call *_Nonnull call) {
         flags |= CALL_HAS_LEASES;
     }
     if (call->timeout_ns != RT_TIMEOUT_NEVER) {
-        page->call.deadline = clock_monotonic_ns() + call->timeout_ns;
+        page->call.timeout_ns = call->timeout_ns;
         flags |= CALL_HAS_DEADLINE;
     }
     registers.a = session | flags << 32;

@@ -72,18 +72,18 @@ static void move_to(struct place *_Nonnull place, handle_t directory, bool owned
     place->owned = owned;
 }
 
-/* Over a mount point, up from a mounted root, or to an object. */
-static status_t cross(struct place *_Nonnull place, enum filesystem_outcome outcome,
-                      uint32_t walk_flags) {
+/* Over a mount point, up from a mounted root, or to an object. What is left of the path comes
+ * again, as it is now. */
+static status_t cross(struct posix_thread *_Nonnull self, struct place *_Nonnull place,
+                      enum filesystem_outcome outcome, uint32_t walk_flags,
+                      uint64_t *_Nonnull text_size) {
     handle_t there = HANDLE_NONE;
     handle_t gate = HANDLE_NONE;
     handle_t root = HANDLE_NONE;
     struct filesystem_walk ended = {};
     struct stream_stat info = {};
-    uint8_t small[1] = {};
-    uint64_t size = 0;
     status_t status = filesystem_cross(place->directory, walk_flags, place->links, place->rest,
-                                       &there, &gate, &ended, RT_BUFFER_OF(small), &size);
+                                       &there, &gate, &ended, path_room(self), text_size);
     if (status != STATUS_OK) {
         return status;
     }
@@ -116,7 +116,7 @@ bool path_step(struct posix_thread *_Nonnull self, struct place *_Nonnull place,
     if (ended->outcome == FILESYSTEM_OUTCOME_ROOT) {
         move_to(place, self->process->root, false);
     } else {
-        status = cross(place, ended->outcome, walk_flags);
+        status = cross(self, place, ended->outcome, walk_flags, &text_size);
     }
     if (status != STATUS_OK) {
         *error = error_of_filesystem(status);

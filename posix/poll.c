@@ -17,9 +17,11 @@ enum {
 };
 static_assert(POLL_LIMIT * sizeof(struct wait_item) <= sizeof(((struct posix_thread *)0)->scratch));
 
-/* poll's bits as readiness bits: the normal ones mean the same as IN and OUT. */
+/* poll's bits as readiness bits: the normal ones mean the same as IN and OUT; errors and hang-ups
+ * are told to everybody. */
 static uint32_t mask_of(uint32_t events) {
     uint32_t mask = events & (READY_IN | READY_PRI | READY_OUT | READY_READ_HANGUP);
+    mask |= READY_ERROR | READY_HANGUP;
     mask |= (events & (0x40 | 0x80)) != 0 ? READY_IN : 0;
     mask |= (events & (0x100 | 0x200)) != 0 ? READY_OUT : 0;
     return mask;
@@ -36,8 +38,9 @@ static uint32_t events_of(uint32_t ready, uint32_t asked) {
     return events;
 }
 
-/* What a descriptor is ready for at once; 0: it must be waited for, by *item. */
-static uint32_t look(struct posix_thread *_Nonnull self, int32_t fd, uint32_t events,
+/* What a descriptor is ready for at once; 0: it must be waited for, by *item.
+ * Units: mask: enum readiness. */
+static uint32_t look(struct posix_thread *_Nonnull self, int32_t fd, uint32_t mask,
                      struct wait_item *_Nonnull item) {
     struct fd_entry entry = {};
     *item = (struct wait_item){};
@@ -46,10 +49,10 @@ static uint32_t look(struct posix_thread *_Nonnull self, int32_t fd, uint32_t ev
     }
     bool waits = entry.kind == FD_EPOLL || (entry.facts & STREAM_FACTS_FLAGS_WAITS) != 0;
     if (!waits) {
-        return mask_of(events) & (READY_IN | READY_OUT);
+        return mask & (READY_IN | READY_OUT);
     }
     item->source = entry.handle;
-    item->mask = mask_of(events);
+    item->mask = mask;
     return 0;
 }
 
@@ -90,7 +93,7 @@ static int64_t poll_with(struct posix_thread *_Nonnull self, uint64_t address, u
         }
         (*items)[i] = (struct wait_item){};
         uint32_t now =
-            entry.fd < 0 ? 0 : look(self, entry.fd, (uint16_t)entry.events, &(*items)[i]);
+            entry.fd < 0 ? 0 : look(self, entry.fd, mask_of((uint16_t)entry.events), &(*items)[i]);
         ready += now != 0 ? 1 : 0;
     }
     int64_t result = wait_items(self, count, deadline, ready > 0);
@@ -107,7 +110,7 @@ static int64_t poll_with(struct posix_thread *_Nonnull self, uint64_t address, u
         uint32_t asked = (uint16_t)entry.events;
         uint32_t level = (*items)[i].ready;
         if (entry.fd >= 0 && (*items)[i].source == HANDLE_NONE) {
-            level = look(self, entry.fd, asked, &unused);
+            level = look(self, entry.fd, mask_of(asked), &unused);
         }
         uint32_t events = entry.fd < 0         ? 0
                           : level == POLL_NVAL ? POLL_NVAL
@@ -196,8 +199,8 @@ static bool in_set(const struct select_sets *_Nonnull sets, int which, uint32_t 
 }
 
 static uint32_t wanted_events(const struct select_sets *_Nonnull sets, uint32_t fd) {
-    return (in_set(sets, 0, fd) ? READY_IN : 0) | (in_set(sets, 1, fd) ? READY_OUT : 0) |
-           (in_set(sets, 2, fd) ? READY_PRI : 0);
+    return (in_set(sets, 0, fd) ? set_events[0] : 0) | (in_set(sets, 1, fd) ? set_events[1] : 0) |
+           (in_set(sets, 2, fd) ? set_events[2] : 0);
 }
 
 static int64_t read_sets(const struct program_frame *_Nonnull frame, uint32_t count,

@@ -1,12 +1,9 @@
 /* See call.h and docs/restart.md. The message stays in the client's registers and thread page until
  * it is answered; delivery and reply copy between two pinned pages and two register frames, so
  * neither can fault or fail. */
-#include "kernel/ipc/call.h"
-#include "kernel/object/process.h"
-#include "kernel/sched/scheduler.h"
-#include "lib/base/bytes.h"
+#include "kernel/ipc/deliver.h"
 
-static struct list deadline_calls GUARDED = {&deadline_calls, &deadline_calls};
+struct list call_deadlines GUARDED = {&call_deadlines, &call_deadlines};
 
 /* Rules for the identity: an outermost call's root is its own token. A nested one extends the path
  * of the call in hand by its step; background work brings a root of its own, marked with the
@@ -108,10 +105,9 @@ static status_t prepare_extras(struct thread *_Nonnull self, struct request *_No
         request->lease_in = page->call.lease_in;
         request->lease_out = page->call.lease_out;
     }
-    if ((flags & CALL_HAS_DEADLINE) != 0 && page->call.deadline != DEADLINE_NEVER) {
-        request->deadline_ns = page->call.deadline;
-        list_append(&deadline_calls, &request->deadline_link);
-        scheduler_expect_deadline(request->deadline_ns);
+    if ((flags & CALL_HAS_DEADLINE) != 0) {
+        call_expect_timeout(request, page->call.timeout_ns);
+        scheduler_expect_sweep();
     }
     self->interruptible = (flags & CALL_INTERRUPTIBLE) != 0;
     return STATUS_OK;
@@ -133,21 +129,14 @@ status_t call_begin(struct thread *_Nonnull self, struct syscall_registers *_Non
     uint32_t inline_length = (uint32_t)(registers->b >> 32) & 0xffff;
     REFUSE(endpoint->closed, STATUS_CLOSED);
     REFUSE(inline_length > CALL_INLINE_SIZE || self->page == nullptr, STATUS_BAD_ARGUMENT);
-    request->identity = (struct call_identity){request_token(request), 0};
-    request->principal = self->process->principal;
+    call_identify(self, request);
     request->lease_in.length = 0;
     request->lease_out.length = 0;
     self->interruptible = false;
     if ((flags & CALL_SLOW_FLAGS) != 0) {
         TRY(prepare_extras(self, request, flags));
     }
-    request->client = self;
-    request->client_serial = self->process->object.serial;
-    request->label = (uint32_t)registers->b;
-    request->inline_length = inline_length;
-    request->session = session;
-    session->calls++;
-    object_reference(&session->object);
+    call_fill(self, request, session, inline_length);
     self->process->calls_made++;
     if (self->handling != nullptr) {
         self->handling->busy_ticks += arch_ticks() - self->handling->busy_since;
@@ -172,18 +161,7 @@ static void complete(struct thread *_Nonnull self, struct request *_Nonnull requ
         request_end(request);
         return;
     }
-    struct syscall_registers *to = &client->frame.call;
-    uint32_t inline_length = MIN((uint32_t)(reply->b >> 32) & 0xffff, (uint32_t)CALL_INLINE_SIZE);
-    for (size_t i = 0; i < CALL_WORDS; i++) {
-        to->words[i] = reply->words[i];
-    }
-    if (inline_length != 0) {
-        bytes_copy(SOME(client->page)->call_output, SOME(self->page)->reply_output, inline_length);
-    }
-    to->number = (uint64_t)(int64_t)(int32_t)reply->b;
-    to->a = 0;
-    to->b = (uint64_t)self->reply_handles << 48 | (uint64_t)inline_length << 32 |
-            SOME(self->page)->reply.label;
+    request_answer_words(self, SOME(client), reply, self->reply_handles);
     self->reply_handles = 0;
     request_end(request);
     if (client->handling != nullptr) {
@@ -299,16 +277,13 @@ status_t call_reply_receive(struct thread *_Nonnull self,
     return STATUS_OK;
 }
 
-uint64_t call_sweep_deadlines(uint64_t now_ns) {
-    uint64_t next = UINT64_MAX;
-    LIST_FOR(request, &deadline_calls, struct request, deadline_link) {
-        if (request->deadline_ns <= now_ns) {
+bool call_sweep_deadlines(void) {
+    LIST_FOR(request, &call_deadlines, struct request, deadline_link) {
+        if (--request->sweeps == 0) {
             list_remove(&request->deadline_link);
             request->timed_out = true;
             request_cancel(request);
-        } else {
-            next = MIN(next, request->deadline_ns);
         }
     }
-    return next;
+    return !list_empty(&call_deadlines);
 }

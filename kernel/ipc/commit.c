@@ -188,8 +188,8 @@ static void apply_handles(struct thread *_Nonnull self, struct request *_Nonnull
         }
         if (client != nullptr) {
             request->reserved_slots--;
-            SOME(client->page)->call.handles[i] =
-                handle_insert_reserved(&client->process->table, SOME(object), rights);
+            SOME(client->page)->call.handles[i] = handle_insert_reserved(
+                &client->process->table, SOME(object), rights & ~RIGHT_RECEIVE);
         }
         object_drop_handle(SOME(object));
     }

@@ -1,5 +1,5 @@
 /* See endpoint.h. */
-#include "kernel/ipc/endpoint.h"
+#include "kernel/ipc/deliver.h"
 #include "kernel/memory/memory.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/process.h"
@@ -186,66 +186,15 @@ static uint32_t give_duplicates(struct request *_Nonnull request,
     return request->handle_count;
 }
 
-static void fill_registers(struct request *_Nonnull request, struct thread *_Nonnull server,
-                           uint32_t handle_count) LOCKED {
-    struct syscall_registers *registers = &server->frame.call;
-    enum packet_kind kind = request->kind == REQUEST_CALL ? PACKET_CALL : PACKET_CLOSE;
-    registers->number = STATUS_OK;
-    registers->a = SOME(request->session)->cookie;
-    registers->b = (uint64_t)kind << 56 | (uint64_t)handle_count << 48 |
-                   (uint64_t)request->inline_length << 32 | request->label;
-    registers->token = request_token(request);
-    if (request->client != nullptr) {
-        const struct syscall_registers *message = &request->client->frame.call;
-        for (size_t i = 0; i < CALL_WORDS; i++) {
-            registers->words[i] = message->words[i];
-        }
-    }
-}
-
-static void fill_page(struct request *_Nonnull request, struct thread *_Nonnull server) LOCKED {
-    struct thread_page *page = SOME(server->page);
-    page->received.identity = request->identity;
-    page->received.attempt = request->attempts;
-    page->received.state = (request->repeated ? CALL_STATE_REPEATED : 0u) |
-                           (request->cancelled ? CALL_STATE_CANCELLED : 0u) |
-                           (request->orphan ? CALL_STATE_ORPHAN : 0u);
-    page->received.principal = request->principal;
-    page->received.process_serial = request->client_serial;
-    page->received.lease_in_length = request->lease_in.length;
-    page->received.lease_out_length = request->lease_out.length;
-    if (request->inline_length != 0 && request->client != nullptr) {
-        const struct thread_page *from = SOME(request->client->page);
-        bytes_copy(page->received_input, from->call_input, request->inline_length);
-    }
-}
-
-static void take_in_hand(struct request *_Nonnull request, struct thread *_Nonnull server) LOCKED {
-    struct endpoint *endpoint = SOME(request->endpoint);
-    list_remove(&request->link);
-    endpoint->queued--;
-    endpoint->in_hand++;
-    endpoint->received++;
-    if (request->order == 0) {
-        request->order = ++endpoint->order;
-    }
-    request->state = REQUEST_IN_HAND;
-    request->holder = server->process;
-    request->handler = server;
-    request->parked = false;
-    request->fault_in = false;
-    request->busy_since = arch_ticks();
-    list_append(&server->process->held, &request->link);
-    list_append(&endpoint->hand, &request->hand_link);
-    server->handling = request;
-}
-
-/* The one place where a server gets a request. */
+/* The one place where a server gets a request that was queued. */
 static void deliver(struct request *_Nonnull request, struct thread *_Nonnull server) LOCKED {
-    take_in_hand(request, server);
+    list_remove(&request->link);
+    SOME(request->endpoint)->queued--;
     uint32_t handles = request->handle_count == 0 ? 0 : give_duplicates(request, server);
-    fill_registers(request, server, handles);
-    fill_page(request, server);
+    take_in_hand(request, SOME(request->endpoint), server, arch_ticks());
+    enum packet_kind kind = request->kind == REQUEST_CALL ? PACKET_CALL : PACKET_CLOSE;
+    fill_registers(request, SOME(request->session), request->client, server, kind, handles);
+    fill_page(request, request->client, server);
 }
 
 static void deliver_notice(struct request *_Nonnull request,
@@ -254,7 +203,7 @@ static void deliver_notice(struct request *_Nonnull request,
     registers->number = STATUS_OK;
     registers->a = request->session != nullptr ? request->session->cookie : 0;
     registers->b = (uint64_t)PACKET_CANCEL << 56;
-    registers->token = request_token(request);
+    registers->token = request->token;
 }
 
 bool endpoint_deliver(struct endpoint *_Nonnull endpoint, struct thread *_Nonnull server) {

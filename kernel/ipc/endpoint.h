@@ -18,7 +18,7 @@ struct endpoint {
     struct list hand;     /* requests in hand, by hand_link */
     struct list sessions; /* by endpoint_link */
     uint32_t queued, in_hand, orphan_count, session_count;
-    bool closed;
+    bool closed : 1;
     uint64_t order;
     uint64_t received, answered, redelivered, poisoned;
 };
@@ -32,9 +32,9 @@ struct session {
     uint32_t calls; /* under way through it: the close follows the last one's reply */
     uint32_t ready, edges;
     uint32_t flags;                  /* status flags with Linux's values */
-    bool live;                       /* was given to a client: its last close is told */
-    bool half_made;                  /* its creation failed: nothing but memory to give back */
-    bool forgotten;                  /* the server has acknowledged the close */
+    bool live : 1;                   /* was given to a client: its last close is told */
+    bool half_made : 1;              /* its creation failed: nothing but memory to give back */
+    bool forgotten : 1;              /* the server has acknowledged the close */
     struct request *_Nonnull close;  /* the close notice, reserved */
     struct memory *_Nullable memory; /* referenced; the stream's data */
     uint64_t position;

@@ -1,14 +1,10 @@
 /* See request.h: the life of a request apart from its queueing (endpoint.c). */
 #include "kernel/ipc/request.h"
-#include "kernel/ipc/endpoint.h"
+#include "kernel/ipc/deliver.h"
 #include "kernel/memory/page.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/process.h"
 #include "kernel/sched/thread.h"
-
-enum { TOKEN_NUMBER_BITS = 24 };
-#define TOKEN_NUMBER_MASK 0xffffffull
-#define GENERATION_MASK 0x7fffffffffull /* 39 bits: bit 63 marks roots that a server drew */
 
 status_t request_create(struct domain *_Nonnull domain, enum request_kind kind,
                         struct request *_Nullable *_Nonnull out) {
@@ -18,12 +14,13 @@ status_t request_create(struct domain *_Nonnull domain, enum request_kind kind,
         return status;
     }
     struct request *request = SOME(memory);
-    if (slab_request_number(request) > TOKEN_NUMBER_MASK) {
+    uint32_t number = slab_request_number(request);
+    if (number > TOKEN_NUMBER_MASK) {
         slab_free(SLAB_REQUEST, domain, request); /* beyond what a token can name */
         return STATUS_OUT_OF_MEMORY;
     }
-    uint64_t generation = request->generation;
-    *request = (struct request){.generation = generation, .kind = kind, .domain = domain};
+    uint64_t token = (request->token & ~TOKEN_NUMBER_MASK) | number;
+    *request = (struct request){.token = token, .kind = kind, .domain = domain};
     object_reference(&domain->object);
     list_init(&request->link);
     list_init(&request->hand_link);
@@ -37,21 +34,17 @@ status_t request_create(struct domain *_Nonnull domain, enum request_kind kind,
 void request_free(struct request *_Nonnull request) {
     CHECK(request->state == REQUEST_IDLE);
     struct domain *domain = SOME(request->domain);
-    request->generation = (request->generation + 1) & GENERATION_MASK;
+    request_renew(request);
     request->domain = nullptr;
     slab_free(SLAB_REQUEST, domain, request);
     object_release(&domain->object);
 }
 
-uint64_t request_token(const struct request *_Nonnull request) {
-    return request->generation << TOKEN_NUMBER_BITS | slab_request_number(request);
-}
-
 status_t request_find(uint64_t token, const struct process *_Nonnull holder,
                       struct request *_Nullable *_Nonnull out) {
     struct request *request = slab_request_at((uint32_t)(token & TOKEN_NUMBER_MASK));
-    REFUSE(request == nullptr || request->generation != token >> TOKEN_NUMBER_BITS ||
-               request->state != REQUEST_IN_HAND || request->holder != holder,
+    REFUSE(request == nullptr || request->token != token || request->state != REQUEST_IN_HAND ||
+               request->holder != holder,
            STATUS_NOT_FOUND);
     *out = request;
     return STATUS_OK;
@@ -73,8 +66,8 @@ bool request_root_live(uint64_t root) {
         }
     }
     const struct request *request = slab_request_at((uint32_t)(root & TOKEN_NUMBER_MASK));
-    return request != nullptr && request->domain != nullptr &&
-           request->generation == root >> TOKEN_NUMBER_BITS && request->state != REQUEST_IDLE;
+    return request != nullptr && request->domain != nullptr && request->token == root &&
+           request->state != REQUEST_IDLE;
 }
 
 void request_unpin(struct request *_Nonnull request) {
@@ -97,11 +90,7 @@ void request_end(struct request *_Nonnull request) {
     if (request->orphan) {
         endpoint->orphan_count--;
     }
-    list_remove(&request->link);
-    list_remove(&request->hand_link);
     list_remove(&request->notice_link);
-    list_remove(&request->deadline_link);
-    list_remove(&request->nested_link);
     request_unpin(request);
     for (uint32_t i = 0; i < request->handle_count; i++) {
         struct carried_handle *carried = &request->handles[i];
@@ -115,38 +104,22 @@ void request_end(struct request *_Nonnull request) {
         }
     }
     request->handle_count = 0;
-    if (request->handler != nullptr) {
-        request->handler->handling = nullptr;
-        request->handler = nullptr;
-    }
     if (request->client != nullptr && request->reserved_slots > 0) {
         handle_unreserve(&request->client->process->table, request->reserved_slots);
     }
     request->reserved_slots = 0;
-    request->state = REQUEST_IDLE;
-    request->generation = (request->generation + 1) & GENERATION_MASK;
-    request->holder = nullptr;
-    request->endpoint = nullptr;
-    request->parked = false;
-    request->cancelled = false;
-    request->repeated = false;
-    request->fault_in = false;
-    request->timed_out = false;
-    request->attempts = 0;
-    request->order = 0;
-    request->busy_ticks = 0;
     struct session *session = request->session;
     bool was_call = request->kind == REQUEST_CALL;
-    request->session = nullptr;
-    if (request->orphan) {
-        request->orphan = false;
+    bool orphan = request->orphan;
+    request_rest(request);
+    if (orphan) {
         request_free(request);
         source_notify(&endpoint->source, UINT32_MAX); /* a call may have waited for its end */
     }
     if (session != nullptr) {
         if (was_call) {
             session->calls--;
-            if (session->object.handles == 0) {
+            if (session->object.handles == session->object.kept) {
                 session_unhandled(SOME(session));
             }
         }

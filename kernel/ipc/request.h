@@ -23,6 +23,9 @@ struct process;
 struct session;
 struct endpoint;
 
+#define TOKEN_NUMBER_MASK 0xffffffull
+#define TOKEN_SERVER_ROOT (1ull << 63) /* in roots that a server drew, never in a token */
+
 enum request_state : uint8_t { REQUEST_IDLE, REQUEST_QUEUED, REQUEST_IN_HAND };
 enum request_kind : uint8_t { REQUEST_CALL, REQUEST_CLOSE };
 
@@ -34,13 +37,19 @@ struct carried_handle {
 
 struct request {
     uint64_t slab_reserved;  /* the slab's free list */
-    uint64_t generation;     /* kept through reuse of the slot */
+    uint64_t token;          /* its generation is kept through reuse of the slot */
     struct list link;        /* endpoint's queue, or holder's list */
     struct list hand_link;   /* endpoint's list of what is in hand */
     struct list notice_link; /* endpoint's list of cancel notices */
+    uint32_t number;         /* of the slot */
     enum request_kind kind;
     enum request_state state;
-    bool parked, cancelled, orphan, repeated, fault_in, timed_out;
+    union {
+        struct { /* the first three as enum call_state has them */
+            bool repeated : 1, cancelled : 1, orphan : 1, parked : 1, fault_in : 1, timed_out : 1;
+        };
+        uint8_t marks;
+    };
     struct domain *_Nullable domain; /* charged for the slot */
     struct thread *_Nullable client;
     struct session *_Nullable session;   /* referenced while not idle */
@@ -50,7 +59,7 @@ struct request {
     struct call_identity identity;
     uint64_t order; /* first receipt, for redelivery in order */
     uint64_t busy_ticks, busy_since;
-    uint64_t deadline_ns;
+    uint64_t sweeps; /* that the call's deadline is away */
     struct list deadline_link;
     struct list nested_link; /* all nested calls: their roots are live (docs/models.md, 5) */
     uint64_t client_serial;  /* process serial stamped when made */
@@ -70,7 +79,10 @@ struct request {
 status_t request_create(struct domain *_Nonnull domain, enum request_kind kind,
                         struct request *_Nullable *_Nonnull out) LOCKED;
 void request_free(struct request *_Nonnull request) LOCKED;
-uint64_t request_token(const struct request *_Nonnull request) LOCKED;
+/* Another token for the same slot: the old one names nothing any more. */
+static inline void request_renew(struct request *_Nonnull request) LOCKED {
+    request->token = (request->token + TOKEN_NUMBER_MASK + 1) & ~TOKEN_SERVER_ROOT;
+}
 /* The request in hand of `holder` that a token names. Errors: NOT_FOUND. */
 status_t request_find(uint64_t token, const struct process *_Nonnull holder,
                       struct request *_Nullable *_Nonnull out) LOCKED;

@@ -399,12 +399,6 @@ status_t waitset_bind(struct waitset *_Nonnull waitset, struct object *_Nonnull 
 
 /* ---- waiting ---- */
 
-void waitset_sleep(struct waitset *_Nonnull waitset, struct thread *_Nonnull thread) {
-    thread->waits_on = &waitset->object;
-    object_reference(&waitset->object);
-    list_append(&waitset->waiters, &thread->wait_link);
-}
-
 /* The wait's deadline: TIMED_OUT when it has passed, else the timer is running. */
 static status_t arm_deadline(struct thread *_Nonnull self, uint64_t deadline) LOCKED {
     if (deadline == DEADLINE_NEVER) {

@@ -7,9 +7,7 @@
 #include "abi/info.h"
 #include "abi/syscall.h"
 #include "kernel/ipc/source.h"
-#include "kernel/object/object.h"
-
-struct thread;
+#include "kernel/sched/thread.h"
 
 struct waitset {
     struct object object;
@@ -46,7 +44,12 @@ bool waitset_deliver(struct waitset *_Nonnull waitset, struct thread *_Nonnull t
  * (docs/models.md, 12). */
 void waitset_looked(struct thread *_Nonnull thread, bool died) LOCKED;
 /* Puts `thread` to sleep in the waitset. */
-void waitset_sleep(struct waitset *_Nonnull waitset, struct thread *_Nonnull thread) LOCKED;
+static inline void waitset_sleep(struct waitset *_Nonnull waitset,
+                                 struct thread *_Nonnull thread) LOCKED {
+    thread->waits_on = &waitset->object;
+    object_reference(&waitset->object);
+    list_append(&waitset->waiters, &thread->wait_link);
+}
 
 /* `wait`: writes what is ready to the caller's memory. */
 status_t waitset_wait(struct thread *_Nonnull self, struct waitset *_Nonnull waitset,

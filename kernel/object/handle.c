@@ -5,18 +5,6 @@ void handle_table_init(struct handle_table *_Nonnull table, struct domain *_Nonn
     *table = (struct handle_table){.domain = domain};
 }
 
-struct handle_entry_slot *_Nullable handle_slot(const struct handle_table *_Nonnull table,
-                                                uint32_t index) {
-    uint32_t chunk_index = index / HANDLES_PER_CHUNK;
-    if (chunk_index >= table->chunk_count) {
-        return nullptr;
-    }
-    struct handle_directory *directory =
-        SOME(table->directories[chunk_index / CHUNKS_PER_DIRECTORY]);
-    struct handle_chunk *chunk = SOME(directory->chunks[chunk_index % CHUNKS_PER_DIRECTORY]);
-    return &chunk->entries[index % HANDLES_PER_CHUNK];
-}
-
 handle_t handle_of_slot(const struct handle_table *_Nonnull table, uint32_t index) {
     struct handle_entry_slot *slot = handle_slot(table, index);
     if (slot == nullptr || slot->object == nullptr) {
@@ -69,30 +57,14 @@ void handle_unreserve(struct handle_table *_Nonnull table, uint32_t count) {
     domain_uncharge(table->domain, RESOURCE_HANDLES, count);
 }
 
-/* The entry of a handle in use, or null. */
-static struct handle_entry_slot *_Nullable find_slot(const struct handle_table *_Nonnull table,
-                                                     uint64_t handle) LOCKED {
-    struct handle_entry_slot *slot = handle_slot(table, (uint32_t)handle & 0xffffu);
-    if (slot == nullptr || slot->object == nullptr || slot->generation != handle >> 16) {
-        return nullptr;
-    }
-    return slot;
-}
-
 status_t handle_find(const struct handle_table *_Nonnull table, uint64_t handle,
                      enum object_type type, uint32_t rights,
                      struct object *_Nullable *_Nonnull out) {
-    const struct handle_entry_slot *slot = find_slot(table, handle);
-    REFUSE(slot == nullptr, STATUS_BAD_HANDLE);
-    struct object *object = SOME(slot->object);
-    REFUSE(type != OBJECT_NONE && object->type != type, STATUS_BAD_TYPE);
-    REFUSE((rights & ~(uint32_t)slot->rights) != 0, STATUS_BAD_RIGHTS);
-    *out = object;
-    return STATUS_OK;
+    return handle_look(table, handle, type, rights, out);
 }
 
 uint32_t handle_rights(const struct handle_table *_Nonnull table, handle_t handle) {
-    const struct handle_entry_slot *slot = find_slot(table, handle);
+    const struct handle_entry_slot *slot = handle_entry(table, handle);
     return slot != nullptr ? slot->rights : 0;
 }
 
@@ -123,6 +95,7 @@ static handle_t fill(struct handle_table *_Nonnull table, uint32_t index,
     slot->rights = (uint16_t)(rights & RIGHT_ALL);
     slot->next_free = 0;
     table->used++;
+    object->kept += object->type == OBJECT_SESSION && (rights & RIGHT_RECEIVE) != 0;
     object_add_handle(object);
     return (uint32_t)slot->generation << 16 | index;
 }
@@ -146,16 +119,15 @@ void handle_fill_reserved(struct handle_table *_Nonnull table, uint32_t index,
 
 status_t handle_insert(struct handle_table *_Nonnull table, struct object *_Nonnull object,
                        uint32_t rights, handle_t *_Nonnull out) {
-    status_t status = handle_reserve(table, 1);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(handle_reserve(table, 1));
     *out = handle_insert_reserved(table, object, rights);
     return STATUS_OK;
 }
 
 static void empty_slot(struct handle_table *_Nonnull table, uint32_t index) LOCKED {
     struct handle_entry_slot *slot = SOME(handle_slot(table, index));
+    struct object *object = SOME(slot->object);
+    object->kept -= object->type == OBJECT_SESSION && (slot->rights & RIGHT_RECEIVE) != 0;
     slot->object = nullptr;
     slot->rights = 0;
     slot->generation = slot->generation == UINT16_MAX ? 1 : (uint16_t)(slot->generation + 1);
@@ -170,19 +142,13 @@ status_t handle_insert_at(struct handle_table *_Nonnull table, uint32_t index,
     REFUSE(index == 0 || index >= DIRECTORY_COUNT * CHUNKS_PER_DIRECTORY * HANDLES_PER_CHUNK,
            STATUS_OUT_OF_RANGE);
     while (index / HANDLES_PER_CHUNK >= table->chunk_count) {
-        status_t status = add_chunk(table);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(add_chunk(table));
     }
     if (SOME(handle_slot(table, index))->object != nullptr) {
         status_t status = handle_close(table, handle_of_slot(table, index));
         CHECK(status == STATUS_OK);
     }
-    status_t status = handle_reserve(table, 1);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(handle_reserve(table, 1));
     handle_fill_reserved(table, index, object, rights);
     *out = handle_of_slot(table, index);
     return STATUS_OK;

@@ -37,6 +37,38 @@ void handle_table_init(struct handle_table *_Nonnull table, struct domain *_Nonn
 status_t handle_reserve(struct handle_table *_Nonnull table, uint32_t count) LOCKED;
 void handle_unreserve(struct handle_table *_Nonnull table, uint32_t count) LOCKED;
 
+/* The slot of an index; null: none yet. */
+[[gnu::always_inline]] static inline struct handle_entry_slot *_Nullable handle_slot(
+    const struct handle_table *_Nonnull table, uint32_t index) LOCKED {
+    uint32_t chunk_index = index / HANDLES_PER_CHUNK;
+    if (chunk_index >= table->chunk_count) {
+        return nullptr;
+    }
+    struct handle_directory *directory =
+        SOME(table->directories[chunk_index / CHUNKS_PER_DIRECTORY]);
+    struct handle_chunk *chunk = SOME(directory->chunks[chunk_index % CHUNKS_PER_DIRECTORY]);
+    return &chunk->entries[index % HANDLES_PER_CHUNK];
+}
+/* The entry of a handle in use, or null. */
+[[gnu::always_inline]] static inline struct handle_entry_slot *_Nullable handle_entry(
+    const struct handle_table *_Nonnull table, uint64_t handle) LOCKED {
+    struct handle_entry_slot *slot = handle_slot(table, (uint32_t)handle & 0xffffu);
+    bool used = slot != nullptr && slot->object != nullptr && slot->generation == handle >> 16;
+    return used ? slot : nullptr;
+}
+/* handle_find, for where each instruction counts. */
+[[gnu::always_inline]] static inline status_t
+handle_look(const struct handle_table *_Nonnull table, uint64_t handle, enum object_type type,
+            uint32_t rights, struct object *_Nullable *_Nonnull out) LOCKED {
+    const struct handle_entry_slot *slot = handle_entry(table, handle);
+    REFUSE(slot == nullptr, STATUS_BAD_HANDLE);
+    struct object *object = SOME(slot->object);
+    REFUSE(type != OBJECT_NONE && object->type != type, STATUS_BAD_TYPE);
+    REFUSE((rights & ~(uint32_t)slot->rights) != 0, STATUS_BAD_RIGHTS);
+    *out = object;
+    return STATUS_OK;
+}
+
 /* The object behind a handle of a type (OBJECT_NONE: any) that carries all of `rights`. No
  * reference is taken: it is good until the lock is released or the handle is closed. Errors:
  * BAD_HANDLE, BAD_TYPE, BAD_RIGHTS. */
@@ -64,9 +96,6 @@ status_t handle_take(struct handle_table *_Nonnull table, uint64_t handle, uint3
                      uint32_t *_Nonnull out_rights) LOCKED;
 status_t handle_close(struct handle_table *_Nonnull table, uint64_t handle) LOCKED;
 
-/* The slot's entry, or null beyond the chunks that exist. */
-struct handle_entry_slot *_Nullable handle_slot(const struct handle_table *_Nonnull table,
-                                                uint32_t index) LOCKED;
 handle_t handle_of_slot(const struct handle_table *_Nonnull table, uint32_t index) LOCKED;
 /* Closes up to `budget` handles; true when the table is empty and its chunks are freed. */
 bool handle_table_clear_step(struct handle_table *_Nonnull table, unsigned budget) LOCKED;

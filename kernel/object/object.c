@@ -50,11 +50,6 @@ static struct thread *_Nonnull thread_of(struct object *_Nonnull object) {
     return CONTAINER_OF(object, struct thread, object);
 }
 
-void object_reference(struct object *_Nonnull object) {
-    CHECK(object->references < UINT32_MAX);
-    object->references++;
-}
-
 void object_release(struct object *_Nonnull object) {
     CHECK(object->references > 0);
     object->references--;
@@ -94,7 +89,7 @@ static void object_unhandled(struct object *_Nonnull object) LOCKED {
 void object_drop_handle(struct object *_Nonnull object) {
     CHECK(object->handles > 0);
     object->handles--;
-    if (object->handles == 0 && list_empty(&object->unhandled_link)) {
+    if (object->handles == object->kept && list_empty(&object->unhandled_link)) {
         object_reference(object);
         list_append(&unhandled_list, &object->unhandled_link);
     }
@@ -106,7 +101,7 @@ void object_run_unhandled(void) {
          first = list_first(&unhandled_list)) {
         struct object *object = LIST_ENTRY(first, struct object, unhandled_link);
         list_remove(&object->unhandled_link);
-        if (object->handles == 0) {
+        if (object->handles == object->kept) {
             object_unhandled(object);
         }
         object_release(object);

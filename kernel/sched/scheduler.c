@@ -4,15 +4,14 @@
 #include "kernel/object/process.h"
 #include "kernel/sched/clock.h"
 
-enum { REAP_BUDGET = 4, TIMER_BUDGET = 16, FAIR_WEIGHT = 1024 };
+enum { REAP_BUDGET = 4, TIMER_BUDGET = 16 };
 #define SLICE_NS 10000000ull
-#define SWEEP_NS 50000000ull /* how late a call's deadline may be noticed */
-#define REAP_NS 200000ull    /* deferred work goes on this soon */
+#define REAP_NS 200000ull /* deferred work goes on this soon */
 
 static struct cpu cpus[CPU_LIMIT] GUARDED;
 static uint32_t cpu_count GUARDED;
-static uint64_t next_sweep_ns GUARDED = UINT64_MAX;
 static bool reap_left GUARDED;
+uint64_t scheduler_sweep_ns GUARDED = UINT64_MAX;
 
 struct cpu *_Nonnull cpu_at(uint32_t index) {
     CHECK(index < CPU_LIMIT);
@@ -23,6 +22,7 @@ void scheduler_init(uint32_t count) {
     cpu_count = count;
     for (uint32_t i = 0; i < CPU_LIMIT; i++) {
         cpus[i].index = i;
+        cpus[i].mask = 1u << i;
         cpus[i].timer_armed_ns = UINT64_MAX;
         cpus[i].slice_end_ns = UINT64_MAX;
         for (uint32_t p = 0; p < PRIORITY_COUNT; p++) {
@@ -188,16 +188,6 @@ void scheduler_yield(struct cpu *_Nonnull cpu) {
 
 /* ---- switching ---- */
 
-static void account(struct thread *_Nonnull thread, uint64_t now_ticks) LOCKED {
-    uint64_t ran = now_ticks - thread->started_ticks;
-    thread->started_ticks = now_ticks;
-    thread->run_ticks += ran;
-    thread->process->run_ticks += ran;
-    if (thread->priority == PRIORITY_FAIR) {
-        thread->fair_time += ran * FAIR_WEIGHT / thread->weight;
-    }
-}
-
 /* The more urgent of `next` and the queues; what is not chosen stays queued. */
 static struct thread *_Nullable choose(struct cpu *_Nonnull cpu) LOCKED {
     struct thread *next = cpu->next;
@@ -228,7 +218,7 @@ static bool goes_on(const struct cpu *_Nonnull cpu, const struct thread *_Nonnul
 
 static void arm_timer(struct cpu *_Nonnull cpu) LOCKED {
     /* Every processor is armed for the timers of all: whoever starts one may be the last awake. */
-    uint64_t deadline = MIN(timer_next(), next_sweep_ns);
+    uint64_t deadline = MIN(timer_next(), scheduler_sweep_ns);
     if (cpu->run.count > 0 && cpu->current != nullptr) {
         if (cpu->slice_end_ns == UINT64_MAX) {
             cpu->slice_end_ns = arch_clock_ns() + SLICE_NS;
@@ -249,7 +239,7 @@ static void arm_timer(struct cpu *_Nonnull cpu) LOCKED {
 void scheduler_exit(struct cpu *_Nonnull cpu) {
     struct thread *current = cpu->current;
     if (current != nullptr && current->dying) {
-        account(SOME(current), arch_ticks());
+        scheduler_account(SOME(current), arch_ticks());
         cpu->current = nullptr;
         thread_finish(SOME(current)); /* its memory may be gone after the next line */
         current = nullptr;
@@ -260,48 +250,43 @@ void scheduler_exit(struct cpu *_Nonnull cpu) {
     if (current == nullptr || !goes_on(cpu, SOME(current))) {
         uint64_t now = arch_ticks();
         if (current != nullptr) {
-            account(SOME(current), now);
+            scheduler_account(SOME(current), now);
             if (current->state == THREAD_RUNNING) {
                 current->state = THREAD_READY;
                 enqueue(cpu, SOME(current), false);
             }
         }
         struct thread *next = choose(cpu);
-        cpu->resched = false;
         cpu->slice_end_ns = UINT64_MAX;
-        if (next != nullptr) {
-            next->state = THREAD_RUNNING;
-            next->started_ticks = now;
-            next->cpu = cpu->index;
-        }
-        if (next != current) {
-            cpu->switches++;
-            cpu->current = next;
-        }
+        cpu->current = nullptr;
         cpu->idle = next == nullptr;
+        if (next != nullptr) {
+            scheduler_run(cpu, SOME(next), now);
+        }
     } else if (cpu->next != nullptr) {
         struct thread *next = SOME(cpu->next);
         cpu->next = nullptr;
         enqueue(cpu, next, true);
     }
+    cpu->resched = false;
     if (cpu->current != nullptr && cpu->current->kicked) {
         thread_deliver_kick(SOME(cpu->current));
     }
     arm_timer(cpu);
 }
 
-void scheduler_expect_deadline(uint64_t deadline_ns) {
-    uint64_t at = MAX(deadline_ns, arch_clock_ns() + SWEEP_NS);
-    next_sweep_ns = MIN(next_sweep_ns, at);
+void scheduler_expect_sweep(void) {
+    if (scheduler_sweep_ns == UINT64_MAX) {
+        scheduler_sweep_ns = arch_clock_ns() + CALL_SWEEP_NS;
+    }
 }
 
 void scheduler_tick(struct cpu *_Nonnull cpu) {
     uint64_t now = arch_clock_ns();
     cpu->timer_armed_ns = UINT64_MAX;
     timer_run(now, TIMER_BUDGET);
-    if (now >= next_sweep_ns) {
-        uint64_t next = call_sweep_deadlines(now);
-        next_sweep_ns = next == UINT64_MAX ? UINT64_MAX : MAX(next, now + SWEEP_NS);
+    if (now >= scheduler_sweep_ns) {
+        scheduler_sweep_ns = call_sweep_deadlines() ? now + CALL_SWEEP_NS : UINT64_MAX;
     }
     if (now >= cpu->slice_end_ns) {
         cpu->slice_end_ns = UINT64_MAX;

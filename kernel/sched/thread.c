@@ -11,8 +11,6 @@
 #include "kernel/sched/scheduler.h"
 #include "lib/base/bytes.h"
 
-enum { DEFAULT_WEIGHT = 1024 };
-
 /* The thread page and, for servers, the staging page behind it. */
 static status_t make_page(struct thread *_Nonnull thread, bool staging) LOCKED {
     status_t status = memory_create(thread->object.domain, staging ? 2 * PAGE_SIZE : PAGE_SIZE,
@@ -47,7 +45,7 @@ status_t thread_create(struct process *_Nonnull process, uint32_t priority, bool
     object_reference(&process->object);
     thread->state = THREAD_NEW;
     thread->priority = MIN(priority, process->priority_ceiling);
-    thread->weight = DEFAULT_WEIGHT;
+    thread->weight = SCHEDULER_WEIGHT;
     thread->affinity = UINT32_MAX;
     thread->cpu = cpu_current()->index;
     thread->timer.kind = TIMER_THREAD;

@@ -21,33 +21,34 @@ struct thread {
     struct list process_link;
     enum thread_state state;
     uint32_t suspended; /* count; a suspended thread is not made ready */
-    bool dying;         /* stops at its next entry into the kernel */
-    bool ready_pending; /* became ready while suspended */
-    bool interruptible; /* its wait ends CANCELLED at a kick */
-    bool started;
-    bool registers_replaced; /* the call under way loaded all registers: keep them */
-    bool kicked;             /* to be sent to its upcall before it runs in user space again */
-    bool orphaned_call;      /* its request went on as an orphan: not ours to free */
+    /* Single bits: what is asked together is asked at once. */
+    bool dying : 1;         /* stops at its next entry into the kernel */
+    bool ready_pending : 1; /* became ready while suspended */
+    bool interruptible : 1; /* its wait ends CANCELLED at a kick */
+    bool started : 1;
+    bool registers_replaced : 1; /* the call under way loaded all registers: keep them */
+    bool kicked : 1;             /* to be sent to its upcall before it runs in user space again */
+    bool orphaned_call : 1;      /* its request went on as an orphan: not ours to free */
     uint32_t priority, weight;
     uint32_t cpu;      /* where it runs or ran last */
     uint32_t affinity; /* bit mask */
-    bool queued;
+    bool queued : 1;
     struct list run_link;
     struct tree_node fair_node;
     uint64_t fair_time;
     struct list wait_link;
     struct list
-        deferred_link; /* woken with work that the kernel does for it: thread_run_deferred */
-    bool fault_failed; /* the page that it waits for cannot come */
+        deferred_link;     /* woken with work that the kernel does for it: thread_run_deferred */
+    bool fault_failed : 1; /* the page that it waits for cannot come */
     struct timer timer;
     struct object *_Nullable waits_on;
     /* What it waits for: futex: key; page: index and enum page_request. */
     uint64_t wait_key[2];
     uint32_t wait_bits;
-    bool wait_reported; /* the pager was told */
-    bool fault_wait;    /* it waits because of a fault, not in a system call */
+    bool wait_reported : 1; /* the pager was told */
+    bool fault_wait : 1;    /* it waits because of a fault, not in a system call */
     uint64_t fault_address;
-    bool streaming; /* a stream call is under way that has copied stream_done bytes */
+    bool streaming : 1; /* a stream call is under way that has copied stream_done bytes */
     uint64_t stream_done;
     struct memory *_Nullable writes_to; /* holds its writer slot; referenced */
     struct request *_Nonnull request;   /* of the calls it makes */
@@ -56,10 +57,10 @@ struct thread {
     struct thread_page *_Nullable page;
     struct memory *_Nullable page_memory; /* thread page and staging page; wired; referenced */
     uint64_t page_address;
-    bool has_staging;
+    bool has_staging : 1;
     uint32_t reply_handles; /* how many handles the commit under way gave to the client */
     uint32_t receive_slots; /* reserved in its process's table for the next call's handles */
-    bool reply_only;        /* this reply is not followed by a receive */
+    bool reply_only : 1;    /* this reply is not followed by a receive */
     uint64_t run_ticks, started_ticks;
     uint64_t clear_address;
     struct waitset *_Nullable woken_by;     /* woken to look again, and has not yet; referenced */

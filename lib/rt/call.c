@@ -34,11 +34,8 @@ static status_t prepare(struct thread_page *_Nonnull page, const struct rt_call 
         *flags |= CALL_HAS_LEASES;
     }
     if (call->timeout_ns != RT_TIMEOUT_NEVER) {
-        uint64_t deadline = 0;
-        if (!ckd_add(&deadline, rt_clock_ns(), call->timeout_ns)) {
-            page->call.deadline = deadline;
-            *flags |= CALL_HAS_DEADLINE;
-        }
+        page->call.timeout_ns = call->timeout_ns;
+        *flags |= CALL_HAS_DEADLINE;
     }
     if (call->handle_count > 0) {
         *flags |= CALL_HAS_HANDLES;

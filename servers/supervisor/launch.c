@@ -178,6 +178,10 @@ static void give_gift(struct supervisor *_Nonnull self, struct giving *_Nonnull 
         give(giving, gift->name, BOOT_HANDLE_IMAGE,
              RIGHT_READ | RIGHT_EXECUTE | RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_INSPECT, true);
         return;
+    case GIFT_ARGUMENTS:
+        give(giving, gift->name, BOOT_HANDLE_ARGUMENTS,
+             RIGHT_READ | RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_INSPECT, true);
+        return;
     case GIFT_ENDPOINT:
         if (!service_find(self, gift->object, &other)) {
             giving->status = STATUS_NOT_FOUND;

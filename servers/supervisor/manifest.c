@@ -125,6 +125,10 @@ static bool read_gift(const struct line *_Nonnull line, struct manifest *_Nonnul
         gift->kind = GIFT_IMAGE;
         return true;
     }
+    if (is(line, 1, "arguments") && arguments == 0) {
+        gift->kind = GIFT_ARGUMENTS;
+        return true;
+    }
     if (is(line, 1, "trace") && arguments == 0) {
         gift->kind = GIFT_TRACE;
         return true;

@@ -7,8 +7,8 @@
  *   restart always|never    hang SECONDS             0: never judged
  *   needs OTHER as NAME     a session to OTHER's endpoint
  *   gives KIND [ARGS] as NAME
- *         system | image | endpoint OTHER | irq LINE | ports BASE COUNT | domain NAME | trace
- *   argument TEXT
+ *         system | image | arguments | endpoint OTHER | irq LINE | ports BASE COUNT | domain NAME |
+ * trace argument TEXT
  *
  * Numbers are decimal, or hexadecimal with 0x. # begins a comment. */
 #include "lib/base/safe.h"
@@ -19,6 +19,7 @@ enum gift_kind : uint32_t {
     GIFT_NONE,
     GIFT_SYSTEM,
     GIFT_IMAGE,
+    GIFT_ARGUMENTS,
     GIFT_ENDPOINT,
     GIFT_IRQ,
     GIFT_PORTS,

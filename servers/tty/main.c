@@ -20,7 +20,7 @@ static struct tty *_Nonnull make_state(struct rt_server *_Nonnull server) {
         rt_log(server, "no state: status %d", (int)status);
         rt_exit(RT_EXIT_START);
     }
-    struct tty *tty = (struct tty *)(uintptr_t)address;
+    struct tty *tty = rt_pointer(address);
     tty->server = server;
     tty->vault = (const struct tty_vault *)SOME(server->vault_data);
     server->state = tty;
@@ -93,7 +93,7 @@ static void attach(struct tty *_Nonnull tty) {
     must(tty,
          rt_map(0, 0, 2 * (uint64_t)PAGE_SIZE, line, 0, PROTECT_READ | PROTECT_WRITE, &address),
          "map");
-    struct uart_line *device = (struct uart_line *)(uintptr_t)address;
+    struct uart_line *device = rt_pointer(address);
     device->values = (struct uart_setting){
         .speed = tty->now.line.attributes.output_speed, .data_bits = 8, .stop_bits = 1};
     must(tty,

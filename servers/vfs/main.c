@@ -3,25 +3,10 @@
 
 static void read_principals(struct vfs *_Nonnull vfs) {
     handle_t process = rt_start_handle(vfs->server, "process");
-    handle_t table = HANDLE_NONE;
-    handle_t processes = HANDLE_NONE;
-    struct memory_info info = {};
-    uint64_t address = 0;
-    if (process == HANDLE_NONE) {
-        return;
-    }
-    status_t status = process_registry(process, &processes, &table);
-    status = status == STATUS_OK ? rt_object_info(table, INFO_MEMORY, &info, sizeof info) : status;
-    status = status == STATUS_OK ? rt_map(0, 0, info.content_size, table, 0, PROTECT_READ, &address)
-                                 : status;
-    if (status != STATUS_OK) {
+    status_t status = access_attach(process, &vfs->principals);
+    if (status != STATUS_OK && process != HANDLE_NONE) {
         rt_log(vfs->server, "no principals: status %d", (int)status);
-        return;
     }
-    vfs->principal_count = (size_t)(info.content_size / sizeof(struct process_principal_entry));
-    vfs->principals = rt_pointer(address);
-    rt_handle_close(processes);
-    rt_handle_close(table);
 }
 
 static bool sound(const struct rt_record_header *_Nonnull header, size_t size) {

@@ -51,21 +51,8 @@ static status_t stage_super(struct vfs *_Nonnull vfs, uint64_t next, uint64_t be
 
 /* May the caller change what is mounted? Services may; programs with CAP_SYS_ADMIN. */
 static bool may_mount(const struct vfs *_Nonnull vfs, const struct rt_request *_Nonnull request) {
-    uint32_t principal = request->page->received.principal;
-    if (principal == 0) {
-        return true;
-    }
-    for (size_t i = 0; i < vfs->principal_count; i++) {
-        const struct process_principal_entry *entry =
-            &vfs->principals[(principal + i) % vfs->principal_count];
-        if (entry->principal == principal) {
-            return (entry->capabilities >> 21 & 1) != 0;
-        }
-        if (entry->principal == 0) {
-            break;
-        }
-    }
-    return false;
+    struct caller caller = access_caller(&vfs->principals, request, false);
+    return caller_can(&caller, CAPABILITY_ADMIN);
 }
 
 static status_t serve_root(void *_Nonnull server, struct rt_request *_Nonnull request,

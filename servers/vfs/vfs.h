@@ -8,8 +8,8 @@
  * Invariants: (V1) ids of mounts are never used twice, so marking and unmarking under an id may be
  * repeated; (V2) mount 1 is the root file system's root, and its session is in the keep. */
 #include "idl/filesystem.h"
-#include "idl/process.h"
 #include "idl/vfs.h"
+#include "lib/access/access.h"
 #include "lib/rt/server.h"
 
 enum { MOUNT_COUNT = 64, KEEP_ROOT = 1, VFS_KEEP_SLOTS = 4, KIND_SIZE = 16, TEXT_SIZE = 256 };
@@ -37,8 +37,7 @@ struct vfs_vault {
 struct vfs {
     struct rt_server *_Nonnull server;
     const struct vfs_vault *_Nonnull vault;
-    size_t principal_count;
-    const struct process_principal_entry *_Nullable COUNTED_BY(principal_count) principals;
+    struct access_table principals;
     uint8_t texts[8192];
     uint8_t output[65536];
     struct mount_record record; /* the one at work */

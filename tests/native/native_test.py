@@ -20,18 +20,19 @@ FOLDER = os.path.join(ROOT, "build/x86_64-release")
 HANG_S = int(os.environ.get("H", "300"))  # a bound on a hang, not a measure
 
 
-def boot(image, **options):
-    """(exit code, the log's lines)"""
+def boot(image, console="null", **options):
+    """(exit code, the lines of the log and then of the console)"""
     with tempfile.TemporaryDirectory() as folder, slots.slot():
         log = os.path.join(folder, "log")
-        guest = machine.Machine(kernel=os.path.join(FOLDER, "kernel.elf"), image=image, console="null", log=log, **options)
+        guest = machine.Machine(kernel=os.path.join(FOLDER, "kernel.elf"), image=image, console=console, log=log, **options)
         try:
-            status = subprocess.run(guest.line(), stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT,
-                                    stdout=subprocess.PIPE, timeout=HANG_S, check=False).returncode
-        except subprocess.TimeoutExpired:
-            status = "hang"
+            ended = subprocess.run(guest.line(), stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT,
+                                   stdout=subprocess.PIPE, timeout=HANG_S, check=False)
+            status, said = ended.returncode, ended.stdout
+        except subprocess.TimeoutExpired as hang:
+            status, said = "hang", hang.stdout or b""
         with open(log, encoding="utf-8", errors="replace") as file:
-            return status, file.read().splitlines()
+            return status, file.read().splitlines() + said.decode(errors="replace").splitlines()
 
 
 class Native(unittest.TestCase):

@@ -148,9 +148,13 @@ static void supervisor_main(uint64_t mode, uint64_t page) {
     make_start_page(&world);
     start_server(&world, START_FRESH);
     for (uint64_t i = 0; i < CLIENTS; i++) {
+        handle_t whole = HANDLE_NONE;
         handle_t session = HANDLE_NONE;
-        expect(rt_object_create(OBJECT_SESSION, world.endpoint, i, SESSION_LIVE, 0, 0, &session),
+        expect(rt_object_create(OBJECT_SESSION, world.endpoint, i, SESSION_LIVE, 0, 0, &whole),
                "session");
+        expect(rt_handle_duplicate(whole, RIGHT_ALL & ~(uint32_t)RIGHT_RECEIVE, &session),
+               "session");
+        rt_handle_close(whole);
         handle_t client = start_process("client", client_main, i, PRIORITY_FAIR, &session, 1);
         rt_handle_close(session);
         rt_handle_close(client);

@@ -95,10 +95,12 @@ static void service_make(struct service *_Nonnull service) {
 
 /* A session to a service with `cookie`. */
 static handle_t service_session(const struct service *_Nonnull service, uint64_t cookie) {
+    handle_t whole = HANDLE_NONE;
     handle_t session = HANDLE_NONE;
-    expect(
-        rt_object_create(OBJECT_SESSION, service->endpoint, cookie, SESSION_LIVE, 0, 0, &session),
-        "session");
+    expect(rt_object_create(OBJECT_SESSION, service->endpoint, cookie, SESSION_LIVE, 0, 0, &whole),
+           "session");
+    expect(rt_handle_duplicate(whole, RIGHT_ALL & ~(uint32_t)RIGHT_RECEIVE, &session), "session");
+    rt_handle_close(whole);
     return session;
 }
 

@@ -5,9 +5,13 @@
     tests/terminal/run.py --on isotope       the system's console, booted by `./isotope run`
     tests/terminal/run.py --record vi        draws the expected screens anew, on Linux
     tests/terminal/run.py --on isotope --fresh    compares with what this host draws now
+    tests/terminal/run.py --slow             each prompt comes late: nothing may be typed before it
 """
 import argparse
+import functools
 import os
+import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -19,18 +23,30 @@ import driver  # noqa: E402
 import scenarios  # noqa: E402
 
 BUSYBOX = "/bin/busybox"
+# The shell sees no process but its own: what else runs on this host is no business of the test.
+ALONE = [shutil.which("unshare"), *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]),
+         "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 
-def open_linux(folder):
-    """busybox's shell on a pty, with nothing on its path but its own applets."""
+@functools.cache
+def can_be_alone():
+    """Whether this host lets us have a process namespace."""
+    return subprocess.run([*ALONE, BUSYBOX, "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def open_linux(folder, prompt="$ "):
+    """busybox's shell on a pty, with nothing on its path but its own applets and nothing of this
+    host's surroundings."""
     path = os.path.join(folder, "bin")
     os.mkdir(path)
     for name in os.popen(f"{BUSYBOX} --list").read().split():
         os.symlink(BUSYBOX, os.path.join(path, name))
     work = os.path.join(folder, "work")
     os.mkdir(work)
-    environment = {"PATH": path, "PS1": "$ ", "TERM": "vt100", "LC_ALL": "C.UTF-8", "HOME": work}
-    return driver.Terminal(driver.Pty([f"{path}/sh", "-i"], environment=environment, folder=work))
+    environment = {"PATH": path, "PS1": prompt, "TERM": "vt100", "LC_ALL": "C.UTF-8", "HOME": work}
+    shell = driver.Pty([*(ALONE if can_be_alone() else []), f"{path}/sh", "-i"],
+                       environment=environment, folder=work)
+    return driver.Terminal(shell, alone=can_be_alone())
 
 
 def open_isotope(folder):
@@ -66,9 +82,8 @@ def run_one(name, opener, record, screens):
                 terminal.wait_screen(wanted.read())
 
         try:
-            terminal.wait_prompt()
-            terminal.type("clear\n")
-            terminal.wait(lambda screen: screen.lines()[0] == "$" and screen.row == 0, "a clear screen")
+            terminal.enter("clear")
+            terminal.wait_clear()
             note = scenarios.ALL[name](terminal, look)
             if terminal.screen.unknown:
                 return "unknown sequences: " + " ".join(sorted(set(terminal.screen.unknown)))
@@ -86,11 +101,16 @@ def main():
     parser.add_argument("--on", choices=["linux", "isotope"], default="linux")
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--fresh", action="store_true")
+    parser.add_argument("--slow", action="store_true")
     options = parser.parse_args()
     unknown = set(options.scenarios) - set(scenarios.ALL)
     if unknown:
         parser.error("no such scenario: " + " ".join(sorted(unknown)))
+    if options.slow and (options.record or options.on != "linux"):
+        parser.error("--slow compares, and on Linux")
     opener = open_linux if options.on == "linux" else open_isotope
+    if options.slow:
+        opener = functools.partial(open_linux, prompt="$(sleep 0.3)$ ")
     names = options.scenarios or list(scenarios.ALL)
     with tempfile.TemporaryDirectory() as fresh:
         screens = fresh if options.fresh else os.path.join(HERE, "screens")

@@ -3,7 +3,8 @@ region and answers to status requests.
 
 Invariants: the cursor is inside the grid; writing in the last column leaves the cursor there with a
 wrap pending (as the hardware did), which the next character carries out; a sequence that is not
-known is kept in `unknown`, so that a test can insist on there being none."""
+known is kept in `unknown`, so that a test can insist on there being none; `steps` counts the characters
+and sequences carried out."""
 import codecs
 
 
@@ -13,6 +14,7 @@ class Screen:
     def __init__(self, rows=24, columns=80):
         self.rows, self.columns = rows, columns
         self.unknown = []
+        self.steps = 0
         self.answers = b""
         self.title = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -66,6 +68,7 @@ class Screen:
             if used == 0:
                 return
             self._pending = self._pending[used:]
+            self.steps += 1
 
     def _step(self, text):
         """Carries out the first character or sequence; its length, 0 when it is not complete."""

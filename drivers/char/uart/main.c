@@ -155,7 +155,7 @@ static status_t open_line(struct uart *_Nonnull uart) {
     if (status != STATUS_OK) {
         return status;
     }
-    uart->line = (struct uart_line *)(uintptr_t)address;
+    uart->line = rt_pointer(address);
     return rt_bind(uart->server->waitset, uart->to_driver, UINT32_MAX, KEY_CLIENT, 0);
 }
 

@@ -20,8 +20,7 @@ static struct caller caller(uint32_t principal, bool real) {
     static struct ramfs fs;
     static struct thread_page page;
     static struct rt_reply reply = {.output = &page.reply_output[0]};
-    fs.principal_count = ARRAY_LENGTH(entries);
-    fs.principals = entries;
+    fs.principals = (struct access_table){.count = ARRAY_LENGTH(entries), .entries = entries};
     page.received.principal = principal;
     struct rt_request request = {.page = &page, .reply = &reply};
     return caller_of(&fs, &request, real);

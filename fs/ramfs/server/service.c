@@ -107,26 +107,11 @@ void sessions_reconcile(struct ramfs *_Nonnull fs) {
 }
 
 static void read_principals(struct ramfs *_Nonnull fs) {
-    handle_t table = HANDLE_NONE;
-    handle_t processes = HANDLE_NONE;
-    struct memory_info info = {};
-    uint64_t address = 0;
     fs->process = rt_start_handle(fs->server, "process");
-    if (fs->process == HANDLE_NONE) {
-        return;
-    }
-    status_t status = process_registry(fs->process, &processes, &table);
-    status = status == STATUS_OK ? rt_object_info(table, INFO_MEMORY, &info, sizeof info) : status;
-    uint64_t size = info.content_size & ~(uint64_t)(PAGE_SIZE - 1);
-    status = status == STATUS_OK ? rt_map(0, 0, size, table, 0, PROTECT_READ, &address) : status;
-    if (status != STATUS_OK) {
+    status_t status = access_attach(fs->process, &fs->principals);
+    if (status != STATUS_OK && fs->process != HANDLE_NONE) {
         rt_log(fs->server, "no principals: status %d", (int)status);
-        return;
     }
-    fs->principal_count = (size_t)(size / sizeof(struct process_principal_entry));
-    fs->principals = rt_pointer(address);
-    rt_handle_close(processes);
-    rt_handle_close(table);
 }
 
 struct ramfs *_Nonnull ramfs_start(struct rt_server *_Nonnull server) {

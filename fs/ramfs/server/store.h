@@ -12,7 +12,7 @@
  * store_begin; (S3) at most STORE_EDITS edits a call. */
 #include "fs/ramfs/server/format.h"
 #include "idl/filesystem.h"
-#include "idl/process.h"
+#include "lib/access/access.h"
 #include "lib/rt/server.h"
 
 enum store_table : uint32_t {
@@ -99,8 +99,7 @@ struct ramfs_index {
 struct ramfs {
     struct rt_server *_Nonnull server;
     const struct ramfs_vault *_Nonnull vault;
-    size_t principal_count;
-    const struct process_principal_entry *_Nullable COUNTED_BY(principal_count) principals;
+    struct access_table principals;
     handle_t process; /* session to `process`, or HANDLE_NONE */
     int64_t now_ns;   /* realtime of the call in hand; 0: not asked yet */
     uint32_t edit_count;

@@ -7,6 +7,7 @@
 #include "abi/info.h"
 #include "kernel/arch/arch.h"
 #include "kernel/debug/log.h"
+#include "kernel/ipc/fast.h"
 #include "kernel/memory/page.h"
 #include "kernel/memory/user.h"
 #include "kernel/object/domain.h"
@@ -515,7 +516,9 @@ void sim_syscall(struct syscall_registers *_Nonnull registers) NO_TSA {
     }
     do {
         thread->frame.restart = false;
-        syscall_dispatch(cpu_current());
+        if (!call_fast(cpu_current())) {
+            syscall_dispatch(cpu_current());
+        }
         if (registers->number == SYS_MAP && registers->a == 0 &&
             thread->frame.call.number == STATUS_OK) {
             enter_mapped(thread, thread->frame.call.words[0], registers->words[0]);

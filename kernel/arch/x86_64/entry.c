@@ -13,6 +13,7 @@
  * The functions without a frame below are the port's assembly: what runs before C can. */
 #include "kernel/arch/x86_64/machine.h"
 #include "kernel/arch/x86_64/x86.h"
+#include "kernel/ipc/fast.h"
 #include "kernel/memory/user.h"
 #include "kernel/object/process.h"
 #include "kernel/sched/scheduler.h"
@@ -192,7 +193,7 @@ const char exception_text[] = "exception in the kernel (error << 8 | vector)";
         space_load(cpu, space);
     }
     fs_base_write(next->arch.fs);
-    msr_write(MSR_USER_GS_BASE, next->page_address);
+    user_gs_write(next->page_address);
     SOME(next->page)->processor = cpu->index;
 }
 
@@ -234,11 +235,21 @@ uint64_t entry_stub(uint32_t vector) {
     return SOME(next);
 }
 
+[[gnu::noinline, gnu::zero_call_used_regs("skip")]] static struct thread *_Nonnull general(
+    struct cpu *_Nonnull cpu) LOCKED {
+    syscall_dispatch(cpu);
+    return leave(cpu);
+}
+
 /* Its registers are not cleared: the way out loads all of them. */
 [[gnu::zero_call_used_regs("skip")]] struct thread *_Nonnull entry_from_syscall(
     struct cpu *_Nonnull cpu) {
-    syscall_dispatch(cpu);
-    return leave(cpu);
+    if (!call_fast(cpu)) {
+        return general(cpu);
+    }
+    struct thread *next = SOME(cpu->current);
+    switch_to(cpu, next);
+    return next;
 }
 
 static void interrupt(struct cpu *_Nonnull cpu, uint64_t vector) LOCKED {

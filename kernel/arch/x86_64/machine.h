@@ -68,6 +68,11 @@ static inline uint64_t fs_base_read(void) {
     return value;
 }
 
+/* The program's GS base: the one that is out while the kernel runs. */
+static inline void user_gs_write(uint64_t value) {
+    __asm__ volatile("swapgs\n wrgsbase %0\n swapgs" : : "r"(value));
+}
+
 static inline void page_invalidate(uint64_t address) {
     __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
 }

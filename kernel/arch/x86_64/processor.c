@@ -124,22 +124,12 @@ void processor_init(struct cpu *_Nonnull cpu, uint32_t index) {
     msr_write(MSR_LSTAR, (uint64_t)&entry_syscall);
     msr_write(MSR_SYSCALL_MASK, 0x47700); /* AC, NT, IOPL, DF, IF, TF */
     cpu->arch.self = cpu;
-    cpu->arch.mask = 1u << index;
     cpu->arch.stack = processor_stack(index);
     msr_write(MSR_GS_BASE, (uint64_t)&cpu->arch);
     msr_write(MSR_USER_GS_BASE, 0);
 }
 
 /* ---- floating point ---- */
-
-void floating_set_available(struct cpu *_Nonnull cpu, uint32_t available) {
-    cpu->arch.floating = available;
-    if (available != 0) {
-        __asm__ volatile("clts");
-    } else {
-        cr0_write(cr0_read() | CR0_TASK_SWITCHED);
-    }
-}
 
 status_t floating_allocate(struct thread *_Nonnull thread) {
     struct domain *domain = SOME(thread->object.domain);

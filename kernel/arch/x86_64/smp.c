@@ -35,7 +35,7 @@ void smp_answer(struct cpu *_Nonnull cpu) {
     if (range_length == UINT64_MAX) {
         /* The space ends: leave it. */
         if (space != nullptr) {
-            __atomic_fetch_and(&space->active, ~cpu->arch.mask, __ATOMIC_RELAXED);
+            __atomic_fetch_and(&space->active, ~cpu->mask, __ATOMIC_RELAXED);
             cpu->arch.space = nullptr;
         }
         cr3_write(kernel_root);

@@ -61,7 +61,7 @@ status_t arch_space_init(struct arch_space *_Nonnull space, struct domain *_Nonn
 /* The other processors that have it loaded forget `length` bytes. */
 static void shoot_down(const struct arch_space *_Nonnull space, uint64_t address,
                        uint64_t length) LOCKED {
-    uint32_t others = space->active & ~cpu_current()->arch.mask;
+    uint32_t others = space->active & ~cpu_current()->mask;
     if (others != 0) {
         smp_shootdown(others, address, length);
     }

@@ -73,10 +73,10 @@ static inline void space_load(struct cpu *_Nonnull cpu, struct arch_space *_Null
 static inline void space_load(struct cpu *_Nonnull cpu, struct arch_space *_Nullable space) {
     struct arch_space *old = cpu->arch.space;
     if (old != nullptr) {
-        old->active &= ~cpu->arch.mask;
+        old->active &= ~cpu->mask;
     }
     if (space != nullptr) {
-        space->active |= cpu->arch.mask;
+        space->active |= cpu->mask;
     }
     cpu->arch.space = space;
     cr3_write(space != nullptr ? space->root : kernel_root);
@@ -97,7 +97,14 @@ uint64_t processor_stack(uint32_t index);
 extern uint8_t processor_stacks[CPU_LIMIT][STACK_SLOT_PAGES][PAGE_SIZE];
 /* Descriptor tables, control registers and model-specific registers of the calling processor. */
 void processor_init(struct cpu *_Nonnull cpu, uint32_t index);
-void floating_set_available(struct cpu *_Nonnull cpu, uint32_t available) LOCKED;
+static inline void floating_set_available(struct cpu *_Nonnull cpu, uint32_t available) LOCKED {
+    cpu->arch.floating = available;
+    if (available != 0) {
+        __asm__ volatile("clts");
+    } else {
+        cr0_write(cr0_read() | 8); /* TS */
+    }
+}
 /* Saves the floating-point registers to `from` where they are its, and loads those of `to`. */
 static inline void floating_switch(struct cpu *_Nonnull cpu, struct thread *_Nullable from,
                                    const struct thread *_Nullable to) LOCKED;

@@ -1,0 +1,125 @@
+#pragma once
+/* What crosses between a client and a server: in one direction with delivery, in the other with the
+ * reply. The general way and the fast way share it (endpoint.c, call.c, fast.c); both ends are
+ * pinned pages and saved registers, so it neither faults nor fails. */
+#include "kernel/ipc/call.h"
+#include "kernel/object/process.h"
+#include "lib/base/bytes.h"
+
+/* Who calls, before the caller names another identity. */
+[[gnu::always_inline]] static inline void call_identify(const struct thread *_Nonnull client,
+                                                        struct request *_Nonnull request) LOCKED {
+    request->identity = (struct call_identity){request->token, 0};
+    request->principal = client->process->principal;
+}
+/* The call by `session`, whose registers are the client's. */
+[[gnu::always_inline]] static inline void call_fill(struct thread *_Nonnull client,
+                                                    struct request *_Nonnull request,
+                                                    struct session *_Nonnull session,
+                                                    uint32_t inline_length) LOCKED {
+    request->client = client;
+    request->client_serial = client->process->object.serial;
+    request->label = (uint32_t)client->frame.call.b;
+    request->inline_length = inline_length;
+    request->session = session;
+    session->calls++;
+    session->object.references++; /* as many as threads at most: no overflow */
+}
+
+[[gnu::always_inline]] static inline void
+fill_registers(const struct request *_Nonnull request, const struct session *_Nonnull session,
+               const struct thread *_Nullable client, struct thread *_Nonnull server,
+               enum packet_kind kind, uint32_t handle_count) LOCKED {
+    struct syscall_registers *registers = &server->frame.call;
+    registers->number = STATUS_OK;
+    registers->a = session->cookie;
+    registers->b = (uint64_t)kind << 56 | (uint64_t)handle_count << 48 |
+                   (uint64_t)request->inline_length << 32 | request->label;
+    registers->token = request->token;
+    if (client != nullptr) {
+        for (size_t i = 0; i < CALL_WORDS; i++) {
+            registers->words[i] = client->frame.call.words[i];
+        }
+    }
+}
+
+[[gnu::always_inline]] static inline void fill_page(const struct request *_Nonnull request,
+                                                    const struct thread *_Nullable client,
+                                                    struct thread *_Nonnull server) LOCKED {
+    struct thread_page *page = SOME(server->page);
+    page->received.identity = request->identity;
+    page->received.attempt = request->attempts;
+    page->received.state = request->marks & CALL_STATE_ALL;
+    page->received.principal = request->principal;
+    page->received.process_serial = request->client_serial;
+    page->received.lease_in_length = request->lease_in.length;
+    page->received.lease_out_length = request->lease_out.length;
+    if (request->inline_length != 0 && client != nullptr) {
+        bytes_copy(page->received_input, SOME(client->page)->call_input, request->inline_length);
+    }
+}
+
+[[gnu::always_inline]] static inline void take_in_hand(struct request *_Nonnull request,
+                                                       struct endpoint *_Nonnull endpoint,
+                                                       struct thread *_Nonnull server,
+                                                       uint64_t now) LOCKED {
+    endpoint->in_hand++;
+    endpoint->received++;
+    if (request->order == 0) {
+        request->order = ++endpoint->order;
+    }
+    request->state = REQUEST_IN_HAND;
+    request->holder = server->process;
+    request->handler = server;
+    request->parked = false;
+    request->fault_in = false;
+    request->busy_since = now;
+    list_append(&server->process->held, &request->link);
+    list_append(&endpoint->hand, &request->hand_link);
+    server->handling = request;
+}
+
+/* Off all lists, idle, its token invalid; what it held is given back already. */
+[[gnu::always_inline]] static inline void request_rest(struct request *_Nonnull request) LOCKED {
+    list_remove(&request->link);
+    list_remove(&request->hand_link);
+    if (request->sweeps != 0) {
+        request->sweeps = 0;
+        list_remove(&request->deadline_link);
+    }
+    if (request->identity.path != 0) {
+        list_remove(&request->nested_link);
+    }
+    if (request->handler != nullptr) {
+        request->handler->handling = nullptr;
+        request->handler = nullptr;
+    }
+    request->state = REQUEST_IDLE;
+    request->marks = 0;
+    request_renew(request);
+    request->holder = nullptr;
+    request->endpoint = nullptr;
+    request->session = nullptr;
+    request->attempts = 0;
+    request->order = 0;
+    request->busy_ticks = 0;
+}
+
+/* The words and inline bytes of a reply, into the registers and page of the client. */
+[[gnu::always_inline]] static inline void
+request_answer_words(struct thread *_Nonnull server, struct thread *_Nonnull client,
+                     const struct syscall_registers *_Nonnull reply, uint32_t handles) LOCKED {
+    struct syscall_registers *to = &client->frame.call;
+    uint32_t inline_length = MIN((uint32_t)(reply->b >> 32) & 0xffff, (uint32_t)CALL_INLINE_SIZE);
+    for (size_t i = 0; i < CALL_WORDS; i++) {
+        to->words[i] = reply->words[i];
+    }
+    if (inline_length != 0) {
+        bytes_copy(SOME(client->page)->call_output, SOME(server->page)->reply_output,
+                   inline_length);
+    }
+    to->number = (uint64_t)(int64_t)(int32_t)reply->b;
+    to->a = 0;
+    to->b =
+        (uint64_t)handles << 48 | (uint64_t)inline_length << 32 | SOME(server->page)->reply.label;
+}

@@ -1,0 +1,36 @@
+#pragma once
+/* init: begins the first program. main.c is the server, command.c says what it runs, runtime.c lays
+ * out the POSIX runtime, program.c makes the process, log_stream.c serves the standard streams
+ * where there is no terminal. */
+#include "idl/stream.h"
+#include "lib/rt/server.h"
+#include "posix/layout.h"
+#include "posix/start.h"
+
+struct runtime {
+    handle_t memory;
+    uint64_t code_size;
+    struct runtime_header header;
+};
+
+/* Ends init, with a line that says why, unless `status` is OK. */
+void init_must(struct rt_server *_Nonnull server, status_t status, const char *_Nonnull what);
+
+/* Finds the runtime in the boot image and lays it out by pages in a new Memory. */
+void init_runtime_load(struct rt_server *_Nonnull server, struct runtime *_Nonnull out);
+/* Maps it into `process`, and tells the kernel its entries. */
+void init_runtime_map(struct rt_server *_Nonnull server, handle_t process,
+                      const struct runtime *_Nonnull runtime);
+
+/* Writes path, arguments and environment of the first program into `block`. The manifest's argument
+ * is the command; the words NAME=VALUE of the kernel's command line are its environment, as Linux
+ * has it, behind PATH and HOME. */
+void init_command(struct rt_server *_Nonnull server, struct start_block *_Nonnull block);
+
+/* Begins the first program. Returns its process, with the right to wait for its end. */
+handle_t init_program_begin(struct rt_server *_Nonnull server);
+
+/* A new session of the stream that goes to the log. */
+handle_t init_log_stream(struct rt_server *_Nonnull server);
+/* Answers a call on it. */
+void init_log_stream_call(struct rt_server *_Nonnull server, struct rt_request *_Nonnull request);

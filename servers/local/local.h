@@ -1,0 +1,227 @@
+#pragma once
+/* local: pipes, fifos, Unix-domain sockets, event counters. Its lasting state is a record for each
+ * session (an end), each queue of bytes and each counter; the bytes lie in one Memory for each
+ * queue, in the keep, and count from the commit on that moves the queue's positions.
+ *
+ * Invariants: (L1) a record changes only together with the reply that it belongs to, so no byte is
+ * lost or doubled; (L2) parked calls are only in this instance's memory, since the kernel gives
+ * them to a successor again; (L3) what else is not in the vault (readiness shown, which ends an
+ * object has) is derived from it at the start. */
+#include "idl/local.h"
+#include "idl/stream.h"
+#include "lib/rt/server.h"
+#include "servers/local/queue.h"
+
+enum {
+    LOCAL_ENDS = 2048,
+    LOCAL_QUEUES = 1024,
+    LOCAL_COUNTERS = 256,
+    LOCAL_OBJECTS = LOCAL_QUEUES + LOCAL_COUNTERS,
+    LOCAL_PARKED = 1024,
+    LOCAL_KEEP_ENDS = 1,
+    LOCAL_KEEP_BUFFERS = LOCAL_KEEP_ENDS + LOCAL_ENDS,
+    LOCAL_RECORD_QUEUE = 0x6c71,
+    LOCAL_RECORD_END = 0x6c65,
+    LOCAL_RECORD_COUNTER = 0x6c63,
+    LOCAL_NONE = UINT32_MAX,
+};
+
+/* What a session is. */
+enum end_kind : uint32_t { END_NONE, END_PIPE, END_FIFO, END_COUNTER };
+enum end_access : uint32_t { END_READS = 1, END_WRITES = 2 };
+struct local_end {
+    struct rt_record_header header;
+    uint32_t generation;
+    enum end_kind kind;
+    uint32_t object; /* a queue, or LOCAL_QUEUES + a counter */
+    uint32_t access; /* enum end_access */
+};
+static_assert(sizeof(struct local_end) == 40);
+
+struct local_counter {
+    struct rt_record_header header;
+    uint64_t value;
+    uint32_t used, semaphore;
+};
+static_assert(sizeof(struct local_counter) == 40);
+
+struct local_vault {
+    struct local_end ends[LOCAL_ENDS];
+    struct local_queue queues[LOCAL_QUEUES];
+    struct local_counter counters[LOCAL_COUNTERS];
+};
+
+/* A call that waits, in the list of its object's readers or writers. */
+struct parked {
+    uint32_t next; /* LOCAL_NONE: the last */
+    uint32_t list, end, how;
+    uint64_t token, size;
+    uint8_t head[CALL_INLINE_SIZE]; /* of a write: all of its bytes, where there is no lease */
+};
+struct waiting {
+    uint32_t first, last; /* of the parked calls */
+};
+/* Four lists an object: those who want to read, to write, and to open a fifo for reading, for
+ * writing. */
+enum list_kind : uint32_t { LIST_READ, LIST_WRITE, LIST_OPEN_READ, LIST_OPEN_WRITE, LIST_KINDS };
+static inline uint32_t list_of(uint32_t object, enum list_kind kind) {
+    return LIST_KINDS * object + kind;
+}
+
+/* What the sides of an object show, and which of it counts as an edge though it was shown before:
+ * more bytes. Units: enum readiness. */
+struct local_shown {
+    uint32_t reading, writing, edges;
+};
+
+/* The Memory of a queue. Its pages are made one after the other when they are first needed. */
+struct buffer {
+    handle_t memory;
+    uint32_t page_count;
+    void *_Nullable data; /* QUEUE_BYTES, mapped */
+};
+
+/* An end in the list of its object's ends. */
+struct end_link {
+    handle_t session; /* with the right to set readiness */
+    uint32_t shown;   /* readiness */
+    uint32_t object;  /* in whose list it is */
+    uint32_t next, before;
+};
+
+struct local {
+    struct rt_server *_Nonnull server;
+    const struct local_vault *_Nonnull vault;
+    uint32_t lowest_end, lowest_queue; /* no free place is below */
+    uint32_t parked_free;
+    uint32_t touched;             /* the object that the call in hand changes; LOCAL_NONE */
+    struct local_queue queue;     /* what it becomes with the reply, if it is a queue, */
+    struct local_counter counter; /* or a counter */
+    struct end_link ends[LOCAL_ENDS];
+    uint32_t first_end[LOCAL_OBJECTS];
+    struct buffer buffers[LOCAL_QUEUES];
+    struct waiting waiting[LIST_KINDS * LOCAL_OBJECTS];
+    struct parked parked[LOCAL_PARKED];
+};
+
+/* ---- main.c ---- */
+
+/* Answers now, with what is staged. */
+void local_answer(struct local *_Nonnull local, struct rt_reply *_Nonnull reply);
+
+/* ---- ends.c ---- */
+
+/* The end of a cookie; null: none any more, or the control session. */
+const struct local_end *_Nullable end_find(const struct local *_Nonnull local, uint64_t cookie);
+/* Makes an end and its session and stages both. `after`: at a place above (0 to begin with).
+ * Owns: *out_session is the caller's, to be given with the reply.
+ * Errors: OUT_OF_QUOTA. */
+status_t end_make(struct local *_Nonnull local, uint32_t after,
+                  const struct local_end *_Nonnull end, uint32_t ready,
+                  uint32_t *_Nonnull out_index, handle_t *_Nonnull out_session);
+/* Stages the end of a session. */
+void end_forget(struct local *_Nonnull local, uint32_t index);
+/* Stages what the ends of an object show, where it changed. */
+void ends_show(struct local *_Nonnull local, uint32_t object, struct local_shown shown);
+void end_link_to(struct local *_Nonnull local, uint32_t index, uint32_t object);
+/* Whether a call on that end may wait: neither it nor its session says otherwise. */
+bool end_waits(const struct local *_Nonnull local, uint64_t cookie, uint32_t how);
+
+/* ---- buffer.c ---- */
+
+/* The buffer of a queue that is made or found, with its Memory staged where it is new.
+ * Errors: OUT_OF_QUOTA, OUT_OF_MEMORY. */
+status_t buffer_open(struct local *_Nonnull local, uint32_t queue);
+/* Stages giving the Memory back where it holds more than few pages. */
+void buffer_release(struct local *_Nonnull local, uint32_t queue);
+/* The bytes of a write into the buffer at `position`. `size` is at most QUEUE_BYTES.
+ * Errors: ABSENT; OUT_OF_QUOTA, OUT_OF_MEMORY. */
+status_t buffer_write(struct local *_Nonnull local, uint32_t queue, uint64_t position,
+                      struct rt_request *_Nonnull request, const struct rt_input *_Nonnull input,
+                      uint64_t size);
+/* Errors: ABSENT. */
+status_t buffer_read(const struct local *_Nonnull local, uint32_t queue, uint64_t position,
+                     struct rt_request *_Nonnull request, const struct rt_output *_Nonnull output,
+                     uint64_t size);
+
+/* ---- parked.c ---- */
+
+void parked_begin(struct local *_Nonnull local);
+/* Parks the call in hand at the end of a list. `input`: of a write.
+ * Errors: CANCELLED; BUSY: too many wait. */
+status_t parked_add(struct local *_Nonnull local, uint32_t list,
+                    const struct rt_request *_Nonnull request, uint32_t how, uint64_t size,
+                    const struct rt_input *_Nullable input);
+/* The first of a list, or null. */
+const struct parked *_Nullable parked_first(const struct local *_Nonnull local, uint32_t list);
+void parked_drop_first(struct local *_Nonnull local, uint32_t list);
+/* Takes a call out of its list; false: it does not wait. */
+bool parked_remove(struct local *_Nonnull local, uint64_t token);
+
+/* ---- pipe.c ---- */
+
+/* A free queue's record to be filled, with its buffer. Errors: OUT_OF_QUOTA. */
+status_t pipe_begin(struct local *_Nonnull local, struct local_queue *_Nonnull queue,
+                    uint32_t *_Nonnull out_index);
+status_t pipe_make(struct local *_Nonnull local, handle_t *_Nonnull out_reader,
+                   handle_t *_Nonnull out_writer);
+status_t pipe_read(struct local *_Nonnull local, struct rt_request *_Nonnull request,
+                   const struct local_end *_Nonnull end, const struct stream_read_in *_Nonnull in,
+                   struct stream_read_out *_Nonnull out);
+status_t pipe_write(struct local *_Nonnull local, struct rt_request *_Nonnull request,
+                    const struct local_end *_Nonnull end, const struct stream_write_in *_Nonnull in,
+                    struct stream_write_out *_Nonnull out);
+/* Stages that an end of a pipe is gone. */
+void pipe_close(struct local *_Nonnull local, uint32_t index);
+/* The list of a queue whose first call can be answered as local->queue is; LOCAL_NONE. */
+uint32_t pipe_servable(const struct local *_Nonnull local, uint32_t queue);
+/* Fills the answer of a parked call of a queue, and stages what comes with it. */
+void pipe_answer(struct local *_Nonnull local, uint32_t queue, const struct parked *_Nonnull parked,
+                 struct rt_reply *_Nonnull reply);
+status_t pipe_size(struct local *_Nonnull local, const struct local_end *_Nonnull end, bool change,
+                   uint64_t size, uint64_t *_Nonnull out_old);
+/* Stages the queue's new state, and what its ends show of it. */
+status_t queue_stage(struct local *_Nonnull local, uint32_t index,
+                     const struct local_queue *_Nonnull now,
+                     const struct local_queue *_Nonnull shown, uint32_t edges);
+
+/* ---- fifo.c ---- */
+
+status_t fifo_make(struct local *_Nonnull local, handle_t *_Nonnull out);
+status_t fifo_open(struct local *_Nonnull local, struct rt_request *_Nonnull request,
+                   const struct local_end *_Nonnull end,
+                   const struct local_open_fifo_in *_Nonnull in, handle_t *_Nonnull out);
+/* Makes an end for a call that waited. */
+status_t fifo_enter(struct local *_Nonnull local, uint32_t queue, uint32_t access,
+                    handle_t *_Nonnull out);
+
+/* ---- counter.c ---- */
+
+status_t counter_make(struct local *_Nonnull local, const struct local_counter_in *_Nonnull in,
+                      handle_t *_Nonnull out);
+status_t counter_read(struct local *_Nonnull local, struct rt_request *_Nonnull request,
+                      const struct local_end *_Nonnull end,
+                      const struct stream_read_in *_Nonnull in,
+                      struct stream_read_out *_Nonnull out);
+status_t counter_write(struct local *_Nonnull local, struct rt_request *_Nonnull request,
+                       const struct local_end *_Nonnull end,
+                       const struct stream_write_in *_Nonnull in,
+                       struct stream_write_out *_Nonnull out);
+void counter_close(struct local *_Nonnull local, uint32_t index);
+struct local_shown counter_shown(const struct local_counter *_Nonnull counter);
+uint32_t counter_servable(const struct local *_Nonnull local, uint32_t object);
+void counter_answer(struct local *_Nonnull local, uint32_t object,
+                    const struct parked *_Nonnull parked, struct rt_reply *_Nonnull reply);
+
+/* ---- serve.c ---- */
+
+/* Answers the calls that wait for what the object `touched` becomes. `reply`: an answer that is
+ * ready to go, or null; the last answer takes its place, so that it goes with the next receive. */
+void local_serve(struct local *_Nonnull local, struct rt_reply *_Nullable reply);
+/* The answer of a parked call that failed, or whose attempt ends because a page of the caller's is
+ * absent. */
+void local_fail(struct local *_Nonnull local, struct rt_reply *_Nonnull reply, status_t status);
+
+/* ---- calls.c ---- */
+
+void local_call(struct rt_server *_Nonnull server, struct rt_request *_Nonnull request);

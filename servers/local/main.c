@@ -1,0 +1,146 @@
+/* local: pipes, fifos, sockets, counters. See local.h. */
+#include "servers/local/local.h"
+
+static void must(const struct rt_server *_Nonnull server, status_t status,
+                 const char *_Nonnull what) {
+    if (status != STATUS_OK) {
+        rt_log(server, "%s: status %d", what, (int)status);
+        rt_exit(RT_EXIT_START);
+    }
+}
+
+static struct local *_Nonnull make_state(struct rt_server *_Nonnull server) {
+    handle_t memory = HANDLE_NONE;
+    uint64_t address = 0;
+    uint64_t size = (sizeof(struct local) + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+    must(server, rt_object_create(OBJECT_MEMORY, 0, size, 0, 0, 0, &memory), "state");
+    must(server, rt_map(0, 0, size, memory, 0, PROTECT_READ | PROTECT_WRITE, &address), "state");
+    must(server, server->vault_size < sizeof(struct local_vault) ? STATUS_OUT_OF_RANGE : STATUS_OK,
+         "vault");
+    struct local *local = rt_pointer(address);
+    local->server = server;
+    local->vault = (const struct local_vault *)SOME(server->vault_data);
+    server->state = local;
+    return local;
+}
+
+static bool sound(const struct rt_record_header *_Nonnull header, uint32_t kind, size_t size) {
+    return header->kind == 0 ||
+           (header->kind == kind && header->version == 1 && header->size == size &&
+            rt_record_checksum(header) == header->checksum);
+}
+
+static bool in_use(const struct local_vault *_Nonnull vault, uint32_t object) {
+    if (object < LOCAL_QUEUES) {
+        return vault->queues[object].used != 0;
+    }
+    return object < LOCAL_OBJECTS && vault->counters[object - LOCAL_QUEUES].used != 0;
+}
+
+/* Every record is whole, what is in use can be, and what ends name is in use. */
+static bool validate(const struct local *_Nonnull local) {
+    const struct local_vault *vault = local->vault;
+    bool whole = true;
+    for (uint32_t i = 0; i < LOCAL_QUEUES; i++) {
+        const struct local_queue *queue = &vault->queues[i];
+        whole =
+            whole && sound(&queue->header, LOCAL_RECORD_QUEUE, sizeof *queue) && queue_sound(queue);
+    }
+    for (uint32_t i = 0; i < LOCAL_ENDS; i++) {
+        const struct local_end *end = &vault->ends[i];
+        whole = whole && sound(&end->header, LOCAL_RECORD_END, sizeof *end) &&
+                (end->kind == END_NONE || in_use(vault, end->object));
+    }
+    for (uint32_t i = 0; i < LOCAL_COUNTERS; i++) {
+        const struct local_counter *counter = &vault->counters[i];
+        whole = whole && sound(&counter->header, LOCAL_RECORD_COUNTER, sizeof *counter);
+    }
+    return whole;
+}
+
+/* What is not in the vault. */
+static void derive(struct local *_Nonnull local) {
+    parked_begin(local);
+    for (uint32_t i = 0; i < LOCAL_OBJECTS; i++) {
+        local->first_end[i] = LOCAL_NONE;
+    }
+    for (uint32_t i = 0; i < LOCAL_ENDS; i++) {
+        struct end_link *link = &local->ends[i];
+        const struct local_end *end = &local->vault->ends[i];
+        link->object = LOCAL_NONE;
+        if (end->kind == END_NONE) {
+            continue;
+        }
+        must(local->server, rt_keep_get(local->server, LOCAL_KEEP_ENDS + i, &link->session),
+             "session");
+        link->shown = UINT32_MAX; /* not known: what is wrong is cleared, what is right set */
+        end_link_to(local, i, end->object);
+    }
+    for (uint32_t i = 0; i < LOCAL_QUEUES; i++) {
+        const struct local_queue *queue = &local->vault->queues[i];
+        if (queue->used != 0) {
+            must(local->server, buffer_open(local, i), "buffer");
+            ends_show(local, i,
+                      (struct local_shown){queue_ready_to_read(queue), queue_ready_to_write(queue),
+                                           UINT32_MAX});
+            must(local->server, rt_commit(local->server), "readiness");
+        }
+    }
+    for (uint32_t i = 0; i < LOCAL_COUNTERS; i++) {
+        const struct local_counter *counter = &local->vault->counters[i];
+        if (counter->used != 0) {
+            struct local_shown shown = counter_shown(counter);
+            shown.edges = UINT32_MAX;
+            ends_show(local, LOCAL_QUEUES + i, shown);
+            must(local->server, rt_commit(local->server), "readiness");
+        }
+    }
+}
+
+/* An answer that is refused is a defect of this server: a successor finds all calls again. */
+void local_answer(struct local *_Nonnull local, struct rt_reply *_Nonnull reply) {
+    must(local->server, rt_answer(local->server, reply), "answer");
+}
+
+static bool somebody_waits(const struct local *_Nonnull local, uint32_t object) {
+    for (enum list_kind kind = LIST_READ; kind < LIST_KINDS; kind++) {
+        if (parked_first(local, list_of(object, kind))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void on_packet(struct rt_server *_Nonnull server, const struct rt_packet *_Nonnull packet) {
+    struct local *local = (struct local *)SOME(server->state);
+    local->touched = LOCAL_NONE;
+    if (packet->kind == PACKET_CANCEL && parked_remove(local, packet->token)) {
+        (void)rt_answer_error(server, packet->token, STATUS_CANCELLED);
+    }
+    if (packet->kind != PACKET_CLOSE || !end_find(local, packet->key)) {
+        return;
+    }
+    uint32_t index = (uint32_t)packet->key;
+    uint32_t object = local->vault->ends[index].object;
+    if (object < LOCAL_QUEUES) {
+        pipe_close(local, index);
+    } else {
+        counter_close(local, index);
+    }
+    if (somebody_waits(local, object)) {
+        /* They see the close before it is answered: should it come again, its end is gone. */
+        must(server, rt_commit(server), "close");
+        local_serve(local, nullptr);
+    }
+}
+
+void server_main(uint64_t mode, uint64_t thread_page) {
+    struct rt_server server;
+    rt_server_begin(&server, mode, thread_page);
+    struct local *local = make_state(&server);
+    if (!validate(local)) {
+        rt_vault_corrupt(&server, "local");
+    }
+    derive(local);
+    rt_server_run(&server, &(struct rt_service){local_call, on_packet});
+}
