@@ -23,7 +23,7 @@ static void host_random(void *context, void *buffer, size_t size) {
 
 static void *_Nullable host_allocate(void *context, size_t size) {
     (void)context;
-    return calloc(1, size);
+    return malloc(size);
 }
 
 static void host_release(void *context, void *memory, size_t size) {
