@@ -174,8 +174,9 @@ lattice_status_t log_sync(struct lattice *fs) {
         return commit(fs);
     }
     lattice_status_t status = group_write(fs, blocks);
-    if (status != LATTICE_OK) {
-        /* What reached the disk is unknown; a commit that succeeds makes it irrelevant. */
+    if (status != LATTICE_OK || fs->disk_lost) {
+        /* What reached the disk is unknown, or is on fewer disks than the superblock says; a commit
+         * that succeeds makes it irrelevant. */
         return commit(fs);
     }
     fs->statistics.log_groups++;

@@ -95,12 +95,12 @@ static bool reference_is_null(const struct page_reference *reference) {
     return reference->checksum == 0 && reference->slot == 0;
 }
 
-static uint64_t index_block(uint32_t page) {
+uint64_t segments_index_block(uint32_t page) {
     return TABLE_START + (uint64_t)SLOTS * page;
 }
 
-static uint64_t table_block(const struct lattice *fs, uint32_t page) {
-    return index_block(fs->super.index_pages) + (uint64_t)SLOTS * page;
+uint64_t segments_table_block(const struct lattice *fs, uint32_t page) {
+    return segments_index_block(fs->super.index_pages) + (uint64_t)SLOTS * page;
 }
 
 lattice_status_t segments_allocate_table(struct lattice *fs, uint32_t count) {
@@ -141,7 +141,7 @@ static lattice_status_t tables_load_index(struct lattice *fs, uint32_t number) {
         return LATTICE_OK;
     }
     struct index_page *page = (struct index_page *)fs->scratch_node;
-    TRY(page_read(fs, index_block(number), reference, BYTES_OF(*page)));
+    TRY(page_read(fs, segments_index_block(number), reference, BYTES_OF(*page)));
     if (page->magic != INDEX_MAGIC || page->number != number) {
         return LATTICE_CORRUPT;
     }
@@ -159,7 +159,8 @@ static lattice_status_t tables_load_index(struct lattice *fs, uint32_t number) {
 
 static lattice_status_t tables_load_page(struct lattice *fs, uint32_t number) {
     struct table_page *page = (struct table_page *)fs->scratch_node;
-    TRY(page_read(fs, table_block(fs, number), &fs->segments.tables.data[number], BYTES_OF(*page)));
+    TRY(page_read(fs, segments_table_block(fs, number), &fs->segments.tables.data[number],
+                  BYTES_OF(*page)));
     if (page->magic != TABLE_MAGIC || page->number != number) {
         return LATTICE_CORRUPT;
     }
@@ -622,7 +623,7 @@ static lattice_status_t table_write(struct lattice *fs, uint32_t number) {
     struct page_reference *reference = &fs->segments.tables.data[number];
     uint64_t written = reference->reserved[0] == 1 ? fs->transaction : 0;
     reference->reserved[0] = 1; /* in memory: written in this transaction */
-    return page_write(fs, table_block(fs, number), reference, written, VIEW_OF(*page));
+    return page_write(fs, segments_table_block(fs, number), reference, written, VIEW_OF(*page));
 }
 
 static lattice_status_t index_write(struct lattice *fs, uint32_t number) {
@@ -641,7 +642,7 @@ static lattice_status_t index_write(struct lattice *fs, uint32_t number) {
     struct page_reference *reference = &fs->super.index[number];
     uint64_t written = reference->reserved[0] == 1 ? fs->transaction : 0;
     reference->reserved[0] = 1;
-    return page_write(fs, index_block(number), reference, written, VIEW_OF(*page));
+    return page_write(fs, segments_index_block(number), reference, written, VIEW_OF(*page));
 }
 
 static bool table_is_dirty(struct lattice *fs, uint32_t number) {

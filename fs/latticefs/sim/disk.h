@@ -15,9 +15,18 @@ struct sim_block {
     uint8_t data[SIM_BLOCK];
 };
 
+enum { CHUNK_BLOCKS = 64 };
+
+/* Blocks side by side, shared by tables until one changes. */
+struct block_chunk {
+    uint32_t references;
+    struct sim_block *_Nullable blocks[CHUNK_BLOCKS];
+};
+
 struct block_table {
-    uint32_t count;
-    struct sim_block *_Nullable *_Nullable data COUNTED_BY(count);
+    uint32_t count; /* of blocks */
+    uint32_t chunk_count;
+    struct block_chunk *_Nonnull *_Nullable chunks COUNTED_BY(chunk_count);
 };
 
 struct pending_write {
@@ -50,10 +59,12 @@ struct sim_disk {
     void (*_Nullable written)(void *_Nullable observer, struct sim_disk *disk);
 };
 
+struct sim_block *_Nullable block_at(const struct block_table *table, uint64_t index);
 void sim_disk_create(struct sim_disk *disk, uint32_t blocks, struct dice *dice);
 void sim_disk_destroy(struct sim_disk *disk);
 /* A second disk in the same state, pending writes included. */
 void sim_disk_copy(struct sim_disk *to, const struct sim_disk *from, struct dice *dice);
+void sim_disk_grow(struct sim_disk *disk, uint32_t blocks);
 /* The power goes: of the unflushed writes any may be there, whole or torn. */
 void sim_disk_crash(struct sim_disk *disk);
 /* Flips one bit of a block that was ever written. */

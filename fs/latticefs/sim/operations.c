@@ -63,7 +63,8 @@ bool settle_change(struct world *world, lattice_status_t status) {
     }
     bool fatal = !world->power || fs->aborted != LATTICE_OK;
     bool excused = status == LATTICE_NO_SPACE || status == LATTICE_BUSY ||
-                   status == LATTICE_QUOTA ||
+                   status == LATTICE_QUOTA || status == LATTICE_TOO_MANY ||
+                   (status == LATTICE_IO && world->faulty < world->disk_count) ||
                    status == LATTICE_NOT_EMPTY || /* snapshots that are still being destroyed */
                    (status == LATTICE_NO_MEMORY && world->fail_one_in != 0) ||
                    (fatal && (!world->power || world->fail_one_in != 0));
@@ -548,6 +549,13 @@ static const struct choice choices[] = {
     {1, "change key", do_change_key},
     {1, "lock", do_lock},
     {2, "properties", do_properties},
+    {1, "attach", do_attach},
+    {1, "add", do_add},
+    {1, "grow", do_grow},
+    {1, "detach", do_detach},
+    {1, "replace", do_replace},
+    {1, "swap", do_swap},
+    {1, "trim", do_trim},
     {3, "fault", do_fault},
     {1, "resilver", do_resilver},
 };

@@ -42,6 +42,14 @@ void verify_quotas(const struct world *world);
 void verify_reservation(const struct world *world, lattice_status_t status);
 /* Whether the head in hand is about as large as its quota. */
 bool verify_quota_is_why(const struct world *world);
+void do_attach(struct world *world);
+void do_add(struct world *world);
+void do_grow(struct world *world);
+void do_detach(struct world *world);
+void do_replace(struct world *world);
+void do_swap(struct world *world);
+void do_trim(struct world *world);
+void verify_trimmed(const struct world *world, uint32_t index);
 void do_fault(struct world *world);
 void do_resilver(struct world *world);
 void do_snapshot(struct world *world);

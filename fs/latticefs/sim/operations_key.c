@@ -210,9 +210,10 @@ static void verify_no_plain_text(const struct world *world) {
     for (uint32_t i = 0; i < world->disk_count; i++) {
         const struct block_table *blocks = &world->disks[i].current;
         for (uint32_t j = 0; j < blocks->count; j++) {
-            if (blocks->data[j] != nullptr) {
-                no_text(world, SOME(blocks->data[j]), view_text(WORLD_MARKER), j);
-                no_text(world, SOME(blocks->data[j]), view_sub(model_name(10), 0, 40), j);
+            const struct sim_block *_Nullable block = block_at(blocks, j);
+            if (block != nullptr) {
+                no_text(world, SOME(block), view_text(WORLD_MARKER), j);
+                no_text(world, SOME(block), view_sub(model_name(10), 0, 40), j);
             }
         }
     }
