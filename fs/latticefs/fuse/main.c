@@ -251,6 +251,7 @@ static int mount_pool(struct fuse_args *rest, const struct arguments *arguments,
         arguments->commit_seconds == 0 ? COMMIT_SECONDS : MIN(arguments->commit_seconds, 3600u);
     mount.read_only = arguments->read_only != 0;
     devices.mounting = true;
+    host_memory_settings();
     mount.fs = host_open_pool(&devices, pool, !mount.read_only);
     mount.snapshots_changed = host_environment()->now_ns(host_environment()->context);
     lattice_status_t status = open_dataset(&mount, name, cache_size);

@@ -1,6 +1,7 @@
 /* The core's environment on a Linux host, without its disks (host_disk.c). */
 #include "host.h"
 #include <errno.h>
+#include <malloc.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,14 @@ static void host_release(void *context, void *memory, size_t size) {
     (void)context;
     (void)size;
     free(memory);
+}
+
+/* Buffers of records come and go: keep the memory. */
+void host_memory_settings(void) {
+    (void)mallopt(M_MMAP_THRESHOLD, 16 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, 256 << 20);
+    (void)mallopt(M_TOP_PAD, 4 << 20);
+    (void)mallopt(M_ARENA_MAX, 2);
 }
 
 const struct environment *host_environment(void) {

@@ -5,6 +5,8 @@
 #pragma clang assume_nonnull begin
 
 const struct environment *host_environment(void);
+/* For a program that runs long: memory that was released is kept. */
+void host_memory_settings(void);
 const char *host_status_text(lattice_status_t status);
 /* "4096", "64M", "1T" in bytes; false if it is no size. */
 bool host_parse_size(const char *text, uint64_t *out);
