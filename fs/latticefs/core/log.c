@@ -50,7 +50,7 @@ static void log_append(struct lattice *fs, struct log_entry entry, struct view v
 /* The log is not encrypted, and is replayed before keys are there: a change of an encrypted dataset
  * makes the next sync a commit. */
 static bool log_takes(struct lattice *fs, const struct dataset *dataset) {
-    if (dataset->record.cipher == CIPHER_NONE || fs->log.replaying) {
+    if ((dataset->record.cipher == CIPHER_NONE && !dataset->unlogged) || fs->log.replaying) {
         return true;
     }
     fs->log.overflow = true;

@@ -256,7 +256,9 @@ static void slot_read(struct lattice *fs, struct blkdev *device, uint64_t start,
         super->transaction <= out_best->transaction) {
         return; /* whether it is whole does not matter */
     }
-    lattice_status_t status = superblock_validate(super, device->block_count);
+    /* Of a disk that was cut short a rescue reads what is left. */
+    uint64_t blocks = fs->rescue ? ADDRESS_MASK : device->block_count;
+    lattice_status_t status = superblock_validate(super, blocks);
     if (status == LATTICE_UNSUPPORTED) {
         found->worst = status;
     }
@@ -393,9 +395,11 @@ static lattice_status_t open_recover(struct lattice *fs) {
 
 static lattice_status_t open_pool(struct lattice *fs, const struct device_list *devices,
                                   uint32_t flags, uint64_t limit) {
+    fs->rescue = (flags & MOUNT_RESCUE) != 0;
     TRY(open_superblock(fs, devices, limit));
     fs->ignore_checksums = (flags & MOUNT_IGNORE_CHECKSUMS) != 0;
-    fs->read_only = (flags & MOUNT_READ_ONLY) != 0 || fs->super.feature_read_only != 0;
+    fs->read_only =
+        (flags & (MOUNT_READ_ONLY | MOUNT_RESCUE)) != 0 || fs->super.feature_read_only != 0;
     fs->transaction = fs->super.transaction + 1;
     fs->log.position = fs->super.log_position;
     fs->pool_tree = (struct tree){.root = fs->super.pool_root};

@@ -182,14 +182,34 @@ static lattice_status_t tables_load_page(struct lattice *fs, uint32_t number) {
     return LATTICE_OK;
 }
 
+/* A page of entries that cannot be read: their segments are nowhere, for a rescue. */
+static lattice_status_t page_lost(struct lattice *fs, lattice_status_t status, uint32_t first,
+                                  uint32_t count) {
+    bool damage = status == LATTICE_CORRUPT || status == LATTICE_IO;
+    if (status == LATTICE_OK || !fs->rescue || !damage) {
+        return status;
+    }
+    for (uint32_t i = first; i < fs->segments.count && i - first < count; i++) {
+        struct segment *segment = segment_at(fs, i);
+        *segment = (struct segment){.bad = true};
+        for (uint32_t copy = 0; copy < COPIES_MAX; copy++) {
+            segment->entry.place[copy] = PLACE_NONE;
+        }
+    }
+    return LATTICE_OK;
+}
+
 lattice_status_t segments_load(struct lattice *fs) {
     TRY(segments_allocate_table(fs, fs->super.segment_count));
     for (uint32_t i = 0; i < fs->super.index_pages; i++) {
-        TRY(tables_load_index(fs, i));
+        lattice_status_t status = tables_load_index(fs, i);
+        TRY(page_lost(fs, status, i * REFERENCES_PER_PAGE * SEGMENTS_PER_PAGE,
+                      REFERENCES_PER_PAGE * SEGMENTS_PER_PAGE));
     }
     uint32_t pages = (fs->segments.count + SEGMENTS_PER_PAGE - 1) / SEGMENTS_PER_PAGE;
     for (uint32_t i = 0; i < pages; i++) {
-        TRY(tables_load_page(fs, i));
+        lattice_status_t status = tables_load_page(fs, i);
+        TRY(page_lost(fs, status, i * SEGMENTS_PER_PAGE, SEGMENTS_PER_PAGE));
     }
     return LATTICE_OK;
 }

@@ -30,6 +30,8 @@ struct totals {
     _Atomic uint64_t probes;
     _Atomic uint64_t refused;
     _Atomic uint64_t damaged;
+    _Atomic uint64_t received;
+    _Atomic uint64_t swaps;
     _Atomic uint64_t fewest_crashes; /* of any seed, those on copies counted */
     struct worker workers[WORKERS_MAX];
 };
@@ -50,6 +52,8 @@ static void run_seed(uint64_t seed, const struct world_options *options, struct 
     verify_secrecy(world);
     verify_damaged(world);
     totals->damaged += world->damaged;
+    totals->received += world->received;
+    totals->swaps += world->swaps;
     totals->passed++;
     totals->operations += options->operations;
     totals->crashes += world->crashes;
@@ -107,7 +111,7 @@ static bool worker_ended(struct totals *totals, pid_t process, int status,
 
 /* Returns the number of failures. */
 static uint64_t run_all(const struct world_options *options, struct totals *totals,
-                        uint32_t workers) {
+                        uint32_t workers, uint32_t enough) {
     uint64_t failed = 0;
     for (uint32_t i = 0; i < workers; i++) {
         worker_start(options, totals, &totals->workers[i]);
@@ -117,7 +121,7 @@ static uint64_t run_all(const struct world_options *options, struct totals *tota
     while ((ended = waitpid(-1, &status, 0)) > 0) {
         struct worker *_Nullable worker = nullptr;
         failed += worker_ended(totals, ended, status, &worker);
-        if (failed >= FAILURES_ENOUGH) {
+        if (failed >= enough) {
             totals->next = totals->end; /* the others stop at their next seed */
         } else if (status != 0 && worker != nullptr) {
             worker_start(options, totals, SOME(worker));
@@ -127,13 +131,15 @@ static uint64_t run_all(const struct world_options *options, struct totals *tota
 }
 
 static void print_totals(const struct totals *totals, uint64_t failed) {
-    printf("%llu operations, %llu crashes, %llu crashes on copies (at least %llu a seed), "
-           "%llu damaged images, %llu refused\n"
-           "%llu passed, %llu failed\n",
-           (unsigned long long)totals->operations, (unsigned long long)totals->crashes,
-           (unsigned long long)totals->probes, (unsigned long long)totals->fewest_crashes,
-           (unsigned long long)totals->damaged, (unsigned long long)totals->refused,
-           (unsigned long long)totals->passed, (unsigned long long)failed);
+    printf(
+        "%llu operations, %llu crashes, %llu crashes on copies (at least %llu a seed), "
+        "%llu damaged images, %llu snapshots received, %llu good mirror sides lost, %llu refused\n"
+        "%llu passed, %llu failed\n",
+        (unsigned long long)totals->operations, (unsigned long long)totals->crashes,
+        (unsigned long long)totals->probes, (unsigned long long)totals->fewest_crashes,
+        (unsigned long long)totals->damaged, (unsigned long long)totals->received,
+        (unsigned long long)totals->swaps, (unsigned long long)totals->refused,
+        (unsigned long long)totals->passed, (unsigned long long)failed);
 }
 
 UNSAFE_BEGIN
@@ -142,6 +148,7 @@ int main(int argc, char **argv) {
     uint64_t first = 1;
     uint64_t count = 100;
     uint32_t workers = 1;
+    uint32_t enough = FAILURES_ENOUGH;
     struct world_options options = {.operations = 200};
     struct totals *totals = mmap(nullptr, sizeof(struct totals), PROT_READ | PROT_WRITE,
                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -165,20 +172,24 @@ int main(int argc, char **argv) {
             count = strtoull(argv[++i], nullptr, 10);
         } else if (value && strcmp(argv[i], "--jobs") == 0) {
             workers = (uint32_t)strtoul(argv[++i], nullptr, 10);
+        } else if (value && strcmp(argv[i], "--failures") == 0) {
+            enough = (uint32_t)strtoul(argv[++i], nullptr, 10);
         } else if (value && strcmp(argv[i], "--operations") == 0) {
             options.operations = (uint32_t)strtoul(argv[++i], nullptr, 10);
         } else if (value && strcmp(argv[i], "--probe") == 0) {
             options.probe_one_in = (uint32_t)strtoul(argv[++i], nullptr, 10);
         } else {
-            printf("usage: soak-latticefs [--seed N | --first N --count N] [--jobs N] "
-                   "[--operations N] [--probe N] [--verbose]\n");
+            printf(
+                "usage: soak-latticefs [--seed N | --first N --count N] [--jobs N] [--failures N] "
+                "[--operations N] [--probe N] [--verbose]\n");
             return 2;
         }
     }
     totals->next = first;
     totals->end = first + count;
     totals->fewest_crashes = UINT64_MAX;
-    uint64_t failed = run_all(&options, totals, MIN(MAX(workers, 1u), (uint32_t)WORKERS_MAX));
+    uint64_t failed =
+        run_all(&options, totals, MIN(MAX(workers, 1u), (uint32_t)WORKERS_MAX), enough);
     print_totals(totals, failed);
     return failed == 0 ? 0 : 1;
 }

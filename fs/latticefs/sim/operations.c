@@ -556,6 +556,8 @@ static const struct choice choices[] = {
     {1, "replace", do_replace},
     {1, "swap", do_swap},
     {1, "trim", do_trim},
+    {3, "send", do_send},
+    {4, "send changes", do_send_changes},
     {3, "fault", do_fault},
     {1, "resilver", do_resilver},
 };

@@ -34,6 +34,10 @@ void crash_if_fatal(struct world *world);
 void do_create_head(struct world *world);
 void do_change_key(struct world *world);
 void do_lock(struct world *world);
+void do_send(struct world *world);
+void do_send_changes(struct world *world);
+/* Whether somebody holds a file open that a rollback would pull away. */
+bool has_open_objects(const struct model *model);
 void do_properties(struct world *world);
 void ensure_writable(struct world *world);
 /* No head is over its quota by more than what one operation adds to nodes. */

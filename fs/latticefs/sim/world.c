@@ -320,7 +320,7 @@ void world_crash(struct world *world) {
     world_close(world);
     bool opened = false;
     uint32_t attempts = 0;
-    world->no_probe = false;
+    world->no_probe = world->adopt;
     while (!opened) {
         for (uint32_t i = 0; i < world->disk_count; i++) {
             sim_disk_crash(&world->disks[i]);
@@ -347,6 +347,11 @@ void world_crash(struct world *world) {
     uint32_t fail = world->fail_one_in;
     world->fail_one_in = 0;
     verify_recovered(world, SOME(world->fs), true);
+    if (world->adopt) {
+        receive_leftovers(world);
+        verify_recovered(world, SOME(world->fs), true);
+        world->no_probe = false;
+    }
     world->fail_one_in = fail;
     world->state_count = 0;
     world->before = 0;

@@ -78,8 +78,10 @@ struct world {
     bool absent;     /* it is not there at all */
     bool loud;       /* it fails openly, and never keeps what it was not told */
     uint32_t attached;
-    uint64_t swaps;   /* a good side was lost, and the other served */
-    uint64_t damaged; /* images opened after random damage */
+    bool adopt;        /* a recovery takes what is there for the truth */
+    uint64_t received; /* snapshots */
+    uint64_t swaps;    /* a good side was lost, and the other served */
+    uint64_t damaged;  /* images opened after random damage */
     struct lattice *_Nullable fs;
     struct granule_cache *_Nullable granules;
     struct head *head; /* the one that operations go to */
@@ -142,6 +144,9 @@ void verify_probe(struct world *world);
  * crash. */
 void verify_damaged(struct world *world);
 
+/* Looks at a pool that was opened for a rescue after so many bits had flipped. */
+void verify_rescue(struct world *world, struct lattice *fs, uint32_t flips);
+
 struct device_list world_devices(struct world *world);
 
 /* ---- encryption ---- */
@@ -155,6 +160,8 @@ lattice_status_t world_unlock(struct world *world, struct lattice *fs);
 void verify_secrecy(struct world *world);
 /* The model of an empty dataset. */
 void world_root(struct model *model);
+/* Gives up streams that a crash has cut. */
+void receive_leftovers(struct world *world);
 /* A new disk shares power and observer of the others. */
 void world_disk_watch(struct world *world, struct sim_disk *disk);
 /* Opens, however often memory is refused. */
