@@ -1,7 +1,10 @@
 /* mount.fuse.latticefs: a dataset under FUSE, by the low-level interface. `mount -t fuse.latticefs`
  * runs it, and `umount` runs it under the name umount.fuse.latticefs. */
+#include "fs/latticefs/core/keys.h"
+#include "fs/latticefs/core/properties.h"
 #include "fs/latticefs/core/snapshot.h"
 #include "fs/latticefs/tools/host.h"
+#include "fs/latticefs/tools/values.h"
 #include "mount.h"
 #include "unmount.h"
 #include <sodium.h>
@@ -26,6 +29,8 @@ static const char help[] =
     "  -o commit=SECONDS     how often unsynced changes are committed (default 5)\n"
     "  -o cache=SIZE         for file contents (default 32M)\n"
     "  -o hide_snapshots     do not list .snapshots in the root (it is there all the same)\n"
+    "  -o key=FILE           32 bytes: the key of an encrypted dataset\n"
+    "  -o passphrase=FILE    its first line is the passphrase (else the terminal is asked)\n"
     "  -o private            only for the user who mounts (default for users who are not root)\n"
     "In the mount: mkdir .snapshots/NAME takes a snapshot, rmdir .snapshots/NAME destroys it.\n"
     "End it with umount FOLDER, or fusermount3 -u FOLDER.\n\n"
@@ -93,6 +98,8 @@ struct arguments {
     char *_Nullable pool;
     char *_Nullable dataset;
     char *_Nullable cache;
+    char *_Nullable key;
+    char *_Nullable passphrase;
     unsigned commit_seconds;
     int hide_snapshots;
     int private;
@@ -109,6 +116,8 @@ enum { KEY_READ_ONLY = 1, KEY_IGNORED };
 /* The ignored ones are for mount(8) and the init system. */
 static const struct fuse_opt option_table[] = {ARGUMENT("dataset=%s", dataset, 0),
                                                ARGUMENT("cache=%s", cache, 0),
+                                               ARGUMENT("key=%s", key, 0),
+                                               ARGUMENT("passphrase=%s", passphrase, 0),
                                                ARGUMENT("commit=%u", commit_seconds, 0),
                                                ARGUMENT("hide_snapshots", hide_snapshots, 1),
                                                ARGUMENT("private", private, 1),
@@ -216,11 +225,27 @@ static int serve(struct mount *mount, struct fuse_args *rest,
     return result;
 }
 
-static lattice_status_t open_dataset(struct mount *mount, const char *name, uint64_t cache_size) {
+static lattice_status_t unlock(struct mount *mount, const struct arguments *arguments,
+                               uint64_t id) {
+    static struct dataset_record record;
+    static struct secret secret;
+    TRY(dataset_get(mount->fs, id, &record));
+    if (dataset_unlocked(mount->fs, &record)) {
+        return LATTICE_OK;
+    }
+    if (!secret_read(arguments->key, arguments->passphrase, "Passphrase: ", &secret)) {
+        return LATTICE_KEY_NEEDED;
+    }
+    return dataset_key_load(mount->fs, id, view_of(secret.data, secret.size));
+}
+
+static lattice_status_t open_dataset(struct mount *mount, const struct arguments *arguments,
+                                     const char *name, uint64_t cache_size) {
     struct dataset *_Nullable dataset = nullptr;
     struct granule_cache *_Nullable cache = nullptr;
     uint64_t id = 0;
     TRY(dataset_find(mount->fs, view_text(name), &id));
+    TRY(unlock(mount, arguments, id));
     TRY(dataset_open(mount->fs, id, &dataset));
     TRY(granules_create(mount->fs, &cache));
     mount->dataset = SOME(dataset);
@@ -254,7 +279,7 @@ static int mount_pool(struct fuse_args *rest, const struct arguments *arguments,
     host_memory_settings();
     mount.fs = host_open_pool(&devices, pool, !mount.read_only);
     mount.snapshots_changed = host_environment()->now_ns(host_environment()->context);
-    lattice_status_t status = open_dataset(&mount, name, cache_size);
+    lattice_status_t status = open_dataset(&mount, arguments, name, cache_size);
     if (status != LATTICE_OK) {
         fprintf(stderr, "%s: dataset %s: %s\n", pool, name, host_status_text(status));
         return 1;
@@ -298,6 +323,8 @@ int main(int argc, char **argv) {
     free(arguments.pool);
     free(arguments.dataset);
     free(arguments.cache);
+    free(arguments.key);
+    free(arguments.passphrase);
     free(line.mountpoint);
     return result;
 }

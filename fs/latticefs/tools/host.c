@@ -135,7 +135,7 @@ static const char *_Nullable open_advice(lattice_status_t status, bool writable)
     return status == LATTICE_IO ? "The kernel's log may say what is wrong with the disk." : nullptr;
 }
 
-struct lattice *host_open_pool(struct host_devices *devices, const char *paths, bool writable) {
+void host_open_disks(struct host_devices *devices, const char *paths, bool writable) {
     char *_Nullable copy = strdup(paths);
     char *_Nullable rest = nullptr;
     if (copy == nullptr) {
@@ -148,6 +148,10 @@ struct lattice *host_open_pool(struct host_devices *devices, const char *paths, 
         }
     }
     free(copy);
+}
+
+struct lattice *host_open_pool(struct host_devices *devices, const char *paths, bool writable) {
+    host_open_disks(devices, paths, writable);
     struct lattice *_Nullable fs = nullptr;
     struct device_list list = host_device_list(devices);
     lattice_status_t status =
