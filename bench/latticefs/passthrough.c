@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #pragma clang assume_nonnull begin
@@ -288,6 +289,25 @@ static void pass_fsyncdir(fuse_req_t request, fuse_ino_t number, int data_only,
     close(opened);
 }
 
+/* With extended attributes the kernel asks for one at each write: latticefs has them, too. */
+static void pass_getxattr(fuse_req_t request, fuse_ino_t number, const char *name, size_t size) {
+    char *buffer = SOME((char *)malloc(size + 1));
+    ssize_t got = getxattr(path_of(number).text, name, buffer, size);
+    if (got < 0) {
+        fuse_reply_err(request, errno);
+    } else if (size == 0) {
+        fuse_reply_xattr(request, (size_t)got);
+    } else {
+        fuse_reply_buf(request, buffer, (size_t)got);
+    }
+    free(buffer);
+}
+
+static void pass_setxattr(fuse_req_t request, fuse_ino_t number, const char *name,
+                          const char *value, size_t size, int flags) {
+    reply(request, setxattr(path_of(number).text, name, value, size, flags));
+}
+
 static void pass_statfs(fuse_req_t request, fuse_ino_t number) {
     struct statvfs facts = {};
     if (fstatvfs(file_of(number), &facts) != 0) {
@@ -408,6 +428,8 @@ static const struct fuse_lowlevel_ops operations = {
     .readdir = pass_readdir,
     .readdirplus = pass_readdirplus,
     .statfs = pass_statfs,
+    .getxattr = pass_getxattr,
+    .setxattr = pass_setxattr,
 };
 
 UNSAFE_BEGIN /* the command line */

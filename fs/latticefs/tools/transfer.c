@@ -198,7 +198,7 @@ static void export_entry(struct transfer_job *transfer, uint64_t object, int fol
         transfer_complain(transfer, name, host_status_text(status));
         return;
     }
-    int failed = 0;
+    int failed = transfer_step(transfer) != LATTICE_OK;
     switch (inode_type(&inode)) {
     case MODE_FILE:
         export_content(transfer, object, inode.size, folder, name, inode.mode);
