@@ -21,6 +21,11 @@ bool signals_pending(struct posix_thread *_Nonnull self) {
     return ((self->pending | process_pending(self)) & ~self->mask) != 0;
 }
 
+bool signal_would_pass(struct posix_thread *_Nonnull self, uint32_t number) {
+    return (self->mask & SIGNAL_BIT(number)) != 0 ||
+           signal_is_ignored(&self->process->actions[number - 1], number);
+}
+
 void signal_raise(struct posix_thread *_Nonnull self, uint32_t number, int32_t code,
                   uint64_t value) {
     uint32_t index = number - 1;
@@ -77,11 +82,19 @@ void signals_publish(struct posix_thread *_Nonnull self) {
         restarts |= (action->flags & SA_RESTART) != 0 ? SIGNAL_BIT(number) : 0;
     }
     const struct linux_action *child = &process->actions[SIGCHLD - 1];
-    page->ignored = ignored;
+    process->ignored = ignored;
+    page->ignored = ignored & ~self->mask;
     page->caught = caught;
     page->restarts = restarts;
     page->no_zombies = child->handler == SIG_IGN || (child->flags & SA_NOCLDWAIT) != 0 ? 1 : 0;
     page->no_stops = (child->flags & SA_NOCLDSTOP) != 0 ? 1 : 0;
+}
+
+void signals_publish_mask(struct posix_thread *_Nonnull self) {
+    const struct posix_process *process = self->process;
+    if (process->facts_known != 0 && process->signals != nullptr) {
+        SOME(process->signals)->ignored = process->ignored & ~self->mask;
+    }
 }
 
 /* ---- taking one ---- */

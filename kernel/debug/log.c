@@ -33,10 +33,7 @@ status_t log_read(struct thread *_Nonnull thread, uint64_t address, uint64_t len
     uint64_t count =
         MIN(from < written ? written - from : 0, MIN(length, (uint64_t)LOG_READ_LIMIT));
     for (uint64_t i = 0; i < count; i++) {
-        status_t status = user_write(thread, address + i, &ring[(from + i) % LOG_SIZE], 1);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(user_write(thread, address + i, &ring[(from + i) % LOG_SIZE], 1));
     }
     *out_length = count;
     *out_cursor = from + count;

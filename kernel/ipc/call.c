@@ -22,10 +22,7 @@ static status_t set_identity(struct thread *_Nonnull self, struct request *_Nonn
         return STATUS_OK;
     }
     struct request *parent = nullptr;
-    status_t status = request_find(page->call.parent, self->process, &parent);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(request_find(page->call.parent, self->process, &parent));
     /* deeper than four levels */
     REFUSE(SOME(parent)->identity.path >> 48 != 0, STATUS_OUT_OF_RANGE);
     request->identity.root = SOME(parent)->identity.root;
@@ -55,9 +52,7 @@ static status_t take_handles(struct thread *_Nonnull self,
         for (uint32_t j = 0; j < i && status == STATUS_OK; j++) {
             status = handles[j] == handles[i] ? STATUS_BAD_HANDLE : STATUS_OK;
         }
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(status);
     }
     for (uint32_t i = 0; i < count; i++) {
         struct carried_handle *carried = &request->handles[i];
@@ -202,23 +197,19 @@ static status_t begin_fault_in(struct request *_Nonnull request,
 static status_t reply(struct thread *_Nonnull self, struct syscall_registers *_Nonnull registers,
                       uint32_t flags) LOCKED {
     struct request *found = nullptr;
-    status_t status = request_find(registers->token, self->process, &found);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(request_find(registers->token, self->process, &found));
     struct request *request = SOME(found);
     if ((flags & RECEIVE_PARK) != 0) {
-        status =
-            (flags & RECEIVE_HAS_PATCHES) != 0 ? commit_apply(self, nullptr, flags) : STATUS_OK;
-        if (status == STATUS_OK) {
-            request->parked = true;
-            request_unpin(request);
-            if (request->handler != nullptr) {
-                request->handler->handling = nullptr;
-                request->handler = nullptr;
-            }
+        if ((flags & RECEIVE_HAS_PATCHES) != 0) {
+            TRY(commit_apply(self, nullptr, flags));
         }
-        return status;
+        request->parked = true;
+        request_unpin(request);
+        if (request->handler != nullptr) {
+            request->handler->handling = nullptr;
+            request->handler = nullptr;
+        }
+        return STATUS_OK;
     }
     if ((int32_t)registers->b == STATUS_FAULT_IN) {
         return begin_fault_in(request, registers);

@@ -93,10 +93,7 @@ static status_t check_handles(const struct thread *_Nonnull self,
         if (commit->handles[i] == HANDLE_NONE) {
             continue; /* an optional one that is absent */
         }
-        status_t status = check_moved(self, commit, commit->handles[i]);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(check_moved(self, commit, commit->handles[i]));
     }
     return STATUS_OK;
 }

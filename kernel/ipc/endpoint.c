@@ -11,10 +11,7 @@ enum { POISON_ATTEMPTS = 3 };
 status_t endpoint_create(struct domain *_Nullable domain,
                          struct endpoint *_Nullable *_Nonnull out) {
     void *memory = nullptr;
-    status_t status = object_allocate(OBJECT_ENDPOINT, SLAB_ENDPOINT, domain, &memory);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(object_allocate(OBJECT_ENDPOINT, SLAB_ENDPOINT, domain, &memory));
     struct endpoint *endpoint = SOME(memory);
     source_init(&endpoint->source);
     list_init(&endpoint->queue);
@@ -54,10 +51,7 @@ status_t session_create(struct endpoint *_Nonnull endpoint, uint64_t cookie, uin
     REFUSE(endpoint->closed, STATUS_CLOSED);
     struct domain *domain = SOME(endpoint->object.domain);
     void *pointer = nullptr;
-    status_t status = object_allocate(OBJECT_SESSION, SLAB_SESSION, domain, &pointer);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(object_allocate(OBJECT_SESSION, SLAB_SESSION, domain, &pointer));
     struct session *session = SOME(pointer);
     source_init(&session->source);
     session->cookie = cookie;
@@ -65,7 +59,7 @@ status_t session_create(struct endpoint *_Nonnull endpoint, uint64_t cookie, uin
     session->live = (flags & SESSION_LIVE) != 0;
     list_init(&session->endpoint_link);
     struct request *close = nullptr;
-    status = request_create(domain, REQUEST_CLOSE, &close);
+    status_t status = request_create(domain, REQUEST_CLOSE, &close);
     if (status != STATUS_OK) {
         session->half_made = true;
         object_release(&session->object);

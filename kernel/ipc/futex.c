@@ -45,9 +45,7 @@ status_t futex_wait(struct thread *_Nonnull self, struct syscall_registers *_Non
     if (status == STATUS_OK) {
         status = user_page(self, r->a, false, &word);
     }
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(status);
     REFUSE(__atomic_load_n((const uint32_t *)SOME(word), __ATOMIC_SEQ_CST) != (uint32_t)r->b,
            STATUS_AGAIN);
     REFUSE((flags & FUTEX_INTERRUPTIBLE) != 0 && self->page != nullptr &&
@@ -105,9 +103,7 @@ status_t futex_wake(struct thread *_Nonnull self, struct syscall_registers *_Non
             }
         }
     }
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(status);
     uint64_t moved = wake(from, MIN(r->b, (uint64_t)FUTEX_WAKE_LIMIT), (uint32_t)r->words[2]);
     if (requeue > 0) {
         LIST_FOR(thread, bucket_of(from), struct thread, wait_link) {
@@ -129,7 +125,7 @@ void futex_clear(struct thread *_Nonnull thread, uint64_t address) {
     struct futex_key key = {};
     void *word = nullptr;
     if (find_key(thread, address, &key) != STATUS_OK ||
-        lease_page(thread, address, true, &word) != STATUS_OK) {
+        process_page(thread->process, address, true, &word) != STATUS_OK) {
         return;
     }
     __atomic_store_n((uint32_t *)SOME(word), 0u, __ATOMIC_SEQ_CST);

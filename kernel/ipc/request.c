@@ -9,10 +9,7 @@
 status_t request_create(struct domain *_Nonnull domain, enum request_kind kind,
                         struct request *_Nullable *_Nonnull out) {
     void *memory = nullptr;
-    status_t status = slab_allocate(SLAB_REQUEST, domain, &memory);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(slab_allocate(SLAB_REQUEST, domain, &memory));
     struct request *request = SOME(memory);
     uint32_t number = slab_request_number(request);
     if (number > TOKEN_NUMBER_MASK) {

@@ -373,9 +373,7 @@ status_t waitset_bind(struct waitset *_Nonnull waitset, struct object *_Nonnull 
         if (status == STATUS_OK) {
             status = slab_allocate(SLAB_BINDING, SOME(waitset->object.domain), &memory);
         }
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(status);
         if (single_server(object->type)) {
             source_close(source);
         }

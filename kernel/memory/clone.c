@@ -6,10 +6,7 @@
 
 static status_t make_overlay(struct memory *_Nonnull parent, struct domain *_Nonnull domain,
                              struct memory *_Nullable *_Nonnull out) LOCKED {
-    status_t status = memory_create(domain, 0, 0, 0, out);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(memory_create(domain, 0, 0, 0, out));
     struct memory *overlay = SOME(*out);
     overlay->page_count = UINT64_MAX >> PAGE_SHIFT;
     overlay->content_size = UINT64_MAX & ~(uint64_t)(PAGE_SIZE - 1);
@@ -26,10 +23,7 @@ static status_t share_pages(struct memory *_Nonnull source, struct memory *_Nonn
          index != UINT64_MAX && index - first < count;
          index = memory_next_resident(source, index + 1)) {
         struct page *page = page_at(slot_page(*SOME(memory_slot(source, index))));
-        status_t status = memory_insert_page(target, index - first, page, 0);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(memory_insert_page(target, index - first, page, 0));
         page->references++;
     }
     return STATUS_OK;
@@ -60,9 +54,7 @@ status_t memory_clone(struct memory *_Nonnull source, struct domain *_Nonnull do
         uint64_t pages = first < source->page_count ? MIN(count, source->page_count - first) : 0;
         status = memory_create(domain, pages << PAGE_SHIFT, 0, 0, &copy);
     }
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(status);
     struct memory *target = SOME(copy);
     status = share_pages(source, target, first, count);
     protect_mappings(source);
@@ -84,10 +76,7 @@ static status_t clone_for(struct mapping *_Nonnull mapping, struct domain *_Nonn
         return STATUS_OK;
     }
     if (memory->clone == nullptr) {
-        status_t status = memory_clone(SOME(memory), domain, 0, memory->page_count, &memory->clone);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(memory_clone(SOME(memory), domain, 0, memory->page_count, &memory->clone));
     }
     *out = memory->clone;
     return STATUS_OK;
@@ -106,10 +95,8 @@ static struct mapping *_Nullable first_mapping(const struct space *_Nonnull spac
 status_t space_clone(struct space *_Nonnull source, struct domain *_Nonnull domain,
                      struct space *_Nullable *_Nonnull out) {
     struct space *copy = nullptr;
-    status_t status = space_create(domain, &copy);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(space_create(domain, &copy));
+    status_t status = STATUS_OK;
     struct space *target = SOME(copy);
     target->hint = source->hint;
     for (struct mapping *mapping = first_mapping(source); mapping != nullptr && status == STATUS_OK;

@@ -50,10 +50,7 @@ status_t memory_create(struct domain *_Nullable domain, uint64_t size, uint32_t 
                (physical & (PAGE_SIZE - 1)) != 0,
            STATUS_BAD_ARGUMENT);
     void *pointer = nullptr;
-    status_t status = object_allocate(OBJECT_MEMORY, SLAB_MEMORY, domain, &pointer);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(object_allocate(OBJECT_MEMORY, SLAB_MEMORY, domain, &pointer));
     struct memory *memory = SOME(pointer);
     memory->flags = flags;
     memory->page_count = (flags & MEMORY_FILE) != 0 ? UINT64_MAX >> PAGE_SHIFT : count;
@@ -65,7 +62,7 @@ status_t memory_create(struct domain *_Nullable domain, uint64_t size, uint32_t 
     list_init(&memory->waiters);
     source_init(&memory->source);
     if (wired) {
-        status = fill_wired(memory);
+        status_t status = fill_wired(memory);
         if (status != STATUS_OK) {
             object_release(&memory->object);
             return status;
@@ -83,9 +80,7 @@ status_t memory_insert_page(struct memory *_Nonnull memory, uint64_t index,
         CHECK(*SOME(slot) == 0);
         status = domain_charge(SOME(memory->object.domain), RESOURCE_PAGES, 1);
     }
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(status);
     *SOME(slot) = (uint64_t)page_number(page) << 8 | flags;
     memory->resident++;
     return STATUS_OK;
@@ -204,16 +199,10 @@ static status_t present_page(struct memory *_Nonnull memory, uint64_t index,
                              struct memory_page *_Nonnull out) LOCKED {
     bool file = (memory->flags & MEMORY_FILE) != 0;
     if (write && page_at(slot_page(*slot))->references > 1) {
-        status_t status = break_share(memory, index, slot);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(break_share(memory, index, slot));
     }
     if (write && file && (*slot & SLOT_DIRTY) == 0) {
-        status_t status = make_dirty(memory, index, out);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(make_dirty(memory, index, out));
         memory->write_time_ns = clock_realtime_ns();
     }
     const struct page *page = page_at(slot_page(*slot));

@@ -101,10 +101,7 @@ static status_t supply_one(struct memory *_Nonnull memory, uint64_t to,
     }
     struct page *page = page_at(slot_page(*slot));
     REFUSE(page->references > 1, STATUS_BUSY);
-    status_t status = memory_insert_page(memory, to, page, 0);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(memory_insert_page(memory, to, page, 0));
     page->references++;
     (void)memory_evict(SOME(source), from, 1, true);
     return STATUS_OK;
@@ -121,12 +118,8 @@ status_t memory_supply(struct memory *_Nonnull memory, uint32_t operation, uint6
                    (operation == SUPPLY_MOVE && source == nullptr),
                STATUS_BAD_ARGUMENT);
         for (uint64_t i = 0; i < count; i++) {
-            status_t status =
-                supply_one(memory, first + i, operation == SUPPLY_MOVE ? source : nullptr,
-                           (argument >> PAGE_SHIFT) + i);
-            if (status != STATUS_OK) {
-                return status;
-            }
+            TRY(supply_one(memory, first + i, operation == SUPPLY_MOVE ? source : nullptr,
+                           (argument >> PAGE_SHIFT) + i));
         }
         memory_wake_waiters(memory, first, count, STATUS_OK);
         return STATUS_OK;
@@ -161,10 +154,7 @@ static status_t collect(struct memory *_Nonnull memory, uint64_t first, uint64_t
         }
         (void)memory_evict(target, index - first, 1, true);
         struct page *page = page_at(slot_page(*slot));
-        status_t status = memory_insert_page(target, index - first, page, 0);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(memory_insert_page(target, index - first, page, 0));
         page->references++;
         memory_drop_translations(memory, index, 1);
         memory->writing += (*slot & SLOT_WRITING) == 0 ? 1 : 0;

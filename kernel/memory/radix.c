@@ -46,10 +46,7 @@ status_t memory_slot_create(struct memory *_Nonnull memory, uint64_t index,
         uint64_t old = memory->root;
         if (old != 0) {
             uint64_t above = 0;
-            status_t status = add_node(memory, &above);
-            if (status != STATUS_OK) {
-                return status;
-            }
+            TRY(add_node(memory, &above));
             SOME(node_of(above))->slots[0] = old;
             memory->root = above;
         }
@@ -58,10 +55,7 @@ status_t memory_slot_create(struct memory *_Nonnull memory, uint64_t index,
     uint64_t *at = &memory->root;
     for (uint32_t level = memory->levels; level > 0; level--) {
         if (*at == 0) {
-            status_t status = add_node(memory, at);
-            if (status != STATUS_OK) {
-                return status;
-            }
+            TRY(add_node(memory, at));
         }
         at = &SOME(node_of(*at))->slots[slot_index(index, level - 1)];
     }

@@ -66,10 +66,7 @@ static status_t add_mapping(struct space *_Nonnull space, uint64_t address, uint
                             uint32_t flags) LOCKED {
     REFUSE(space->mapping_count >= MAPPING_LIMIT, STATUS_OUT_OF_QUOTA);
     void *pointer = nullptr;
-    status_t status = slab_allocate(SLAB_MAPPING, SOME(space->object.domain), &pointer);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(slab_allocate(SLAB_MAPPING, SOME(space->object.domain), &pointer));
     struct mapping *mapping = SOME(pointer);
     mapping->space = space;
     mapping->length = length;
@@ -221,9 +218,7 @@ status_t space_map(struct space *_Nonnull space, uint64_t address, uint64_t leng
         } else {
             status = space_unmap(space, at, length);
         }
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(status);
     }
     uint32_t kept = flags & ~(uint32_t)(MAP_FIXED | MAP_NO_REPLACE);
     if (!extend_before(space, at, length, memory, offset, protection & ACCESS_BITS, kept)) {
@@ -235,10 +230,7 @@ status_t space_map(struct space *_Nonnull space, uint64_t address, uint64_t leng
 
 status_t space_protect(struct space *_Nonnull space, uint64_t address, uint64_t length,
                        uint32_t protection) {
-    status_t status = check_range(space, address, length);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(check_range(space, address, length));
     uint64_t covered = address;
     for (struct mapping *mapping = mapping_from(space, address);
          mapping != nullptr && mapping->node.key <= covered && covered < address + length;
@@ -269,10 +261,7 @@ status_t space_resolve(struct space *_Nonnull space, uint64_t address, uint32_t 
     struct memory *memory = SOME(mapping->memory);
     out->index = mapping->offset + ((address - mapping->node.key) >> PAGE_SHIFT);
     bool write = (access & PROTECT_WRITE) != 0;
-    status_t status = memory_page(memory, out->index, write, &out->wait);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(memory_page(memory, out->index, write, &out->wait));
     uint32_t protection = mapping->protection;
     if (!out->wait.writable) {
         protection &= ~(uint32_t)PROTECT_WRITE;

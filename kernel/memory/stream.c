@@ -51,9 +51,7 @@ static status_t copy_step(struct thread *_Nonnull self, const struct stream_step
     if (status == STATUS_WOULD_BLOCK) {
         return memory_wait_page(self, &page, index);
     }
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(status);
     void *file = bytes_at(arch_pointer(page.physical), (size_t)within_file);
     if (write) {
         bytes_copy(file, SOME(user), (size_t)chunk);
@@ -130,10 +128,7 @@ status_t stream_write(struct thread *_Nonnull self, struct session *_Nonnull ses
     REFUSE(session->memory == nullptr, STATUS_BAD_ARGUMENT);
     struct memory *memory = SOME(session->memory);
     bool entered = memory->writer != self;
-    status_t status = take_writer(self, memory);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(take_writer(self, memory));
     stream_begin(self);
     bool at_position = registers->words[1] == STREAM_POSITION;
     if (at_position && entered && (session->flags & SESSION_APPEND) != 0) {
@@ -148,9 +143,7 @@ status_t stream_write(struct thread *_Nonnull self, struct session *_Nonnull ses
             return STATUS_RESTART;
         }
         uint64_t old_size = memory->content_size;
-        if (end > old_size) {
-            status = memory_resize(memory, end);
-        }
+        status_t status = end > old_size ? memory_resize(memory, end) : STATUS_OK;
         uint64_t copied = 0;
         if (status == STATUS_OK) {
             struct stream_step step = {memory, start, registers->b + self->stream_done,

@@ -13,15 +13,12 @@ status_t device_create(enum object_type type, struct domain *_Nullable domain, u
     REFUSE(type == OBJECT_IOPORTS && (arg1 > UINT16_MAX || arg2 == 0 || arg1 + arg2 > 0x10000),
            STATUS_OUT_OF_RANGE);
     void *memory = nullptr;
-    status_t status = object_allocate(type, SLAB_DEVICE, domain, &memory);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(object_allocate(type, SLAB_DEVICE, domain, &memory));
     struct device *device = SOME(memory);
     source_init(&device->source);
     if (type == OBJECT_IRQ) {
         device->line = (uint32_t)arg1;
-        status = arch_irq_claim(device->line);
+        status_t status = arch_irq_claim(device->line);
         if (status != STATUS_OK) {
             object_release(&device->object);
             return status;

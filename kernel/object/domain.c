@@ -33,10 +33,7 @@ status_t domain_init_root(void) {
 status_t domain_create(struct domain *_Nonnull parent, const struct domain_quota *_Nonnull quota,
                        struct domain *_Nullable *_Nonnull out) {
     void *memory = nullptr;
-    status_t status = object_allocate(OBJECT_DOMAIN, SLAB_DOMAIN, parent, &memory);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(object_allocate(OBJECT_DOMAIN, SLAB_DOMAIN, parent, &memory));
     struct domain *domain = SOME(memory);
     domain_begin(domain, quota);
     domain->parent = parent;

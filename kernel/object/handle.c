@@ -156,10 +156,7 @@ status_t handle_insert_at(struct handle_table *_Nonnull table, uint32_t index,
 
 status_t handle_take(struct handle_table *_Nonnull table, uint64_t handle, uint32_t rights,
                      struct object *_Nullable *_Nonnull out_object, uint32_t *_Nonnull out_rights) {
-    status_t status = handle_find(table, handle, OBJECT_NONE, rights, out_object);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(handle_find(table, handle, OBJECT_NONE, rights, out_object));
     *out_rights = handle_rights(table, (handle_t)handle);
     empty_slot(table, (uint32_t)handle & 0xffffu);
     return STATUS_OK;
@@ -214,10 +211,7 @@ static bool fork_inherits(enum object_type type) {
 status_t handle_table_clone(struct handle_table *_Nonnull to,
                             const struct handle_table *_Nonnull from) {
     while (to->chunk_count < from->chunk_count) {
-        status_t status = add_chunk(to);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(add_chunk(to));
     }
     to->free_head = 0;
     for (uint32_t index = from->chunk_count * HANDLES_PER_CHUNK; index > 1; index--) {
@@ -235,10 +229,7 @@ status_t handle_table_clone(struct handle_table *_Nonnull to,
         if (source->object == nullptr || !fork_inherits(source->object->type)) {
             continue;
         }
-        status_t status = domain_charge(to->domain, RESOURCE_HANDLES, 1);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(domain_charge(to->domain, RESOURCE_HANDLES, 1));
         (void)fill(to, index, SOME(source->object), source->rights);
     }
     return STATUS_OK;

@@ -7,15 +7,12 @@ status_t keep_create(struct domain *_Nullable domain, uint64_t slots,
                      struct keep *_Nullable *_Nonnull out) {
     REFUSE(slots == 0 || slots >= KEEP_SLOT_LIMIT, STATUS_BAD_ARGUMENT);
     void *memory = nullptr;
-    status_t status = object_allocate(OBJECT_KEEP, SLAB_KEEP, domain, &memory);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(object_allocate(OBJECT_KEEP, SLAB_KEEP, domain, &memory));
     struct keep *keep = SOME(memory);
     keep->slots = (uint32_t)slots;
     handle_table_init(&keep->table, SOME(keep->object.domain));
     /* All slots now: a commit puts handles here and may not fail. */
-    status = handle_reserve(&keep->table, keep->slots);
+    status_t status = handle_reserve(&keep->table, keep->slots);
     if (status != STATUS_OK) {
         object_release(&keep->object);
         return status;

@@ -24,10 +24,7 @@ status_t object_allocate(enum object_type type, enum slab_type slab,
                          struct domain *_Nullable domain, void *_Nullable *_Nonnull out) {
     struct domain *payer = domain != nullptr ? SOME(domain) : domain_root();
     void *memory = nullptr;
-    status_t status = slab_allocate(slab, payer, &memory);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(slab_allocate(slab, payer, &memory));
     object_begin(SOME(memory), type, slab, payer);
     *out = memory;
     return STATUS_OK;

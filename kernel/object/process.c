@@ -26,10 +26,7 @@ status_t process_create(struct domain *_Nonnull domain, struct space *_Nullable 
         }
     }
     void *memory = nullptr;
-    status_t status = object_allocate(OBJECT_PROCESS, SLAB_PROCESS, domain, &memory);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(object_allocate(OBJECT_PROCESS, SLAB_PROCESS, domain, &memory));
     struct process *process = SOME(memory);
     handle_table_init(&process->table, domain);
     list_init(&process->threads);
@@ -44,11 +41,11 @@ status_t process_create(struct domain *_Nonnull domain, struct space *_Nullable 
         object_reference(&space->object);
         process->space = space;
     } else {
-        status = space_create(domain, &process->space);
-    }
-    if (status != STATUS_OK) {
-        object_release(&process->object);
-        return status;
+        status_t status = space_create(domain, &process->space);
+        if (status != STATUS_OK) {
+            object_release(&process->object);
+            return status;
+        }
     }
     list_append(&domain->processes, &process->domain_link);
     object_reference(&process->object); /* the domain's, until it is forgotten */
@@ -154,14 +151,11 @@ bool process_destroy_step(struct process *_Nonnull process) {
 
 static status_t clone_parts(struct process *_Nonnull source, struct thread *_Nonnull caller,
                             struct process *_Nonnull child) LOCKED {
-    status_t status = handle_table_clone(&child->table, &source->table);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(handle_table_clone(&child->table, &source->table));
     struct thread *made = nullptr;
     TRY(thread_create(child, caller->priority, caller->has_staging, &made));
     struct thread *thread = SOME(made);
-    status = thread_copy_page(thread, caller);
+    status_t status = thread_copy_page(thread, caller);
     if (status == STATUS_OK) {
         status = arch_thread_clone(thread, caller);
     }
@@ -200,15 +194,11 @@ status_t process_clone(struct process *_Nonnull source, struct thread *_Nonnull 
     } else {
         status = space_clone(SOME(source->space), domain, &space);
     }
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(status);
     struct process *child = nullptr;
     status = process_create(domain, space, 0, &child);
     object_release(&SOME(space)->object);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(status);
     struct process *made = SOME(child);
     made->tag = tag;
     made->principal = source->principal;
@@ -248,12 +238,8 @@ status_t process_replace(struct process *_Nonnull process, struct space *_Nonnul
      * fail. */
     uint64_t at = 0;
     uint64_t length = survivor->has_staging ? 2 * PAGE_SIZE : PAGE_SIZE;
-    status_t status =
-        space_map(space, survivor->page_address, length, survivor->page_memory, 0,
-                  PROTECT_READ | PROTECT_WRITE, MAP_NO_REPLACE | MAP_GUARD | MAP_THREAD_PAGE, &at);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(space_map(space, survivor->page_address, length, survivor->page_memory, 0,
+                  PROTECT_READ | PROTECT_WRITE, MAP_NO_REPLACE | MAP_GUARD | MAP_THREAD_PAGE, &at));
     LIST_FOR(thread, &process->threads, struct thread, process_link) {
         if (thread != survivor) {
             thread_kill(thread);

@@ -99,15 +99,9 @@ static status_t slab_grow(enum slab_type type) LOCKED {
 status_t slab_allocate(enum slab_type type, struct domain *_Nonnull domain,
                        void *_Nullable *_Nonnull out) {
     if (partial[type] == 0) {
-        status_t status = slab_grow(type);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(slab_grow(type));
     }
-    status_t status = domain_charge(domain, RESOURCE_KERNEL_BYTES, slot_size(type));
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(domain_charge(domain, RESOURCE_KERNEL_BYTES, slot_size(type)));
     struct page *page = page_at(partial[type]);
     struct free_slot *slot = slot_pointer(page, type, page->slab_free - 1u);
     page->slab_free = (uint16_t)slot->next;

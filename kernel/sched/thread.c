@@ -29,12 +29,9 @@ status_t thread_create(struct process *_Nonnull process, uint32_t priority, bool
                        struct thread *_Nullable *_Nonnull out) {
     REFUSE(process->state >= PROCESS_DYING, STATUS_DIED);
     struct domain *domain = SOME(process->object.domain);
-    status_t status = domain_charge(domain, RESOURCE_THREADS, 1);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(domain_charge(domain, RESOURCE_THREADS, 1));
     void *memory = nullptr;
-    status = slab_allocate(SLAB_THREAD, domain, &memory);
+    status_t status = slab_allocate(SLAB_THREAD, domain, &memory);
     if (status != STATUS_OK) {
         domain_uncharge(domain, RESOURCE_THREADS, 1);
         return status;
@@ -100,11 +97,8 @@ status_t thread_start(struct thread *_Nonnull thread, uint64_t entry, uint64_t s
     REFUSE(thread->state != THREAD_NEW, STATUS_BUSY);
     REFUSE(thread->process->state >= PROCESS_DYING, STATUS_DIED);
     if (thread->page_address == 0) {
-        status_t status = page_address == 0 ? thread_map_page_anywhere(thread)
-                                            : thread_map_page(thread, page_address);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(page_address == 0 ? thread_map_page_anywhere(thread)
+                              : thread_map_page(thread, page_address));
     }
     arch_thread_enter(thread, entry, stack, argument, thread->page_address);
     thread_join_process(thread);

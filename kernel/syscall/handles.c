@@ -114,11 +114,7 @@ static status_t create_process(struct thread *_Nonnull self, struct syscall_regi
                                struct object *_Nullable *_Nonnull out) LOCKED {
     struct object *space = nullptr;
     if (r->words[0] != 0) {
-        status_t status =
-            handle_find(&self->process->table, r->words[0], OBJECT_SPACE, RIGHT_MANAGE, &space);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(handle_find(&self->process->table, r->words[0], OBJECT_SPACE, RIGHT_MANAGE, &space));
     }
     struct process *process = nullptr;
     status_t status = process_create(domain, (struct space *)space, r->words[2], &process);
@@ -134,25 +130,16 @@ static status_t create_memory(struct thread *_Nonnull self, struct syscall_regis
     struct object *pager = nullptr;
     REFUSE((flags & MEMORY_PHYSICAL) != 0 && !system, STATUS_BAD_RIGHTS);
     if ((flags & MEMORY_PAGER) != 0) {
-        status_t status =
-            handle_find(&self->process->table, r->words[3], OBJECT_WAITSET, RIGHT_WAIT, &pager);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(handle_find(&self->process->table, r->words[3], OBJECT_WAITSET, RIGHT_WAIT, &pager));
     }
     struct memory *memory = nullptr;
-    status_t status = memory_create(domain, r->words[0], flags, physical, &memory);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(memory_create(domain, r->words[0], flags, physical, &memory));
     memory->tag = r->words[2];
     *out = &memory->object;
-    if (pager != nullptr) {
-        status = waitset_bind((struct waitset *)SOME(pager), &memory->object, UINT32_MAX,
-                              memory->tag, 0);
-        memory->unused_untold = false;
-    }
-    return status;
+    memory->unused_untold = false;
+    return pager == nullptr ? STATUS_OK
+                            : waitset_bind((struct waitset *)SOME(pager), &memory->object,
+                                           UINT32_MAX, memory->tag, 0);
 }
 
 static status_t create_session(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r,
@@ -160,11 +147,7 @@ static status_t create_session(struct thread *_Nonnull self, struct syscall_regi
     FIND(endpoint, r->b, OBJECT_ENDPOINT, RIGHT_MINT);
     struct object *memory = nullptr;
     if (r->words[3] != 0) {
-        status_t status =
-            handle_find(&self->process->table, r->words[3], OBJECT_MEMORY, RIGHT_READ, &memory);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(handle_find(&self->process->table, r->words[3], OBJECT_MEMORY, RIGHT_READ, &memory));
     }
     struct session *session = nullptr;
     status_t status = session_create((struct endpoint *)SOME(endpoint), r->words[0],

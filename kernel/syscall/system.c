@@ -207,10 +207,7 @@ static status_t roots_live(struct thread *_Nonnull self,
     REFUSE(r->words[0] > ROOTS_LIMIT, STATUS_BAD_ARGUMENT);
     for (uint64_t i = 0; i < r->words[0]; i++) {
         uint64_t root = 0;
-        status_t status = user_read(self, r->b + i * sizeof root, &root, sizeof root);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        TRY(user_read(self, r->b + i * sizeof root, &root, sizeof root));
         live |= (uint64_t)(request_root_live(root) ? 1 : 0) << i;
     }
     r->words[0] = live;

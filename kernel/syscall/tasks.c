@@ -12,10 +12,7 @@
 static status_t client_of(struct thread *_Nonnull self, uint64_t token,
                           struct thread *_Nullable *_Nonnull out) LOCKED {
     struct request *request = nullptr;
-    status_t status = request_find(token, self->process, &request);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(request_find(token, self->process, &request));
     *out = SOME(request)->client;
     return *out != nullptr ? STATUS_OK : STATUS_CLOSED;
 }
@@ -33,9 +30,7 @@ status_t sys_process_clone(struct thread *_Nonnull self, struct syscall_register
         FIND(target, r->words[2], OBJECT_DOMAIN, RIGHT_MANAGE);
         domain = (struct domain *)SOME(target);
     }
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(status);
     struct process *child = nullptr;
     TRY(process_clone(source, SOME(caller), SOME(domain), r->words[0], (uint32_t)r->words[1],
                       &child));

@@ -97,6 +97,14 @@ struct ticket_record {
     uint32_t set_uid, uid, set_gid, gid;
 };
 
+/* How often programs asked for what the runtime does not support. */
+struct unsupported_record {
+    struct rt_record_header header;
+    uint32_t counts[PROCESS_UNSUPPORTED_OTHER + 1];
+    uint32_t unused;
+};
+static_assert(sizeof(struct unsupported_record) % 8 == 0);
+
 struct process_vault {
     union {
         struct process_super super;
@@ -106,4 +114,5 @@ struct process_vault {
     struct principal_record principals[PRINCIPAL_COUNT];
     struct info_record infos[INFO_COUNT];
     struct ticket_record tickets[TICKET_COUNT];
+    struct unsupported_record unsupported;
 };

@@ -83,7 +83,8 @@ static void signal_post(struct processes *_Nonnull ps, uint32_t slot,
         __atomic_fetch_and(&page->pending, ~go, __ATOMIC_SEQ_CST);
     }
     __atomic_fetch_or(&page->pending, bit, __ATOMIC_SEQ_CST);
-    if ((caught & bit) != 0 || !ignored_by_default(number)) {
+    /* Once the runtime has said what it ignores, that which it does not is waited for. */
+    if ((caught & bit) != 0 || ignored != 0 || !ignored_by_default(number)) {
         (void)rt_thread_control(process, THREAD_KICK);
     }
 }

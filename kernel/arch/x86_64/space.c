@@ -31,10 +31,7 @@ static uint64_t level_size(unsigned level) {
 
 static status_t add_table(struct arch_space *_Nonnull space, struct domain *_Nonnull domain,
                           uint64_t *_Nonnull out) LOCKED {
-    status_t status = domain_charge(domain, RESOURCE_KERNEL_BYTES, PAGE_SIZE);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    TRY(domain_charge(domain, RESOURCE_KERNEL_BYTES, PAGE_SIZE));
     struct page *page = page_allocate(PAGE_KERNEL, true);
     if (page == nullptr) {
         domain_uncharge(domain, RESOURCE_KERNEL_BYTES, PAGE_SIZE);
@@ -96,10 +93,7 @@ status_t arch_space_enter(struct arch_space *_Nonnull space, struct domain *_Non
         uint64_t *entry = entry_of(table, address, level);
         if (*entry == 0) {
             uint64_t made = 0;
-            status_t status = add_table(space, domain, &made);
-            if (status != STATUS_OK) {
-                return status;
-            }
+            TRY(add_table(space, domain, &made));
             *entry = made | ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_USER;
         }
         table = *entry;
