@@ -314,6 +314,14 @@ void sim_disk_crash(struct sim_disk *disk) {
     disk->dies_at = 0;
 }
 
+void sim_disk_set(struct sim_disk *disk, uint32_t index, struct view content) {
+    struct sim_block *block = must(calloc(1, sizeof(struct sim_block)));
+    bytes_copy(BYTES_OF(block->data), content);
+    table_set(&disk->current, index, block);
+    table_set(&disk->durable, index, block);
+    disk->faults++;
+}
+
 bool sim_disk_rot(struct sim_disk *disk) {
     for (uint32_t attempt = 0; attempt < 2000; attempt++) {
         uint32_t index = dice_below(disk->dice, disk->current.count);

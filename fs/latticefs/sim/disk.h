@@ -4,6 +4,7 @@
  * are shared between copies of a disk, so that a crash can be tried on a copy after every single
  * write. */
 #include "dice.h"
+#include "fs/latticefs/core/bytes.h"
 #include "fs/latticefs/core/environment.h"
 
 #pragma clang assume_nonnull begin
@@ -67,6 +68,8 @@ void sim_disk_copy(struct sim_disk *to, const struct sim_disk *from, struct dice
 void sim_disk_grow(struct sim_disk *disk, uint32_t blocks);
 /* The power goes: of the unflushed writes any may be there, whole or torn. */
 void sim_disk_crash(struct sim_disk *disk);
+/* Puts content on the medium, past all caches. */
+void sim_disk_set(struct sim_disk *disk, uint32_t index, struct view content);
 /* Flips one bit of a block that was ever written. */
 bool sim_disk_rot(struct sim_disk *disk);
 

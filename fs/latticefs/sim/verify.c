@@ -1,5 +1,6 @@
 /* Judging a file system: against the model, against the states that a crash may leave, against
  * itself. */
+#include "damage.h"
 #include "fs/latticefs/core/check.h"
 #include "fs/latticefs/core/checksum.h"
 #include "fs/latticefs/core/registry.h"
@@ -546,7 +547,8 @@ static void use_damaged(struct world *world, struct lattice *fs) {
 }
 
 /* Copies of the disks with some bits flipped on each. */
-static struct device_list damaged_disks(struct world *world, struct probe *probe, uint32_t flips) {
+static struct device_list damaged_disks(struct world *world, struct probe *probe, uint32_t flips,
+                                        bool structures) {
     struct device_list devices = {.count = world->disk_count};
     probe->power = true;
     for (uint32_t i = 0; i < world->disk_count; i++) {
@@ -554,7 +556,11 @@ static struct device_list damaged_disks(struct world *world, struct probe *probe
         probe->disks[i].power = &probe->power;
         devices.devices[i] = &probe->disks[i].device;
         for (uint32_t j = 0; j < flips; j++) {
-            (void)sim_disk_rot(&probe->disks[i]);
+            if (structures) {
+                damage_structure(&probe->disks[i], &world->disk_dice);
+            } else {
+                (void)sim_disk_rot(&probe->disks[i]);
+            }
         }
     }
     return devices;
@@ -573,7 +579,8 @@ static void disks_release(struct world *world, struct probe *probe) {
     struct lattice *_Nullable fs = nullptr;
     uint32_t flags = dice_once_in(&world->disk_dice, 4) ? 0 : MOUNT_IGNORE_CHECKSUMS;
     uint32_t flips = 1 + dice_below(&world->disk_dice, 12);
-    struct device_list devices = damaged_disks(world, probe, flips);
+    bool structures = dice_once_in(&world->disk_dice, 2);
+    struct device_list devices = damaged_disks(world, probe, flips, structures);
     if (pool_open(&world->environment, &devices, flags, &fs) == LATTICE_OK) {
         use_damaged(world, SOME(fs));
         pool_close(SOME(fs));
@@ -585,7 +592,7 @@ static void disks_release(struct world *world, struct probe *probe) {
     struct probe *probe = calloc(1, sizeof(struct probe));
     struct lattice *_Nullable fs = nullptr;
     uint32_t flips = dice_once_in(&world->disk_dice, 4) ? 0 : 1 + dice_below(&world->disk_dice, 40);
-    struct device_list devices = damaged_disks(world, probe, flips);
+    struct device_list devices = damaged_disks(world, probe, flips, false);
     uint32_t number = dice_below(&world->disk_dice, world->disk_count);
     if (flips != 0 && dice_once_in(&world->disk_dice, 3)) { /* an image cut short */
         devices.devices[number] = &probe->disks[number].device;
@@ -606,7 +613,7 @@ void verify_damaged(struct world *world) {
     uint64_t outstanding = world->outstanding;
     world->probing = true;
     world->doing = "damage";
-    for (uint32_t round = 0; round < 4; round++) {
+    for (uint32_t round = 0; round < world->options.images; round++) {
         damaged_round(world);
     }
     rescue_round(world);

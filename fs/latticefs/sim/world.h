@@ -26,6 +26,7 @@ enum {
 
 struct world_options {
     uint32_t operations;
+    uint32_t images;       /* damaged ones to open at the end */
     uint32_t probe_one_in; /* a crash is tried on a copy after one write in so many; 0 = by seed */
     bool verbose;
 };
