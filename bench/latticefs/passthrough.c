@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -442,6 +443,8 @@ int main(int argc, char **argv) {
         fputs("usage: bench-passthrough SOURCE FOLDER\n", stderr);
         return 2;
     }
+    struct rlimit descriptors = {1 << 20, 1 << 20}; /* one for each node */
+    (void)setrlimit(RLIMIT_NOFILE, &descriptors);
     umask(0);
     state.root = (struct node){.file = open(argv[1], O_PATH | O_DIRECTORY), .lookups = 1};
     struct fuse_session *_Nullable session =
