@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -27,7 +26,9 @@ struct node {
     struct node *_Nullable next;
     ino_t inode;
     uint64_t lookups;
-    int file; /* O_PATH */
+    struct node *_Nullable folder; /* of a file that is no folder: where it was last seen */
+    char *_Nullable name;
+    int file; /* O_PATH of a folder, or -1 */
 };
 
 struct state {
@@ -42,39 +43,61 @@ static struct node *node_of(fuse_ino_t number) {
     return number == FUSE_ROOT_ID ? &state.root : SOME((struct node *)number);
 }
 
+/* Of a folder. */
 static int file_of(fuse_ino_t number) {
     return node_of(number)->file;
 }
 
 struct own_path {
-    char text[64];
+    char text[512];
 };
 
-/* A path by which calls that take no O_PATH descriptor reach the file. */
+/* A path to the file. */
 static struct own_path path_of(fuse_ino_t number) {
     struct own_path path;
-    snprintf(path.text, sizeof path.text, "/proc/self/fd/%d", file_of(number));
+    pthread_mutex_lock(&state.lock);
+    const struct node *node = node_of(number);
+    if (node->file >= 0) {
+        snprintf(path.text, sizeof path.text, "/proc/self/fd/%d/.", node->file);
+    } else {
+        snprintf(path.text, sizeof path.text, "/proc/self/fd/%d/%s", SOME(node->folder)->file,
+                 node->name);
+    }
+    pthread_mutex_unlock(&state.lock);
     return path;
+}
+
+static struct node *_Nullable *_Nonnull node_link(ino_t inode) {
+    struct node *_Nullable *link = &state.buckets[inode % BUCKETS];
+    while (*link != nullptr && SOME(*link)->inode != inode) {
+        link = &SOME(*link)->next;
+    }
+    return link;
+}
+
+static void seen_at(struct node *node, fuse_ino_t parent, const char *name) {
+    if (node->file < 0) {
+        free(node->name);
+        node->folder = node_of(parent);
+        node->name = strdup(name);
+    }
 }
 
 static int look_up(fuse_ino_t parent, const char *name, struct fuse_entry_param *out) {
     *out = (struct fuse_entry_param){.attr_timeout = VALID_SECONDS, .entry_timeout = VALID_SECONDS};
-    int file = openat(file_of(parent), name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (file < 0 || fstatat(file, "", &out->attr, AT_EMPTY_PATH) != 0) {
+    if (fstatat(file_of(parent), name, &out->attr, AT_SYMLINK_NOFOLLOW) != 0) {
         return errno;
     }
     pthread_mutex_lock(&state.lock);
-    struct node *_Nullable *link = &state.buckets[out->attr.st_ino % BUCKETS];
-    while (*link != nullptr && SOME(*link)->inode != out->attr.st_ino) {
-        link = &SOME(*link)->next;
-    }
-    if (*link != nullptr) {
-        close(file);
-    } else {
+    struct node *_Nullable *link = node_link(out->attr.st_ino);
+    if (*link == nullptr) {
         *link = calloc(1, sizeof(struct node));
         SOME(*link)->inode = out->attr.st_ino;
-        SOME(*link)->file = file;
+        SOME(*link)->file = S_ISDIR(out->attr.st_mode)
+                                ? openat(file_of(parent), name, O_PATH | O_NOFOLLOW | O_CLOEXEC)
+                                : -1;
     }
+    seen_at(SOME(*link), parent, name);
     SOME(*link)->lookups++;
     out->ino = (fuse_ino_t)SOME(*link);
     pthread_mutex_unlock(&state.lock);
@@ -104,12 +127,11 @@ static void drop(fuse_ino_t number, uint64_t count) {
     pthread_mutex_lock(&state.lock);
     node->lookups -= count;
     if (node->lookups == 0) {
-        struct node *_Nullable *link = &state.buckets[node->inode % BUCKETS];
-        while (*link != node) {
-            link = &SOME(*link)->next;
+        *node_link(node->inode) = node->next;
+        if (node->file >= 0) {
+            close(node->file);
         }
-        *link = node->next;
-        close(node->file);
+        free(node->name);
         free(node);
     }
     pthread_mutex_unlock(&state.lock);
@@ -122,9 +144,10 @@ static void pass_forget(fuse_req_t request, fuse_ino_t number, uint64_t count) {
 
 static void pass_getattr(fuse_req_t request, fuse_ino_t number,
                          struct fuse_file_info *_Nullable file) {
-    struct stat facts = {};
+    struct stat facts = {.st_ino = node_of(number)->inode, .st_mode = S_IFREG};
     (void)file;
-    if (fstatat(file_of(number), "", &facts, AT_EMPTY_PATH) != 0) {
+    /* A file without a name any more, whose times the kernel still wants to tell: nobody looks. */
+    if (lstat(path_of(number).text, &facts) != 0 && errno != ENOENT) {
         fuse_reply_err(request, errno);
     } else {
         fuse_reply_attr(request, &facts, VALID_SECONDS);
@@ -139,10 +162,8 @@ static void pass_setattr(fuse_req_t request, fuse_ino_t number, struct stat *wan
         failed |= chmod(path.text, wanted->st_mode);
     }
     if ((what & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)) != 0) {
-        failed |= fchownat(file_of(number), "",
-                           (what & FUSE_SET_ATTR_UID) != 0 ? wanted->st_uid : (uid_t)-1,
-                           (what & FUSE_SET_ATTR_GID) != 0 ? wanted->st_gid : (gid_t)-1,
-                           AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW);
+        failed |= lchown(path.text, (what & FUSE_SET_ATTR_UID) != 0 ? wanted->st_uid : (uid_t)-1,
+                         (what & FUSE_SET_ATTR_GID) != 0 ? wanted->st_gid : (gid_t)-1);
     }
     if ((what & FUSE_SET_ATTR_SIZE) != 0) {
         failed |= truncate(path.text, wanted->st_size);
@@ -155,9 +176,9 @@ static void pass_setattr(fuse_req_t request, fuse_ino_t number, struct stat *wan
         if ((what & FUSE_SET_ATTR_MTIME) != 0) {
             times[1] = wanted->st_mtim;
         }
-        failed |= utimensat(AT_FDCWD, path.text, times, 0);
+        failed |= utimensat(AT_FDCWD, path.text, times, AT_SYMLINK_NOFOLLOW);
     }
-    if (failed != 0) {
+    if (failed != 0 && errno != ENOENT) {
         fuse_reply_err(request, errno);
     } else {
         pass_getattr(request, number, file);
@@ -185,7 +206,7 @@ static void pass_readlink(fuse_req_t request, fuse_ino_t number) {
     struct {
         char data[4097];
     } text = {};
-    if (readlinkat(file_of(number), "", text.data, sizeof text.data - 1) < 0) {
+    if (readlink(path_of(number).text, text.data, sizeof text.data - 1) < 0) {
         fuse_reply_err(request, errno);
     } else {
         fuse_reply_readlink(request, text.data);
@@ -193,7 +214,7 @@ static void pass_readlink(fuse_req_t request, fuse_ino_t number) {
 }
 
 static void pass_link(fuse_req_t request, fuse_ino_t number, fuse_ino_t parent, const char *name) {
-    int failed = linkat(AT_FDCWD, path_of(number).text, file_of(parent), name, AT_SYMLINK_FOLLOW);
+    int failed = linkat(AT_FDCWD, path_of(number).text, file_of(parent), name, 0);
     reply_entry(request, failed == 0 ? 0 : errno, parent, name);
 }
 
@@ -211,7 +232,17 @@ static void pass_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name) 
 
 static void pass_rename(fuse_req_t request, fuse_ino_t from_parent, const char *from,
                         fuse_ino_t to_parent, const char *to, unsigned flags) {
-    reply(request, renameat2(file_of(from_parent), from, file_of(to_parent), to, flags));
+    int failed = renameat2(file_of(from_parent), from, file_of(to_parent), to, flags);
+    struct stat facts = {};
+    if (failed == 0 && fstatat(file_of(to_parent), to, &facts, AT_SYMLINK_NOFOLLOW) == 0) {
+        pthread_mutex_lock(&state.lock);
+        struct node *_Nullable node = *node_link(facts.st_ino);
+        if (node != nullptr) {
+            seen_at(SOME(node), to_parent, to);
+        }
+        pthread_mutex_unlock(&state.lock);
+    }
+    reply(request, failed);
 }
 
 /* With write-back the kernel reads what was opened for writing, and appends by itself. */
@@ -285,7 +316,7 @@ static void pass_fsyncdir(fuse_req_t request, fuse_ino_t number, int data_only,
                           struct fuse_file_info *_Nullable file) {
     (void)data_only;
     (void)file;
-    int opened = open(path_of(number).text, O_RDONLY | O_DIRECTORY);
+    int opened = open(path_of(number).text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     reply(request, opened < 0 ? -1 : fsync(opened));
     close(opened);
 }
@@ -311,7 +342,8 @@ static void pass_setxattr(fuse_req_t request, fuse_ino_t number, const char *nam
 
 static void pass_statfs(fuse_req_t request, fuse_ino_t number) {
     struct statvfs facts = {};
-    if (fstatvfs(file_of(number), &facts) != 0) {
+    (void)number;
+    if (fstatvfs(state.root.file, &facts) != 0) {
         fuse_reply_err(request, errno);
     } else {
         fuse_reply_statfs(request, &facts);
@@ -321,7 +353,7 @@ static void pass_statfs(fuse_req_t request, fuse_ino_t number) {
 /* ---- folders ---- */
 
 static void pass_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file) {
-    int opened = open(path_of(number).text, O_RDONLY | O_DIRECTORY);
+    int opened = open(path_of(number).text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *_Nullable entries = opened < 0 ? nullptr : fdopendir(opened);
     if (entries == nullptr) {
         fuse_reply_err(request, errno);
@@ -443,8 +475,6 @@ int main(int argc, char **argv) {
         fputs("usage: bench-passthrough SOURCE FOLDER\n", stderr);
         return 2;
     }
-    struct rlimit descriptors = {1 << 20, 1 << 20}; /* one for each node */
-    (void)setrlimit(RLIMIT_NOFILE, &descriptors);
     umask(0);
     state.root = (struct node){.file = open(argv[1], O_PATH | O_DIRECTORY), .lookups = 1};
     struct fuse_session *_Nullable session =

@@ -104,6 +104,7 @@ struct arguments {
     int hide_snapshots;
     int private;
     int read_only;
+    int remount;
 };
 
 enum { KEY_READ_ONLY = 1, KEY_IGNORED };
@@ -121,6 +122,7 @@ static const struct fuse_opt option_table[] = {ARGUMENT("dataset=%s", dataset, 0
                                                ARGUMENT("commit=%u", commit_seconds, 0),
                                                ARGUMENT("hide_snapshots", hide_snapshots, 1),
                                                ARGUMENT("private", private, 1),
+                                               ARGUMENT("remount", remount, 1),
                                                OPTION("ro", KEY_READ_ONLY),
                                                OPTION("defaults", KEY_IGNORED),
                                                OPTION("auto", KEY_IGNORED),
@@ -295,6 +297,14 @@ static int mount_pool(struct fuse_args *rest, const struct arguments *arguments,
     return result == 0 ? 0 : 1;
 }
 
+/* `mount -o remount,ro` is the kernel's affair alone. */
+static int remount(const struct arguments *arguments, const char *folder) {
+    execlp("mount", "mount", "-i", "-o", arguments->read_only != 0 ? "remount,ro" : "remount,rw",
+           folder, (char *_Nullable)nullptr);
+    perror("mount");
+    return 1;
+}
+
 UNSAFE_BEGIN /* the command line */
 
 int main(int argc, char **argv) {
@@ -317,6 +327,9 @@ int main(int argc, char **argv) {
     if (arguments.pool == nullptr || line.mountpoint == nullptr) {
         fputs(help, stderr);
         return 2;
+    }
+    if (arguments.remount != 0) {
+        return remount(&arguments, SOME(line.mountpoint));
     }
     int result = mount_pool(&rest, &arguments, &line);
     fuse_opt_free_args(&rest);

@@ -474,6 +474,9 @@ class MountingTest(Case):
             trap 'losetup -d $loop' EXIT
             mount -t fuse.latticefs $loop {self.folder}
             echo device >> {self.folder}/file
+            mount -o remount,ro {self.folder}
+            ! touch {self.folder}/refused 2> /dev/null
+            mount -o remount,rw {self.folder}
             ! {mounted.BIN}/latticefs list $loop 2> {self.base}/out/refused
             umount {self.folder}
             cp {self.disk} {self.base}/copy  # at once: nothing may be missing
