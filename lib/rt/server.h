@@ -115,13 +115,6 @@ status_t rt_answer_error(struct rt_server *_Nonnull server, uint64_t token, stat
 /* An empty reply to `token`, to be filled. */
 struct rt_reply rt_reply_for(struct rt_server *_Nonnull server, uint64_t token);
 
-/* For a loop of one's own around SYS_REPLY_RECEIVE: the request that its registers and the page
- * hold, and a reply as they want it (the flags, which go into the upper half of register a). */
-struct rt_request rt_request_of(struct thread_page *_Nonnull page, struct rt_reply *_Nonnull reply,
-                                const struct syscall_registers *_Nonnull r);
-uint32_t rt_reply_load(struct thread_page *_Nonnull page, const struct rt_reply *_Nonnull reply,
-                       struct syscall_registers *_Nonnull r);
-
 /* Ends the process because a record of its vault is damaged: `what` goes to the log. */
 [[noreturn]] void rt_vault_corrupt(struct rt_server *_Nonnull server, const char *_Nonnull what);
 /* A line for the log, prefixed with the service's name. */

@@ -6,7 +6,6 @@
 #include "idl/filesystem.h"
 #include "idl/process.h"
 #include "idl/stream.h"
-#include "lib/rt/server.h"
 #include "posix/layout.h"
 #include "posix/linux.h"
 #include "posix/start.h"
@@ -340,6 +339,31 @@ static void dispatch(struct host *_Nonnull host, struct rt_request *_Nonnull req
     }
 }
 
+/* What the reply of a request is, as registers and thread page want it. */
+static void load_reply(struct host *_Nonnull host, const struct rt_reply *_Nonnull reply,
+                       struct syscall_registers *_Nonnull r) {
+    uint64_t flags = reply->outcome == RT_PARK ? RECEIVE_PARK : RECEIVE_REPLY;
+    r->token = reply->token;
+    r->b = (uint64_t)reply->inline_size << 32 | (uint32_t)reply->status;
+    for (size_t i = 0; i < CALL_WORDS; i++) {
+        r->words[i] = reply->words[i];
+    }
+    if (reply->outcome == RT_FAULT_IN) {
+        r->b = (uint32_t)STATUS_FAULT_IN;
+        r->words[0] = reply->fault_lease;
+        r->words[1] = reply->fault_offset;
+        r->words[2] = reply->fault_length;
+    } else if (reply->handle_count > 0) {
+        for (uint32_t i = 0; i < reply->handle_count && i < CALL_HANDLES; i++) {
+            host->page->reply.handles[i] = reply->handles[i];
+        }
+        host->page->reply.handle_count = reply->handle_count;
+        flags |= RECEIVE_HAS_HANDLES;
+    }
+    host->page->reply.label = 0;
+    r->a = flags << 32;
+}
+
 [[noreturn]] static void serve(struct host *_Nonnull host) {
     struct syscall_registers r = {};
     for (;;) {
@@ -350,12 +374,19 @@ static void dispatch(struct host *_Nonnull host, struct rt_request *_Nonnull req
         uint64_t kind = r.b >> 56;
         if (kind == PACKET_CALL) {
             struct rt_reply reply = {.output = &host->page->reply_output[0], .token = r.token};
-            struct rt_request request = rt_request_of(host->page, &reply, &r);
+            struct rt_request request = {.page = host->page,
+                                         .reply = &reply,
+                                         .token = r.token,
+                                         .cookie = r.a,
+                                         .label = (uint32_t)r.b,
+                                         .inline_size = (uint32_t)(r.b >> 32) & 0xffff,
+                                         .handle_count = (uint32_t)(r.b >> 48) & 0xff};
+            bytes_copy(request.words, r.words, sizeof request.words);
             host->no_reply = false;
             dispatch(host, &request);
             r = (struct syscall_registers){};
             if (!host->no_reply) {
-                r.a = (uint64_t)rt_reply_load(host->page, &reply, &r) << 32;
+                load_reply(host, &reply, &r);
             }
             continue;
         }
