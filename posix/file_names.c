@@ -4,6 +4,8 @@
 #include "lib/base/bytes.h"
 #include "posix/descriptors.h"
 #include "posix/errors.h"
+#include "posix/file_io.h"
+#include "posix/identity.h"
 #include "posix/native.h"
 #include "posix/object_name.h"
 #include "posix/path.h"
@@ -451,7 +453,10 @@ LINUX(truncate) {
     if ((int64_t)frame->rsi < 0) {
         return -EINVAL;
     }
-    return set_at(self, (uint32_t)AT_FDCWD, frame->rdi, 0, FILESYSTEM_ATTRIBUTE_MASK_SIZE, &values);
+    int64_t error = file_size_check(self, frame->rsi);
+    return error != 0 ? error
+                      : set_at(self, (uint32_t)AT_FDCWD, frame->rdi, 0,
+                               FILESYSTEM_ATTRIBUTE_MASK_SIZE, &values);
 }
 
 LINUX(ftruncate) {
@@ -463,6 +468,7 @@ LINUX(ftruncate) {
          entry.kind != STREAM_KIND_REGULAR)) {
         error = -EINVAL;
     }
+    error = error != 0 ? error : file_size_check(self, frame->rsi);
     return error != 0 ? error
                       : set_fd(self, frame->rdi, true, FILESYSTEM_ATTRIBUTE_MASK_SIZE, &values);
 }
@@ -628,6 +634,10 @@ LINUX(chdir) {
 }
 
 LINUX(chroot) {
+    enum { CAPABILITY_CHROOT = 18 };
+    if ((facts_credentials(self).capabilities >> CAPABILITY_CHROOT & 1) == 0) {
+        return -EPERM;
+    }
     return change_to(self, frame->rdi, &self->process->root, true);
 }
 
@@ -694,8 +704,10 @@ LINUX(fallocate) {
     if (entry.kind != STREAM_KIND_REGULAR) {
         return entry.kind == STREAM_KIND_FIFO ? -ESPIPE : -ENODEV;
     }
-    return error_of_filesystem(
-        filesystem_allocate(entry.handle, (uint32_t)frame->rsi, frame->rdx, frame->r10));
+    error = file_size_check(self, frame->rdx + frame->r10);
+    return error != 0 ? error
+                      : error_of_filesystem(filesystem_allocate(entry.handle, (uint32_t)frame->rsi,
+                                                                frame->rdx, frame->r10));
 }
 
 LINUX(fadvise64) {

@@ -19,13 +19,14 @@ struct native_result native(enum syscall_number number, const uint64_t (*_Nonnul
  * Blocks: until answered. */
 void native_call(struct syscall_registers *_Nonnull registers, bool forks);
 
-/* Loads all registers from the thread page's frame[0]. Returns only on an error: registers that a
- * program may not have. */
-[[nodiscard]] status_t native_resume(void);
 /* Ends the process. */
 [[noreturn]] void native_end(int64_t code, bool by_signal);
 /* Ends the thread; the address is cleared and woken where it is not 0. */
 [[noreturn]] void native_thread_end(uint64_t clear_address);
+
+/* The bases of FS and GS, which belong to the program. */
+uint64_t base_get(bool gs);
+void base_set(bool gs, uint64_t base);
 
 /* Nanoseconds, from the clock page. */
 uint64_t clock_monotonic_ns(void);

@@ -97,6 +97,11 @@ static status_t on_tables(void *_Nonnull server, struct rt_request *_Nonnull req
     const struct child *child = child_of(host, request->page->received.process_serial);
     handle_t signals = HANDLE_NONE;
     must(rt_object_create(OBJECT_MEMORY, 0, PAGE_SIZE, 0, 0, 0, &signals), "signal page");
+    struct process_signal_page page = {};
+    for (uint32_t i = 0; i < ARRAY_LENGTH(page.limits); i++) {
+        page.limits[i] = UINT64_MAX;
+    }
+    must(rt_memory_copy(signals, 0, rt_address(&page), sizeof page, MEMORY_FROM_CALLER), "limits");
     *out = (struct process_tables_out){.processes = copy_of(host->tables[0]),
                                        .principals = copy_of(host->tables[1]),
                                        .signals = signals,
