@@ -164,26 +164,31 @@ static void load_fault_in(struct rt_reply *_Nonnull reply, struct rt_exchange *_
     reply->words[2] = reply->fault_length;
 }
 
-static uint32_t load_handles(struct rt_server *_Nonnull server,
-                             const struct rt_reply *_Nonnull reply) {
+static void load_handles(struct thread_page *_Nonnull page, const struct rt_reply *_Nonnull reply) {
     for (uint32_t i = 0; i < reply->handle_count && i < CALL_HANDLES; i++) {
-        server->page->reply.handles[i] = reply->handles[i];
+        page->reply.handles[i] = reply->handles[i];
     }
-    server->page->reply.handle_count = reply->handle_count;
-    return RECEIVE_HAS_HANDLES;
+    page->reply.handle_count = reply->handle_count;
 }
 
-/* Fills what reply_receive takes besides the reply's words. */
-static inline void load_reply(struct rt_server *_Nonnull server, struct rt_reply *_Nonnull reply,
-                              uint32_t more_flags, struct rt_exchange *_Nonnull e) {
-    uint32_t flags = more_flags | (reply->outcome == RT_PARK ? RECEIVE_PARK : RECEIVE_REPLY);
+uint32_t rt_reply_load(struct thread_page *_Nonnull page, struct rt_reply *_Nonnull reply,
+                       struct rt_exchange *_Nonnull e) {
+    uint32_t flags = reply->outcome == RT_PARK ? RECEIVE_PARK : RECEIVE_REPLY;
     e->token = reply->token;
     e->b = (uint64_t)reply->inline_size << 32 | (uint32_t)reply->status;
     if (reply->outcome == RT_FAULT_IN) {
         load_fault_in(reply, e);
     } else if (reply->handle_count > 0) {
-        flags |= load_handles(server, reply);
+        load_handles(page, reply);
+        flags |= RECEIVE_HAS_HANDLES;
     }
+    return flags;
+}
+
+/* The same, with what the server staged. */
+static inline void load_reply(struct rt_server *_Nonnull server, struct rt_reply *_Nonnull reply,
+                              uint32_t more_flags, struct rt_exchange *_Nonnull e) {
+    uint32_t flags = more_flags | rt_reply_load(server->page, reply, e);
     if (staged(server) && reply->outcome != RT_FAULT_IN) {
         announce_staged(server);
         flags |= RECEIVE_HAS_PATCHES;
@@ -211,17 +216,21 @@ status_t rt_answer_error(struct rt_server *_Nonnull server, uint64_t token, stat
 
 /* ---- the loop ---- */
 
+void rt_request_take(struct rt_request *_Nonnull request, const struct rt_exchange *_Nonnull e) {
+    request->token = e->token;
+    request->cookie = e->a;
+    request->label = (uint32_t)e->b;
+    request->inline_size = (uint32_t)(e->b >> 32) & 0xffff;
+    request->handle_count = (uint32_t)(e->b >> 48) & 0xff;
+}
+
 /* The request's words are there already. */
 static inline void serve_call(struct rt_server *_Nonnull server,
                               const struct rt_service *_Nonnull service,
                               const struct rt_exchange *_Nonnull e,
                               struct rt_request *_Nonnull request) {
     struct rt_reply *reply = request->reply;
-    request->token = e->token;
-    request->cookie = e->a;
-    request->label = (uint32_t)e->b;
-    request->inline_size = (uint32_t)(e->b >> 32) & 0xffff;
-    request->handle_count = (uint32_t)(e->b >> 48) & 0xff;
+    rt_request_take(request, e);
     server->context.token = e->token;
     *reply = rt_reply_for(server, e->token);
     bool nested = server->kept_count > 0 && server->page->received.identity.path != 0;
