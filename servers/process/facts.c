@@ -57,7 +57,7 @@ HANDLER(limit) {
     uint32_t self = 0;
     status_t status = slot_of_caller(ps, request, &self);
     uint32_t target = in->pid == 0 ? self : slot_by_pid(ps, in->pid);
-    if (status != STATUS_OK || in->resource >= LIMIT_COUNT) {
+    if (status != STATUS_OK || in->resource >= LIMIT_KINDS) {
         return status != STATUS_OK ? status : STATUS_BAD_ARGUMENT;
     }
     if (target == NO_SLOT) {

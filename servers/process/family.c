@@ -34,7 +34,7 @@ static status_t make_signals(struct processes *_Nonnull ps, uint32_t slot,
             page = *from; /* hostile bytes, only ever read as such */
         }
         page.pending = 0;
-        for (uint32_t i = 0; i < LIMIT_COUNT; i++) {
+        for (uint32_t i = 0; i < LIMIT_KINDS; i++) {
             page.limits[i] = slot_at(ps, slot)->limits[i][0];
         }
         status = rt_memory_copy(*out, 0, rt_address(&page), sizeof page, MEMORY_FROM_CALLER);
@@ -547,7 +547,7 @@ HANDLER(begin) {
         if (slot == NO_SLOT) {
             return PROCESS_STATUS_TOO_MANY;
         }
-        for (uint32_t i = 0; i < LIMIT_COUNT; i++) {
+        for (uint32_t i = 0; i < LIMIT_KINDS; i++) {
             record.limits[i][0] = record.limits[i][1] = UINT64_MAX;
         }
         record.limits[3][0] = 8 << 20;                    /* stack */

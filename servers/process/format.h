@@ -29,7 +29,7 @@ enum {
     INFO_COUNT = 512,
     TICKET_COUNT = 64,
     TIMER_COUNT = 256,
-    LIMIT_COUNT = 16,
+    LIMIT_KINDS = 16,
     PID_LIMIT = PROCESS_PID_LIMIT,
 
     KEEP_PROCESS = 1,
@@ -82,7 +82,7 @@ struct slot_record {
     uint64_t limit_told_ns;       /* time used when SIGXCPU was sent last */
     struct process_usage own;     /* of a zombie */
     struct process_usage children;
-    uint64_t limits[LIMIT_COUNT][2]; /* soft, hard */
+    uint64_t limits[LIMIT_KINDS][2]; /* soft, hard */
     char name[32];
 };
 static_assert(sizeof(struct slot_record) == 576);
