@@ -200,6 +200,28 @@ void do_replace(struct world *world) {
     do_resilver(world);
 }
 
+/* After a scrub both sides of a mirror have the same bitmaps. */
+static void verify_bitmaps(const struct world *world) {
+    const struct lattice *fs = SOME(world->fs);
+    for (uint32_t i = 0; i < fs->segments.count; i++) {
+        const struct segment_entry *entry = &fs->segments.data[i].entry;
+        const struct sim_block *_Nullable blocks[2] = {};
+        for (uint32_t copy = 0; copy < 2 && entry->copies == 2; copy++) {
+            uint64_t start = layout_segment_start(&fs->super, entry->place[copy] & ADDRESS_MASK);
+            uint32_t number = (uint32_t)(entry->place[copy] >> 48);
+            for (uint32_t j = 0; j < world->disk_count; j++) {
+                if (disk_number(world, j) == number) {
+                    blocks[copy] = block_at(&world->disks[j].current, start + entry->slot);
+                }
+            }
+        }
+        bool both = entry->state == SEGMENT_WRITTEN && blocks[0] != nullptr && blocks[1] != nullptr;
+        if (both && !view_equal(VIEW_OF(SOME(blocks[0])->data), VIEW_OF(SOME(blocks[1])->data))) {
+            world_fail(world, "a scrub left a bad bitmap", i, entry->slot);
+        }
+    }
+}
+
 /* Both sides of a mirror are trusted: so the good one may be lost as well as the other. */
 void do_swap(struct world *world) {
     struct lattice *fs = SOME(world->fs);
@@ -223,6 +245,9 @@ void do_swap(struct world *world) {
     for (uint32_t i = 0; !world->loud && i < 2 && outcome.status == LATTICE_OK; i++) {
         report = (struct scrub_report){};
         outcome = judge(world, pool_scrub_all(fs, 0, &report));
+    }
+    if (!world->loud && outcome.status == LATTICE_OK) {
+        verify_bitmaps(world);
     }
     /* The rings are not scrubbed: they are written anew with every commit. */
     outcome = outcome.status == LATTICE_OK ? judge(world, commit(fs)) : outcome;
