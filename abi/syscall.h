@@ -53,7 +53,8 @@ enum syscall_number : uint32_t {
     SYS_STREAM_READ,   /* (session, address, length, offset | STREAM_POSITION, flags) → bytes.
                           Blocks on a pager. */
     SYS_STREAM_WRITE,  /* the same; with the session's STREAM_APPEND flag at the end. */
-    SYS_STREAM_SEEK,   /* (session, offset, whence) → position. Without a Memory: no end. */
+    SYS_STREAM_SEEK,   /* (session, offset, whence) → position, of any that may be called. Without a
+                          Memory: no end. */
     /* calls */
     SYS_CALL,          /* call.h. Blocks until answered. */
     SYS_REPLY_RECEIVE, /* call.h. Blocks until a packet comes. */
@@ -101,8 +102,6 @@ enum thread_operation : uint32_t {
     THREAD_KICK,          /* set kick_pending; cancel an interruptible wait; move to the upcall */
     THREAD_GET_REGISTERS, /* (address of struct program_frame) of a suspended thread */
     THREAD_SET_REGISTERS,
-    THREAD_SET_FS, /* own thread: arg1 = FS base */
-    THREAD_GET_FS,
     THREAD_SET_PRIORITY,
     THREAD_SET_AFFINITY, /* arg1 = bit mask of processors */
     THREAD_SET_CLEAR,    /* arg1 = address written 0 and woken at exit (CLONE_CHILD_CLEARTID) */

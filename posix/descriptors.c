@@ -2,6 +2,7 @@
 #include "posix/descriptors.h"
 #include "idl/stream.h"
 #include "posix/epoll.h"
+#include "posix/identity.h"
 #include "posix/locks.h"
 #include "posix/native.h"
 #include "posix/sockets.h"
@@ -39,10 +40,14 @@ static void put(struct fd_table *_Nonnull table, uint32_t fd,
     table->high = MAX(table->high, fd + 1);
 }
 
+static uint32_t fd_limit(const struct posix_thread *_Nonnull self) {
+    return (uint32_t)MIN(limit_soft(self, LIMIT_DESCRIPTORS), (uint64_t)FD_LIMIT);
+}
+
 int64_t fd_install(struct posix_thread *_Nonnull self, uint64_t lowest,
                    const struct fd_entry *_Nonnull entry) {
     struct fd_table *table = self->process->table;
-    uint32_t limit = MIN(table->soft_limit, (uint32_t)FD_LIMIT);
+    uint32_t limit = fd_limit(self);
     int64_t found = -EMFILE;
     state_lock(&table->lock);
     uint32_t from = (uint32_t)MAX(lowest, (uint64_t)table->first_free);
@@ -71,7 +76,7 @@ int64_t fd_give(struct posix_thread *_Nonnull self, struct fd_entry entry) {
 int64_t fd_replace(struct posix_thread *_Nonnull self, uint64_t fd,
                    const struct fd_entry *_Nonnull entry, struct fd_entry *_Nonnull out_old) {
     struct fd_table *table = self->process->table;
-    if (fd >= table->soft_limit || fd >= FD_LIMIT) {
+    if (fd >= fd_limit(self)) {
         return -EBADF;
     }
     state_lock(&table->lock);
@@ -112,12 +117,12 @@ int64_t fd_set_close_on_exec(struct posix_thread *_Nonnull self, uint64_t fd, bo
 void fd_release(struct posix_thread *_Nonnull self, uint64_t fd,
                 const struct fd_entry *_Nonnull entry) {
     epoll_forget(self, (int32_t)(uint32_t)fd);
+    record_locks_drop(self->process, entry);
     handle_close(entry->handle);
 }
 
 void fd_table_copy(struct fd_table *_Nonnull to, const struct fd_table *_Nonnull from) {
     to->lock = 0;
-    to->soft_limit = from->soft_limit;
     to->first_free = from->first_free;
     to->high = MIN(from->high, (uint32_t)FD_LIMIT);
     for (uint32_t i = 0; i < to->high; i++) {
@@ -196,7 +201,7 @@ static int64_t duplicate_to(struct posix_thread *_Nonnull self, uint64_t fd, uin
                             bool close_on_exec) {
     struct fd_entry entry = {};
     struct fd_entry old = {};
-    if ((uint32_t)target >= self->process->table->soft_limit) {
+    if ((uint32_t)target >= fd_limit(self)) {
         return -EBADF;
     }
     int64_t error = duplicate(self, fd, &entry);
@@ -264,7 +269,7 @@ LINUX(fcntl) {
     switch (command) {
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
-        if ((int32_t)frame->rdx < 0 || frame->rdx >= self->process->table->soft_limit) {
+        if ((int32_t)frame->rdx < 0 || frame->rdx >= fd_limit(self)) {
             return -EINVAL;
         }
         return duplicate_from(self, fd, (uint32_t)frame->rdx, command == F_DUPFD_CLOEXEC);

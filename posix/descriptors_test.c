@@ -4,6 +4,7 @@
 
 #include "idl/stream.h"
 #include "posix/descriptors.h"
+#include "posix/identity.h"
 #include "posix/sim/sim.h"
 #include "posix/syscalls.h"
 
@@ -50,7 +51,7 @@ TEST(dup2_replaces_and_closes_what_was_there) {
 
 TEST(the_soft_limit_is_emfile_and_keeps_nothing) {
     struct sim_backend *sim = sim_begin();
-    sim->self->process->table->soft_limit = 3;
+    sim->self->process->limits[LIMIT_DESCRIPTORS] = 3;
     for (int i = 0; i < 3; i++) {
         EXPECT_EQUAL(make(sim), i);
     }

@@ -5,6 +5,7 @@
 #include "lib/base/bytes.h"
 #include "posix/errors.h"
 #include "posix/file_open.h"
+#include "posix/identity.h"
 #include "posix/native.h"
 #include "posix/nucleus/entry.h"
 #include "posix/signals.h"
@@ -18,17 +19,17 @@ static int64_t read_file(handle_t file, void *_Nonnull to, size_t size, uint64_t
 
 /* Opens a file to be run. */
 static int64_t open_image(struct posix_thread *_Nonnull self, struct place *_Nonnull place,
-                          handle_t *_Nonnull out) {
-    struct stream_stat info = {};
+                          uint32_t walk_flags, handle_t *_Nonnull out,
+                          struct stream_stat *_Nonnull info) {
     uint32_t facts = 0;
     int64_t error =
-        file_open(self, place, FILESYSTEM_OPEN_FLAGS_READ | FILESYSTEM_OPEN_FLAGS_EXECUTE, 0, 0,
-                  out, &facts, &info);
+        file_open(self, place, FILESYSTEM_OPEN_FLAGS_READ | FILESYSTEM_OPEN_FLAGS_EXECUTE,
+                  walk_flags, 0, out, &facts, info);
     if (error == -EISDIR) {
         return -EACCES;
     }
     if (error == 0 &&
-        ((info.mode & S_IFMT) != S_IFREG || (facts & STREAM_FACTS_FLAGS_CACHED) == 0)) {
+        ((info->mode & S_IFMT) != S_IFREG || (facts & STREAM_FACTS_FLAGS_CACHED) == 0)) {
         error = -EACCES;
     }
     return error;
@@ -74,7 +75,7 @@ static int64_t follow_script(struct posix_thread *_Nonnull self, struct exec_wor
         &place);
     handle_close(work->file);
     work->file = HANDLE_NONE;
-    return open_image(self, &place, &work->file);
+    return open_image(self, &place, 0, &work->file, &work->info);
 }
 
 /* Reads and checks header and segments of an image. */
@@ -113,7 +114,8 @@ static int64_t find_interpreter(struct posix_thread *_Nonnull self, struct exec_
     }
     path_begin_text(
         self, (struct rt_bytes){.size = length, .data = (const uint8_t *)&self->path2[0]}, &place);
-    int64_t error = open_image(self, &place, &work->interpreter_file);
+    struct stream_stat info = {};
+    int64_t error = open_image(self, &place, 0, &work->interpreter_file, &info);
     if (error != 0) {
         return error;
     }
@@ -170,17 +172,35 @@ static int64_t commit(struct posix_thread *_Nonnull self, struct exec_work *_Non
     handle_t space = work->space;
     work->space = HANDLE_NONE; /* it moves with the call */
     status_t status =
-        process_exec(self->process->process, 0, 0, (uintptr_t)exec_entry, RUNTIME_AREAS + AREA_SIZE,
+        process_exec(self->process->process, work->ticket != 0 ? PROCESS_EXEC_FLAGS_SET_ID : 0,
+                     work->ticket, (uintptr_t)exec_entry, RUNTIME_AREAS + AREA_SIZE,
                      RUNTIME_AREAS + EXEC_RECORD_OFFSET, space, work->file, name);
     return error_of_process(status);
 }
 
+/* The ids that the program will have: a set-id file gives its owner's, where its file system says
+ * so by a ticket. */
+static void take_ids(struct posix_thread *_Nonnull self, struct exec_work *_Nonnull work) {
+    struct process_principal_entry who = facts_credentials(self);
+    bool set_uid = (work->info.mode & S_ISUID) != 0;
+    bool set_gid = (work->info.mode & (S_ISGID | 0010)) == (S_ISGID | 0010);
+    work->effective_uid = who.effective_uid;
+    work->effective_gid = who.effective_gid;
+    if ((set_uid || set_gid) && self->process->no_new_privileges == 0 &&
+        filesystem_exec_ticket(work->file, &work->ticket) == STATUS_OK) {
+        work->effective_uid = set_uid ? work->info.uid : work->effective_uid;
+        work->effective_gid = set_gid ? work->info.gid : work->effective_gid;
+    }
+    bool gained = work->effective_uid != who.uid || work->effective_gid != who.gid;
+    work->secure = work->ticket != 0 && gained ? 1 : 0;
+}
+
 int64_t exec_run(struct posix_thread *_Nonnull self, struct place *_Nonnull place, size_t length,
-                 const struct exec_vectors *_Nonnull vectors) {
+                 uint32_t walk_flags, const struct exec_vectors *_Nonnull vectors) {
     struct exec_work *work = address_pointer((uintptr_t)self + EXEC_WORK_OFFSET);
     bool fatal = false;
     bytes_zero(work, sizeof *work);
-    int64_t error = open_image(self, place, &work->file);
+    int64_t error = open_image(self, place, walk_flags, &work->file, &work->info);
     error = error != 0 ? error : find_image(self, work, length, &fatal);
     if (error == 0 || fatal) {
         int64_t measured = exec_measure(self, work, vectors);
@@ -189,6 +209,7 @@ int64_t exec_run(struct posix_thread *_Nonnull self, struct place *_Nonnull plac
     }
     if (error == 0) {
         take_name(work, &self->path, length);
+        take_ids(self, work);
         error = exec_build(self, work, length, vectors);
     }
     if (error == 0) {
@@ -204,6 +225,36 @@ int64_t exec_run(struct posix_thread *_Nonnull self, struct place *_Nonnull plac
     return error;
 }
 
+/* The image's name in self->path, of the path in self->path2: as Linux has it, /dev/fd/N or
+ * /dev/fd/N/PATH where it begins at a descriptor. */
+static size_t name_image(struct posix_thread *_Nonnull self, int32_t directory) {
+    size_t length = text_length(self->path2, sizeof self->path2);
+    if (directory == AT_FDCWD || self->path2[0] == '/') {
+        bytes_copy(self->path, self->path2, length + 1);
+        return length;
+    }
+    uint32_t fd = (uint32_t)directory;
+    char digits[10];
+    uint32_t count = 0;
+    do {
+        digits[count++] = (char)('0' + fd % 10);
+        fd /= 10;
+    } while (fd != 0);
+    static const char folder[] = "/dev/fd/";
+    size_t used = sizeof folder - 1;
+    bytes_copy(self->path, folder, used);
+    while (count > 0) {
+        self->path[used++] = digits[--count];
+    }
+    if (length > 0) {
+        self->path[used++] = '/';
+    }
+    size_t rest = MIN(length, sizeof self->path - used - 1);
+    bytes_copy(&self->path[used], self->path2, rest);
+    self->path[used + rest] = '\0';
+    return used + rest;
+}
+
 LINUX(execve) {
     struct place place = {};
     struct exec_vectors vectors = {.arguments = frame->rsi, .environment = frame->rdx};
@@ -211,5 +262,23 @@ LINUX(execve) {
     if (error != 0) {
         return error;
     }
-    return exec_run(self, &place, text_length(self->path, sizeof self->path), &vectors);
+    return exec_run(self, &place, text_length(self->path, sizeof self->path), 0, &vectors);
+}
+
+LINUX(execveat) {
+    struct place place = {};
+    struct exec_vectors vectors = {.arguments = frame->rdx, .environment = frame->r10};
+    uint64_t flags = (uint32_t)frame->r8;
+    if ((flags & ~(uint64_t)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) != 0) {
+        return -EINVAL;
+    }
+    int64_t error = path_begin(self, (int32_t)frame->rdi, frame->rsi, self->path2,
+                               (flags & AT_EMPTY_PATH) != 0, &place);
+    if (error != 0) {
+        return error;
+    }
+    uint32_t walk =
+        (flags & AT_SYMLINK_NOFOLLOW) != 0 ? (uint32_t)FILESYSTEM_WALK_FLAGS_NO_FOLLOW : 0;
+    size_t length = name_image(self, (int32_t)frame->rdi);
+    return exec_run(self, &place, length, walk, &vectors);
 }

@@ -1,5 +1,6 @@
 #pragma once
 /* execve(2): the old image's runtime builds the whole new space; one call to `process` replaces. */
+#include "idl/stream.h"
 #include "posix/elf.h"
 #include "posix/path.h"
 #include "posix/stack.h"
@@ -33,7 +34,7 @@ static_assert(EXEC_RECORD_OFFSET >= sizeof(struct posix_thread));
 
 /* Runs `path` (in self->path, `length` bytes). Returns only an error. */
 int64_t exec_run(struct posix_thread *_Nonnull self, struct place *_Nonnull place, size_t length,
-                 const struct exec_vectors *_Nonnull vectors);
+                 uint32_t walk_flags, const struct exec_vectors *_Nonnull vectors);
 
 /* What exec works with, in the thread's area behind its state: too much for a stack. */
 struct exec_text {
@@ -53,6 +54,9 @@ struct exec_work {
     uint64_t pointers[64]; /* gathered before they are written */
     uint64_t image_bias, interpreter_bias, image_top;
     handle_t file, interpreter_file, memory, space;
+    struct stream_stat info; /* of `file` */
+    uint64_t ticket;         /* for a set-id file: 0 else */
+    uint32_t effective_uid, effective_gid, secure;
     uint8_t random[32];
 };
 #define EXEC_WORK_OFFSET 0x6000

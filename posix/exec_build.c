@@ -343,17 +343,17 @@ static uint32_t make_auxiliary(struct posix_thread *_Nonnull self,
         {AUX_PAGE_SIZE, PAGE_SIZE},
         {AUX_TICKS, 100},
         {AUX_SEGMENTS, image->headers == 0 ? 0 : image->headers + work->image_bias},
-        {AUX_SEGMENT_SIZE, ELF_SEGMENT_SIZE},
+        {AUX_SEGMENT_SIZE, sizeof(struct elf_segment)},
         {AUX_SEGMENT_COUNT, image->segment_count},
         {AUX_BASE,
          interpreted ? work->interpreter_bias + (work->interpreter.first & PAGE_MASK) : 0},
         {AUX_FLAGS, 0},
         {AUX_ENTRY, image->entry + work->image_bias},
         {AUX_UID, who.uid},
-        {AUX_EUID, who.effective_uid},
+        {AUX_EUID, work->effective_uid},
         {AUX_GID, who.gid},
-        {AUX_EGID, who.effective_gid},
-        {AUX_SECURE, 0},
+        {AUX_EGID, work->effective_gid},
+        {AUX_SECURE, work->secure},
         {AUX_RANDOM, work->stack.random},
         {AUX_HWCAP2, 0},
         {AUX_FILE_NAME, work->stack.name},
@@ -473,7 +473,8 @@ static int64_t map_runtime_image(const struct posix_thread *_Nonnull self,
 }
 
 static int64_t build_runtime(struct posix_thread *_Nonnull self, struct exec_work *_Nonnull work) {
-    const struct posix_process *process = self->process;
+    struct posix_process *process = self->process;
+    limits_keep(process);
     const struct fd_table *table = process->table;
     handle_t area = HANDLE_NONE;
     uint64_t entries = MIN(table->high, (uint32_t)FD_LIMIT) * sizeof(struct fd_entry);

@@ -5,6 +5,7 @@
 #include "idl/stream.h"
 #include "posix/descriptors.h"
 #include "posix/errors.h"
+#include "posix/identity.h"
 #include "posix/native.h"
 #include "posix/signals.h"
 #include "posix/syscalls.h"
@@ -54,12 +55,23 @@ int64_t file_read(struct posix_thread *_Nonnull self, const struct fd_entry *_No
     return status == STATUS_OK ? (int64_t)done : error_of_stream(status);
 }
 
+/* Whether that many bytes may go in several pieces: a message may not. */
+static int64_t check_pieces(const struct fd_entry *_Nonnull entry, uint64_t length) {
+    uint64_t type = LOCAL_SOCKET_TYPE_STREAM;
+    status_t status = STATUS_OK;
+    if (entry->kind == STREAM_KIND_SOCKET && length > STREAM_TRANSFER_MAX) {
+        status = local_option(entry->handle, LOCAL_OPTION_TYPE, false, 0, &type);
+    }
+    return status != STATUS_OK                ? error_of_local(status)
+           : type != LOCAL_SOCKET_TYPE_STREAM ? -EMSGSIZE
+                                              : 0;
+}
+
 /* Pieces of at most STREAM_TRANSFER_MAX until all is written: a server takes what it has room for,
  * and waits with the next piece, or says that it will not. */
-static int64_t write_stream(struct posix_thread *_Nonnull self,
-                            const struct fd_entry *_Nonnull entry, uint64_t address,
-                            uint64_t length, uint64_t offset) {
-    uint32_t how = how_of(self, entry, SIGTTOU);
+static int64_t write_stream(const struct fd_entry *_Nonnull entry, uint64_t address,
+                            uint64_t length, uint64_t offset, uint32_t how,
+                            int64_t *_Nonnull out_error) {
     uint64_t total = 0;
     if (keeps_position(entry, offset)) {
         offset = NATIVE(SYS_STREAM_SEEK, entry->handle, 0, 1).value;
@@ -70,12 +82,9 @@ static int64_t write_stream(struct posix_thread *_Nonnull self,
         uint64_t done = 0;
         status_t status =
             stream_write(entry->handle, at, how, user_bytes(address + total, piece), &done);
-        int64_t error = status == STATUS_OK ? 0 : error_of_stream(status);
-        if (error == -EPIPE) {
-            signal_raise(self, SIGPIPE, SI_USER, 0);
-        }
-        if (error != 0) {
-            return total > 0 ? (int64_t)total : error;
+        if (status != STATUS_OK) {
+            *out_error = error_of_stream(status);
+            return total > 0 ? (int64_t)total : *out_error;
         }
         total += done;
         if (done == 0 || entry->kind == STREAM_KIND_ANONYMOUS) {
@@ -85,24 +94,70 @@ static int64_t write_stream(struct posix_thread *_Nonnull self,
     return (int64_t)total;
 }
 
+int64_t file_send(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry,
+                  uint64_t address, uint64_t length, uint32_t how, bool signals) {
+    uint64_t wanted = MIN(length, TRANSFER_MAX);
+    int64_t error = check_pieces(entry, wanted);
+    if (error != 0) {
+        return error;
+    }
+    int64_t result = write_stream(entry, address, wanted, POSITION_CURRENT, how, &error);
+    if (error == -EPIPE && signals) {
+        signal_raise(self, SIGPIPE, SI_USER, 0);
+    }
+    return result;
+}
+
+int64_t file_size_check(struct posix_thread *_Nonnull self, uint64_t size) {
+    if (size > limit_soft(self, LIMIT_FILE_SIZE)) {
+        signal_raise(self, SIGXFSZ, SI_USER, 0);
+        return -EFBIG;
+    }
+    return 0;
+}
+
+/* What RLIMIT_FSIZE leaves of a write; -EFBIG, with SIGXFSZ: nothing. */
+static int64_t limited_room(struct posix_thread *_Nonnull self,
+                            const struct fd_entry *_Nonnull entry, uint64_t wanted,
+                            uint64_t offset) {
+    struct session_info session = {};
+    struct memory_info memory = {};
+    uint64_t at = offset;
+    uint64_t limit = limit_soft(self, LIMIT_FILE_SIZE);
+    (void)NATIVE(SYS_OBJECT_INFO, entry->handle, INFO_SESSION, (uintptr_t)&session, sizeof session);
+    if (offset == POSITION_CURRENT) {
+        at = session.position;
+    }
+    if ((session.flags & O_APPEND) != 0) {
+        (void)NATIVE(SYS_OBJECT_INFO, entry->handle, INFO_MEMORY, (uintptr_t)&memory,
+                     sizeof memory);
+        at = memory.content_size;
+    }
+    int64_t error = wanted == 0 ? 0 : file_size_check(self, at < limit ? at : limit + 1);
+    return error != 0 ? error : (int64_t)MIN(wanted, limit - MIN(at, limit));
+}
+
 int64_t file_write(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry,
                    uint64_t address, uint64_t length, uint64_t offset) {
     uint64_t wanted = MIN(length, TRANSFER_MAX);
     if ((entry->facts & STREAM_FACTS_FLAGS_CACHED) != 0) {
+        if (limit_soft(self, LIMIT_FILE_SIZE) != UINT64_MAX) {
+            int64_t room = limited_room(self, entry, wanted, offset);
+            if (room < 0) {
+                return room;
+            }
+            wanted = (uint64_t)room;
+        }
         return result_of(NATIVE(SYS_STREAM_WRITE, entry->handle, address, wanted, offset, 0));
     }
     if (entry->kind == STREAM_KIND_DIRECTORY) {
         return -EISDIR;
     }
-    if (entry->kind == STREAM_KIND_SOCKET && wanted > STREAM_TRANSFER_MAX) {
-        /* A message may not be cut into several. */
-        uint64_t type = 0;
-        status_t status = local_option(entry->handle, LOCAL_OPTION_TYPE, false, 0, &type);
-        if (status != STATUS_OK || type != LOCAL_SOCKET_TYPE_STREAM) {
-            return status == STATUS_OK ? -EMSGSIZE : error_of_local(status);
-        }
+    if (offset == POSITION_CURRENT) {
+        return file_send(self, entry, address, length, how_of(self, entry, SIGTTOU), true);
     }
-    return write_stream(self, entry, address, wanted, offset);
+    int64_t error = 0;
+    return write_stream(entry, address, wanted, offset, 0, &error);
 }
 
 /* The entry of a descriptor that can be read, or written. */
@@ -249,6 +304,21 @@ LINUX(pwritev) {
     return error != 0 ? error : vectors(self, &entry, frame, frame->r10, true);
 }
 
+/* Holes are not told apart from data: all is data up to the end. */
+static int64_t seek_data(const struct fd_entry *_Nonnull entry, uint64_t offset, uint64_t whence) {
+    enum { SEEK_DATA = 3, SEEK_HOLE = 4 };
+    struct stream_stat info = {};
+    if (whence > SEEK_HOLE || entry->kind != STREAM_KIND_REGULAR) {
+        return -EINVAL;
+    }
+    int64_t error = error_of_stream(stream_stat(entry->handle, &info));
+    if (error == 0 && ((int64_t)offset < 0 || offset >= info.size)) {
+        error = -ENXIO;
+    }
+    uint64_t found = whence == SEEK_DATA ? offset : info.size;
+    return error != 0 ? error : result_of(NATIVE(SYS_STREAM_SEEK, entry->handle, found, 0));
+}
+
 LINUX(lseek) {
     struct fd_entry entry = {};
     int64_t error = fd_get_open(self, frame->rdi, &entry);
@@ -262,7 +332,7 @@ LINUX(lseek) {
         return -ESPIPE;
     }
     if (frame->rdx > 2) {
-        return -EINVAL; /* SEEK_DATA, SEEK_HOLE: not told apart */
+        return seek_data(&entry, frame->rsi, frame->rdx);
     }
     return result_of(NATIVE(SYS_STREAM_SEEK, entry.handle, frame->rsi, frame->rdx));
 }
@@ -275,7 +345,10 @@ LINUX(sendfile) {
     uint64_t total = 0;
     int64_t error = get(self, frame->rsi, STREAM_FACTS_FLAGS_READABLE, &in);
     error = error != 0 ? error : get(self, frame->rdi, STREAM_FACTS_FLAGS_WRITABLE, &out);
-    if (error == 0 && (in.facts & STREAM_FACTS_FLAGS_CACHED) == 0) {
+    uint32_t flags = 0;
+    bool appends = error == 0 && out.kind == STREAM_KIND_REGULAR &&
+                   session_flags(out.handle, &flags) == STATUS_OK && (flags & O_APPEND) != 0;
+    if (error == 0 && ((in.facts & STREAM_FACTS_FLAGS_CACHED) == 0 || appends)) {
         error = -EINVAL;
     }
     if (error == 0 && frame->rdx != 0) {

@@ -4,6 +4,8 @@
 #include "lib/base/bytes.h"
 #include "posix/descriptors.h"
 #include "posix/errors.h"
+#include "posix/file_io.h"
+#include "posix/identity.h"
 #include "posix/native.h"
 #include "posix/object_name.h"
 #include "posix/path.h"
@@ -176,9 +178,32 @@ static bool step_two(struct posix_thread *_Nonnull self, struct two_paths *_Nonn
     return false;
 }
 
+/* Crosses whatever mounts are on the way to the last name, whether or not that exists. */
+static int64_t advance(struct posix_thread *_Nonnull self, struct place *_Nonnull to) {
+    int64_t error = 0;
+    for (;;) {
+        struct filesystem_walk ended = {};
+        struct stream_stat info = {};
+        struct two_paths both = {};
+        uint64_t text = 0;
+        status_t status = filesystem_stat(to->directory, FILESYSTEM_WALK_FLAGS_NO_FOLLOW, to->links,
+                                          to->rest, &ended, &info, path_room(self), &text);
+        if (status != STATUS_OK || ended.outcome == FILESYSTEM_OUTCOME_DONE) {
+            return 0; /* what it is, the call itself says */
+        }
+        both.to = *to;
+        bool over = step_two(self, &both, true, &ended, text, &error);
+        *to = both.to;
+        if (over) {
+            return error;
+        }
+    }
+}
+
 static int64_t two(struct posix_thread *_Nonnull self, enum two_kind kind, uint32_t flags,
                    struct two_paths *_Nonnull paths) {
     int64_t error = 0;
+    bool advanced = false;
     while (error == 0) {
         struct filesystem_walk ended = {};
         struct rt_bytes texts = {};
@@ -189,11 +214,12 @@ static int64_t two(struct posix_thread *_Nonnull self, enum two_kind kind, uint3
             break;
         }
         status_t status = call_two(self, kind, flags, paths, texts, &second, &ended, &text);
-        if (status == STATUS_BAD_ARGUMENT || status == STATUS_BAD_TYPE) {
-            /* the target's session is another server's: only its own may be named */
-            bool other = paths->from.directory != paths->to.directory && status == STATUS_BAD_TYPE;
-            error = other ? -EXDEV : error_of_filesystem(status);
-            break;
+        if ((status == STATUS_BAD_ARGUMENT || status == STATUS_BAD_TYPE) &&
+            !session_same_server(paths->from.directory, paths->to.directory)) {
+            /* A session of another server's: it may lead to the same one further on. */
+            error = advanced ? -EXDEV : advance(self, &paths->to);
+            advanced = true;
+            continue;
         }
         error = error_of_filesystem(status);
         if (status != STATUS_OK || step_two(self, paths, second, &ended, text, &error)) {
@@ -427,7 +453,10 @@ LINUX(truncate) {
     if ((int64_t)frame->rsi < 0) {
         return -EINVAL;
     }
-    return set_at(self, (uint32_t)AT_FDCWD, frame->rdi, 0, FILESYSTEM_ATTRIBUTE_MASK_SIZE, &values);
+    int64_t error = file_size_check(self, frame->rsi);
+    return error != 0 ? error
+                      : set_at(self, (uint32_t)AT_FDCWD, frame->rdi, 0,
+                               FILESYSTEM_ATTRIBUTE_MASK_SIZE, &values);
 }
 
 LINUX(ftruncate) {
@@ -439,6 +468,7 @@ LINUX(ftruncate) {
          entry.kind != STREAM_KIND_REGULAR)) {
         error = -EINVAL;
     }
+    error = error != 0 ? error : file_size_check(self, frame->rsi);
     return error != 0 ? error
                       : set_fd(self, frame->rdi, true, FILESYSTEM_ATTRIBUTE_MASK_SIZE, &values);
 }
@@ -604,6 +634,10 @@ LINUX(chdir) {
 }
 
 LINUX(chroot) {
+    enum { CAPABILITY_CHROOT = 18 };
+    if ((facts_credentials(self).capabilities >> CAPABILITY_CHROOT & 1) == 0) {
+        return -EPERM;
+    }
     return change_to(self, frame->rdi, &self->process->root, true);
 }
 
@@ -670,8 +704,10 @@ LINUX(fallocate) {
     if (entry.kind != STREAM_KIND_REGULAR) {
         return entry.kind == STREAM_KIND_FIFO ? -ESPIPE : -ENODEV;
     }
-    return error_of_filesystem(
-        filesystem_allocate(entry.handle, (uint32_t)frame->rsi, frame->rdx, frame->r10));
+    error = file_size_check(self, frame->rdx + frame->r10);
+    return error != 0 ? error
+                      : error_of_filesystem(filesystem_allocate(entry.handle, (uint32_t)frame->rsi,
+                                                                frame->rdx, frame->r10));
 }
 
 LINUX(fadvise64) {

@@ -5,6 +5,7 @@
 #include "posix/descriptors.h"
 #include "posix/errors.h"
 #include "posix/identity.h"
+#include "posix/locks.h"
 #include "posix/native.h"
 #include "posix/nucleus/entry.h"
 #include "posix/signals.h"
@@ -90,6 +91,8 @@ void process_begin_child(struct posix_thread *_Nonnull self, struct thread_page 
     if (process->table->lock != 0) {
         process->table->lock = 0;
     }
+    limits_keep(process);
+    lock_owners_drop(process);
     process->facts_known = 0;
     process->pid = 0;
     process->signals = nullptr;
@@ -110,14 +113,13 @@ void child_begin(struct thread_page *_Nonnull page) {
     uint64_t flags = self->fork_flags;
     process_begin_child(self, page);
     if ((flags & CLONE_SETTLS) != 0) {
-        (void)NATIVE(SYS_THREAD_CONTROL, 0, THREAD_SET_FS, self->fork_tls);
+        base_set(false, self->fork_tls);
     }
     if ((flags & CLONE_CLEAR_SIGHAND) != 0) {
         signals_reset_caught(self->process);
     }
     if ((flags & CLONE_CHILD_CLEARTID) != 0) {
         self->clear_tid = self->fork_child_tid;
-        (void)NATIVE(SYS_THREAD_CONTROL, 0, THREAD_SET_CLEAR, self->clear_tid);
     }
     if ((flags & CLONE_CHILD_SETTID) != 0) {
         uint32_t tid = facts_pid(self);
@@ -202,12 +204,10 @@ LINUX(vfork) {
 
 void thread_begin(struct posix_thread *_Nonnull self, struct thread_page *_Nonnull page) {
     self->page = page;
+    base_set(true, self->start_gs);
     page->frame[0] = self->start;
     page->upcall_stack = area_top(self);
     page->runtime[0] = (uintptr_t)self;
-    if (self->clear_tid != 0) {
-        (void)NATIVE(SYS_THREAD_CONTROL, 0, THREAD_SET_CLEAR, self->clear_tid);
-    }
     child_resume(page);
 }
 
@@ -220,6 +220,7 @@ static void thread_prepare(struct posix_thread *_Nonnull self, struct posix_thre
                            uint32_t slot, const struct clone_request *_Nonnull request) {
     made->process = self->process;
     made->slot = slot;
+    made->start_gs = base_get(true);
     made->mask = self->mask;
     made->alternate.flags = SS_DISABLE;
     made->clear_tid = (request->flags & CLONE_CHILD_CLEARTID) != 0 ? request->child_tid : 0;
@@ -253,11 +254,12 @@ static int64_t thread_launch(struct posix_thread *_Nonnull self, struct thread_s
     }
     uint64_t fs = request->tls;
     if ((request->flags & CLONE_SETTLS) == 0) {
-        fs = NATIVE(SYS_THREAD_CONTROL, 0, THREAD_GET_FS).value;
+        fs = base_get(false);
     }
     place->handle = thread;
     place->tid = tid;
     process->thread_count++;
+    signals_share_mask(self);
     uint64_t page = RUNTIME_PAGES + slot * (uint64_t)PAGE_SIZE;
     uint64_t arguments[6] = {
         thread, (uintptr_t)thread_entry, place->area + AREA_SIZE, place->area, page, fs};
@@ -417,6 +419,17 @@ static void robust_walk(const struct posix_thread *_Nonnull self) {
     }
 }
 
+void robust_walk_all(const struct posix_thread *_Nonnull self) {
+    const struct posix_process *process = self->process;
+    robust_walk(self);
+    for (uint32_t i = 0; i < THREAD_LIMIT && process->thread_count > 1; i++) {
+        const struct thread_slot *slot = &process->threads[i];
+        if (i != self->slot && slot->tid != 0 && slot->handle != HANDLE_NONE) {
+            robust_walk(address_pointer(slot->area));
+        }
+    }
+}
+
 LINUX(exit) {
     struct posix_process *process = self->process;
     robust_walk(self);
@@ -432,13 +445,12 @@ LINUX(exit) {
 }
 
 LINUX(exit_group) {
-    robust_walk(self);
+    robust_walk_all(self);
     native_end((int64_t)(frame->rdi & 0xff), false);
 }
 
 LINUX(set_tid_address) {
-    self->clear_tid = frame->rdi;
-    (void)NATIVE(SYS_THREAD_CONTROL, 0, THREAD_SET_CLEAR, frame->rdi);
+    self->clear_tid = frame->rdi; /* what a lone process leaves, nobody looks at */
     return linux_gettid(self, frame);
 }
 

@@ -40,13 +40,17 @@ static int64_t futex_wait(struct posix_thread *_Nonnull self,
         NATIVE(SYS_FUTEX_WAIT, frame->rdi, (uint32_t)frame->rdx, deadline, bits, flags).status;
     /* With a relative timeout a call that is made again would be woken too late: Linux has it end
      * with EINTR only where a handler ran. */
-    return status == STATUS_CANCELLED ? -ERESTARTSYS : error_of(status);
+    int64_t again = frame->r10 != 0 ? -ERESTARTNOHAND : -ERESTARTSYS;
+    return status == STATUS_CANCELLED ? again : error_of(status);
 }
 
 static int64_t futex_wake(uint64_t address, uint64_t count, uint64_t requeue, uint64_t target,
-                          uint32_t bits, uint64_t expected) {
+                          uint32_t bits, uint64_t expected, bool private) {
     struct native_result result =
         NATIVE(SYS_FUTEX_WAKE, address, count, requeue, target, bits, expected);
+    if (result.status == STATUS_BAD_ADDRESS && private) {
+        return 0; /* nobody waits where nothing is */
+    }
     return result.status == STATUS_OK ? (int64_t)result.value : error_of(result.status);
 }
 
@@ -64,11 +68,12 @@ LINUX(futex) {
     case OPERATION_WAIT_BITSET:
         return futex_wait(self, frame, true, (uint32_t)frame->r9);
     case OPERATION_WAKE:
-        return futex_wake(frame->rdi, (uint32_t)frame->rdx, 0, 0, UINT32_MAX, UINT64_MAX);
+        return futex_wake(frame->rdi, (uint32_t)frame->rdx, 0, 0, UINT32_MAX, UINT64_MAX,
+                          (frame->rsi & FLAG_PRIVATE) != 0);
     case OPERATION_WAKE_BITSET:
         return (uint32_t)frame->r9 == 0 ? -EINVAL
                                         : futex_wake(frame->rdi, (uint32_t)frame->rdx, 0, 0,
-                                                     (uint32_t)frame->r9, UINT64_MAX);
+                                                     (uint32_t)frame->r9, UINT64_MAX, false);
     case OPERATION_REQUEUE:
     case OPERATION_CMP_REQUEUE: {
         if ((int32_t)frame->rdx < 0 || (int32_t)frame->r10 < 0 || (frame->r8 & 3) != 0) {
@@ -76,7 +81,7 @@ LINUX(futex) {
         }
         uint64_t expected = operation == OPERATION_CMP_REQUEUE ? (uint32_t)frame->r9 : UINT64_MAX;
         return futex_wake(frame->rdi, (uint32_t)frame->rdx, (uint32_t)frame->r10, frame->r8,
-                          UINT32_MAX, expected);
+                          UINT32_MAX, expected, false);
     }
     default:
         self->process->unsupported_other++;

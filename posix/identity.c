@@ -61,6 +61,7 @@ void facts_load(struct posix_thread *_Nonnull self) {
         self->tid = process->pid;
         process->threads[self->slot].tid = process->pid;
     }
+    signals_share_mask(self);
     process->facts_known = 1;
     signals_look(self); /* what came before */
 }
@@ -113,6 +114,19 @@ struct process_principal_entry facts_credentials(struct posix_thread *_Nonnull s
         }
     }
     return (struct process_principal_entry){.uid = 65534, .gid = 65534};
+}
+
+uint64_t limit_soft(const struct posix_thread *_Nonnull self, uint32_t resource) {
+    const struct posix_process *process = self->process;
+    uint32_t index = resource & (LIMIT_COUNT - 1);
+    return process->signals != nullptr ? SOME(process->signals)->limits[index]
+                                       : process->limits[index];
+}
+
+void limits_keep(struct posix_process *_Nonnull process) {
+    for (uint32_t i = 0; i < LIMIT_COUNT && process->signals != nullptr; i++) {
+        process->limits[i] = SOME(process->signals)->limits[i];
+    }
 }
 
 uint32_t facts_pid(struct posix_thread *_Nonnull self) {
@@ -225,13 +239,90 @@ static int64_t set_ids(struct posix_thread *_Nonnull self, uint32_t which, bool 
 }
 
 LINUX(setuid) {
-    struct process_ids ids = {.uid = (uint32_t)frame->rdi};
+    struct process_ids ids = {.uid = (uint32_t)frame->rdi, .effective_uid = (uint32_t)frame->rdi};
     return set_ids(self, PROCESS_ID_MASK_UID, true, &ids, (struct rt_bytes){});
 }
 
 LINUX(setgid) {
-    struct process_ids ids = {.gid = (uint32_t)frame->rdi};
+    struct process_ids ids = {.gid = (uint32_t)frame->rdi, .effective_gid = (uint32_t)frame->rdi};
     return set_ids(self, PROCESS_ID_MASK_GID, true, &ids, (struct rt_bytes){});
+}
+
+/* setfsuid(2) and setfsgid(2) answer the old id, whatever comes of it. */
+LINUX(setfsuid) {
+    uint32_t old = facts_credentials(self).file_uid;
+    struct process_ids ids = {.file_uid = (uint32_t)frame->rdi};
+    if (ids.file_uid != UINT32_MAX) {
+        (void)set_ids(self, PROCESS_ID_MASK_FILE_UID, false, &ids, (struct rt_bytes){});
+    }
+    return old;
+}
+
+LINUX(setfsgid) {
+    uint32_t old = facts_credentials(self).file_gid;
+    struct process_ids ids = {.file_gid = (uint32_t)frame->rdi};
+    if (ids.file_gid != UINT32_MAX) {
+        (void)set_ids(self, PROCESS_ID_MASK_FILE_GID, false, &ids, (struct rt_bytes){});
+    }
+    return old;
+}
+
+/* ---- capabilities ---- */
+
+struct capability_header {
+    uint32_t version;
+    int32_t pid;
+};
+struct capability_words {
+    uint32_t effective, permitted, inheritable;
+};
+#define CAPABILITY_VERSION 0x20080522u
+#define CAPABILITIES_ALL ((1ull << 41) - 1)
+
+static int64_t capability_header(struct posix_thread *_Nonnull self, uint64_t address) {
+    struct capability_header header = {};
+    int64_t error = USER_READ(header, address);
+    if (error != 0) {
+        return error;
+    }
+    if (header.version != CAPABILITY_VERSION && header.version != 0x20071026u) {
+        header.version = CAPABILITY_VERSION;
+        error = USER_WRITE(address, header);
+        return error != 0 ? error : -EINVAL;
+    }
+    return header.pid == 0 || (uint32_t)header.pid == facts_pid(self) ? 0
+           : header.pid < 0                                           ? -EINVAL
+                                                                      : -EPERM;
+}
+
+LINUX(capget) {
+    int64_t error = capability_header(self, frame->rdi);
+    if (error != 0 || frame->rsi == 0) {
+        return error == -EINVAL && frame->rsi == 0 ? 0 : error;
+    }
+    struct process_principal_entry who = facts_credentials(self);
+    struct capability_words words[2] = {};
+    for (unsigned i = 0; i < 2; i++) {
+        words[i] = (struct capability_words){
+            .effective = (uint32_t)((who.capabilities & CAPABILITIES_ALL) >> 32 * i),
+            .permitted = (uint32_t)((who.permitted & CAPABILITIES_ALL) >> 32 * i),
+            .inheritable = (uint32_t)((who.inheritable & CAPABILITIES_ALL) >> 32 * i)};
+    }
+    return USER_WRITE(frame->rsi, words);
+}
+
+LINUX(capset) {
+    struct capability_words words[2] = {};
+    int64_t error = capability_header(self, frame->rdi);
+    error = error != 0 ? error : USER_READ(words, frame->rsi);
+    if (error != 0) {
+        return error;
+    }
+    struct process_ids ids = {.effective = (uint64_t)words[1].effective << 32 | words[0].effective,
+                              .permitted = (uint64_t)words[1].permitted << 32 | words[0].permitted,
+                              .inheritable =
+                                  (uint64_t)words[1].inheritable << 32 | words[0].inheritable};
+    return set_ids(self, PROCESS_ID_MASK_CAPABILITIES, false, &ids, (struct rt_bytes){});
 }
 
 static int64_t set_uids(struct posix_thread *_Nonnull self, uint64_t real, uint64_t effective,

@@ -192,9 +192,25 @@ static int64_t terminal(struct posix_thread *_Nonnull self, handle_t session, ui
     }
 }
 
+/* Of a file: what is behind the position. */
+static int64_t bytes_left(const struct fd_entry *_Nonnull entry, uint64_t to) {
+    struct stream_stat info = {};
+    struct session_info session = {};
+    int64_t error = error_of_stream(stream_stat(entry->handle, &info));
+    error = error != 0 ? error
+                       : error_of(NATIVE(SYS_OBJECT_INFO, entry->handle, INFO_SESSION,
+                                         (uintptr_t)&session, sizeof session)
+                                      .status);
+    int32_t left = (int32_t)MIN(info.size - MIN(session.position, info.size), (uint64_t)INT32_MAX);
+    return error != 0 ? error : USER_WRITE(to, left);
+}
+
 static int64_t available(const struct fd_entry *_Nonnull entry, bool unsent, uint64_t to) {
     uint64_t readable = 0;
     uint64_t waiting = 0;
+    if (entry->kind == STREAM_KIND_REGULAR && !unsent) {
+        return bytes_left(entry, to);
+    }
     status_t status = stream_available(entry->handle, &readable, &waiting);
     if (status != STATUS_OK) {
         return status == STATUS_BAD_METHOD ? -ENOTTY : error_of_stream(status);

@@ -114,6 +114,8 @@ enum {
     S_IFREG = 0100000,
     S_IFLNK = 0120000,
     S_IFSOCK = 0140000,
+    S_ISUID = 04000,
+    S_ISGID = 02000,
 };
 enum {
     F_DUPFD = 0,

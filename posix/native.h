@@ -19,13 +19,14 @@ struct native_result native(enum syscall_number number, const uint64_t (*_Nonnul
  * Blocks: until answered. */
 void native_call(struct syscall_registers *_Nonnull registers, bool forks);
 
-/* Loads all registers from the thread page's frame[0]. Returns only on an error: registers that a
- * program may not have. */
-[[nodiscard]] status_t native_resume(void);
 /* Ends the process. */
 [[noreturn]] void native_end(int64_t code, bool by_signal);
 /* Ends the thread; the address is cleared and woken where it is not 0. */
 [[noreturn]] void native_thread_end(uint64_t clear_address);
+
+/* The bases of FS and GS, which belong to the program. */
+uint64_t base_get(bool gs);
+void base_set(bool gs, uint64_t base);
 
 /* Nanoseconds, from the clock page. */
 uint64_t clock_monotonic_ns(void);
@@ -40,4 +41,6 @@ void handle_close(handle_t handle);
 [[nodiscard]] status_t space_map(handle_t space, uint64_t *_Nonnull address, uint64_t length,
                                  handle_t memory, uint64_t offset, uint32_t flags);
 void space_unmap(uint64_t address, uint64_t length);
-[[nodiscard]] status_t session_flags(handle_t session, uint32_t *_Nonnull out);
+[[nodiscard]] /* Whether two sessions are of the same server. */
+bool session_same_server(handle_t one, handle_t other);
+status_t session_flags(handle_t session, uint32_t *_Nonnull out);

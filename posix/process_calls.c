@@ -15,9 +15,11 @@ enum {
     WEXITED = 4,
     WCONTINUED = 8,
     WNOWAIT = 0x1000000,
-    RLIMIT_NOFILE = 7,
 };
-#define WAIT_CLONE_FLAGS 0xe0000000ull
+#define WNOTHREAD 0x20000000ull
+#define WALL 0x40000000ull
+#define WCLONE 0x80000000ull
+#define WAIT_CLONE_FLAGS (WNOTHREAD | WALL | WCLONE)
 
 static struct linux_timeval timeval_of(uint64_t ns) {
     return (struct linux_timeval){(int64_t)(ns / NS_PER_SECOND),
@@ -49,7 +51,9 @@ static int64_t wait_for(struct posix_thread *_Nonnull self, enum process_wait_ki
                    ((options & WUNTRACED) != 0 ? PROCESS_WAIT_FLAGS_STOPPED : 0) |
                    ((options & WEXITED) != 0 ? PROCESS_WAIT_FLAGS_EXITED : 0) |
                    ((options & WCONTINUED) != 0 ? PROCESS_WAIT_FLAGS_CONTINUED : 0) |
-                   ((options & WNOWAIT) != 0 ? PROCESS_WAIT_FLAGS_KEEP : 0);
+                   ((options & WNOWAIT) != 0 ? PROCESS_WAIT_FLAGS_KEEP : 0) |
+                   ((options & WCLONE) != 0 ? PROCESS_WAIT_FLAGS_CLONES : 0) |
+                   ((options & WALL) != 0 ? PROCESS_WAIT_FLAGS_ANY_KIND : 0);
     return error_of_process(process_wait(self->process->process, kind, id, how, &out->pid,
                                          &out->uid, &out->ended, &out->code, &out->used));
 }
@@ -153,21 +157,20 @@ LINUX(waitid) {
 /* ---- signals to others ---- */
 
 static int64_t send(struct posix_thread *_Nonnull self, enum process_target_kind kind, uint32_t id,
-                    uint32_t thread, uint32_t number, int32_t code) {
-    struct process_principal_entry who = facts_credentials(self);
-    struct process_signal_info info = {
-        .number = number, .code = code, .pid = facts_pid(self), .uid = who.uid};
+                    uint32_t thread, uint32_t number, int32_t code, uint64_t value) {
+    /* who sends it is for `process` to say */
+    struct process_signal_info info = {.number = number, .code = code, .value = value};
     return error_of_process(process_kill(self->process->process, kind, id, thread, &info));
 }
 
 /* A signal from this process to one of its own threads needs nobody else. */
 static void send_own(struct posix_thread *_Nonnull self, const struct thread_slot *_Nonnull slot,
-                     uint32_t number, int32_t code) {
+                     uint32_t number, int32_t code, uint64_t value) {
     struct posix_thread *to = address_pointer(slot->area);
     uint32_t index = number - 1;
     if ((to->pending & SIGNAL_BIT(number)) == 0) {
         to->signal_code[index] = code;
-        to->signal_value[index] = 0;
+        to->signal_value[index] = value;
         to->signal_pid[index] = facts_pid(self);
         to->signal_uid[index] = facts_credentials(self).uid;
     }
@@ -188,41 +191,50 @@ LINUX(kill) {
     if (pid > 0 && (uint32_t)pid == facts_pid(self) && self->process->thread_count == 1 &&
         number != 0 && number != SIGKILL && number != SIGSTOP && number != SIGCONT &&
         (self->mask & SIGNAL_BIT(number)) == 0) {
-        send_own(self, &self->process->threads[self->slot], number, SI_USER);
+        send_own(self, &self->process->threads[self->slot], number, SI_USER, 0);
         return 0;
+    }
+    if (pid > 0 && number == SIGKILL && (uint32_t)pid == facts_pid(self)) {
+        signal_end(self, SIGKILL);
     }
     if (pid == INT32_MIN) {
         return -ESRCH;
     }
     if (pid == -1) {
-        return send(self, PROCESS_TARGET_KIND_EVERYBODY, 0, 0, number, SI_USER);
+        return send(self, PROCESS_TARGET_KIND_EVERYBODY, 0, 0, number, SI_USER, 0);
     }
     if (pid > 0) {
-        return send(self, PROCESS_TARGET_KIND_PROCESS, (uint32_t)pid, 0, number, SI_USER);
+        return send(self, PROCESS_TARGET_KIND_PROCESS, (uint32_t)pid, 0, number, SI_USER, 0);
     }
     uint32_t group = pid == 0 ? facts_self(self).group : (uint32_t)-pid;
-    return send(self, PROCESS_TARGET_KIND_GROUP, group, 0, number, SI_USER);
+    return send(self, PROCESS_TARGET_KIND_GROUP, group, 0, number, SI_USER, 0);
 }
 
 static int64_t thread_kill(struct posix_thread *_Nonnull self, int32_t group, int32_t tid,
-                           uint32_t number) {
+                           uint32_t number, int32_t code, uint64_t value) {
     if (tid <= 0 || group == 0 || number > SIGNAL_COUNT) {
         return -EINVAL;
     }
     (void)linux_gettid(self, thread_frame(self));
     const struct thread_slot *slot = thread_find(self->process, (uint32_t)tid);
     bool ours = slot != nullptr && (group < 0 || (uint32_t)group == facts_pid(self));
+    if (!ours && group > 0 && ((uint32_t)group == facts_pid(self) || group != tid)) {
+        return -ESRCH; /* of others' threads only the first is known by number */
+    }
     if (!ours) {
         uint32_t id = group < 0 ? (uint32_t)tid : (uint32_t)group;
-        return send(self, PROCESS_TARGET_KIND_THREAD, id, (uint32_t)tid, number, SI_TKILL);
+        return send(self, PROCESS_TARGET_KIND_THREAD, id, (uint32_t)tid, number, code, value);
     }
     if (number == 0) {
         return 0;
     }
-    if (number == SIGKILL || number == SIGSTOP) {
-        return send(self, PROCESS_TARGET_KIND_PROCESS, facts_pid(self), 0, number, SI_TKILL);
+    if (number == SIGKILL) {
+        signal_end(self, SIGKILL);
     }
-    send_own(self, SOME(slot), number, SI_TKILL);
+    if (number == SIGSTOP) {
+        return send(self, PROCESS_TARGET_KIND_PROCESS, facts_pid(self), 0, number, code, value);
+    }
+    send_own(self, SOME(slot), number, code, value);
     return 0;
 }
 
@@ -230,11 +242,47 @@ LINUX(tgkill) {
     if ((int32_t)frame->rdi <= 0) {
         return -EINVAL;
     }
-    return thread_kill(self, (int32_t)frame->rdi, (int32_t)frame->rsi, (uint32_t)frame->rdx);
+    return thread_kill(self, (int32_t)frame->rdi, (int32_t)frame->rsi, (uint32_t)frame->rdx,
+                       SI_TKILL, 0);
 }
 
 LINUX(tkill) {
-    return thread_kill(self, -1, (int32_t)frame->rdi, (uint32_t)frame->rsi);
+    return thread_kill(self, -1, (int32_t)frame->rdi, (uint32_t)frame->rsi, SI_TKILL, 0);
+}
+
+/* The siginfo of a queued signal. Only the kernel says that something happened: a program may
+ * claim that of itself alone. */
+static int64_t queued_info(struct posix_thread *_Nonnull self, uint64_t address, uint32_t number,
+                           uint32_t pid, struct linux_siginfo *_Nonnull out) {
+    int64_t error = USER_READ(*out, address);
+    if (error != 0) {
+        return error;
+    }
+    if (number > SIGNAL_COUNT) {
+        return -EINVAL;
+    }
+    return (out->code >= 0 || out->code == SI_TKILL) && pid != facts_pid(self) ? -EPERM : 0;
+}
+
+LINUX(rt_sigqueueinfo) {
+    struct linux_siginfo info = {};
+    uint32_t number = (uint32_t)frame->rsi;
+    int64_t error = queued_info(self, frame->rdx, number, (uint32_t)frame->rdi, &info);
+    return error != 0 ? error
+                      : send(self, PROCESS_TARGET_KIND_PROCESS, (uint32_t)frame->rdi, 0, number,
+                             info.code, info.sender.value);
+}
+
+LINUX(rt_tgsigqueueinfo) {
+    struct linux_siginfo info = {};
+    uint32_t number = (uint32_t)frame->rdx;
+    if ((int32_t)frame->rdi <= 0) {
+        return -EINVAL;
+    }
+    int64_t error = queued_info(self, frame->r10, number, (uint32_t)frame->rdi, &info);
+    return error != 0 ? error
+                      : thread_kill(self, (int32_t)frame->rdi, (int32_t)frame->rsi, number,
+                                    info.code, info.sender.value);
 }
 
 /* ---- limits, usage, priority ---- */
@@ -251,7 +299,7 @@ static int64_t limit(struct posix_thread *_Nonnull self, uint64_t pid, uint64_t 
         return -EINVAL;
     }
     bool own = (uint32_t)pid == 0 || (uint32_t)pid == facts_pid(self);
-    if (resource == RLIMIT_NOFILE && new_limit != 0 && wanted[1] > FD_LIMIT) {
+    if (resource == LIMIT_DESCRIPTORS && new_limit != 0 && wanted[1] > FD_LIMIT) {
         return -EPERM;
     }
     status_t status =
@@ -260,8 +308,8 @@ static int64_t limit(struct posix_thread *_Nonnull self, uint64_t pid, uint64_t 
     if (status != STATUS_OK) {
         return error_of_process(status);
     }
-    if (own && resource == RLIMIT_NOFILE && new_limit != 0) {
-        self->process->table->soft_limit = (uint32_t)wanted[0];
+    if (own && new_limit != 0) {
+        self->process->limits[(uint32_t)resource & (LIMIT_COUNT - 1)] = wanted[0];
     }
     return old_limit == 0 ? 0 : USER_WRITE(old_limit, old);
 }

@@ -7,6 +7,24 @@
 #include "posix/syscalls.h"
 #include "posix/user.h"
 
+/* What is pending of a signal that is ignored from now on is gone. */
+static void discard(struct posix_thread *_Nonnull self, uint32_t number) {
+    struct posix_process *process = self->process;
+    uint64_t bit = SIGNAL_BIT(number);
+    for (uint32_t i = 0; i < THREAD_LIMIT; i++) {
+        const struct thread_slot *slot = &process->threads[i];
+        if (slot->area != 0 && (slot->tid != 0 || i == self->slot)) {
+            struct posix_thread *thread = address_pointer(slot->area);
+            (void)__atomic_fetch_and(&thread->pending, ~bit, __ATOMIC_ACQ_REL);
+        }
+    }
+    struct process_signal_info info = {.number = number};
+    while (info.number != 0 && process->signals != nullptr &&
+           (__atomic_load_n(&SOME(process->signals)->pending, __ATOMIC_ACQUIRE) & bit) != 0 &&
+           process_take_signal(process->process, bit, &info) == STATUS_OK) {
+    }
+}
+
 LINUX(rt_sigaction) {
     struct linux_action action = {};
     uint32_t number = (uint32_t)frame->rdi;
@@ -19,6 +37,11 @@ LINUX(rt_sigaction) {
     int64_t error = frame->rsi == 0 ? 0 : USER_READ(action, frame->rsi);
     if (error == 0 && frame->rsi != 0) {
         action.mask &= ~SIGNALS_UNMASKABLE;
+        /* what came while it was ignored by default is no news for a handler */
+        if (signal_is_ignored(&action, number) ||
+            (signal_is_ignored(&old, number) && (self->mask & SIGNAL_BIT(number)) == 0)) {
+            discard(self, number);
+        }
         *place = action;
         signals_publish(self);
     }
@@ -53,7 +76,7 @@ LINUX(rt_sigprocmask) {
             return -EINVAL;
         }
         self->mask &= ~SIGNALS_UNMASKABLE;
-        signals_publish_mask(self);
+        signals_share_mask(self);
         if (signals_pending(self)) {
             signals_look(self);
         }
@@ -72,7 +95,7 @@ LINUX(rt_sigreturn) {
     }
     signal_frame_take(registers, &saved.ucontext.context);
     self->mask = saved.ucontext.mask & ~SIGNALS_UNMASKABLE;
-    signals_publish_mask(self);
+    signals_share_mask(self);
     if ((saved.ucontext.stack.flags & ~(SS_ONSTACK | SS_DISABLE)) == 0 &&
         !stack_contains(&self->alternate, registers->rsp)) {
         struct linux_stack stack = saved.ucontext.stack;
@@ -168,10 +191,18 @@ LINUX(rt_sigtimedwait) {
         int64_t number = take_pending(self, set, &info);
         if (number != 0) {
             error = frame->rsi == 0 ? 0 : USER_WRITE(frame->rsi, info);
-            return error != 0 ? error : number;
+            error = error != 0 ? error : number;
+            break;
+        }
+        if (self->waited == 0 && deadline > 0) { /* from now on they kick */
+            self->waited = set;
+            signals_publish(self);
+            continue;
         }
         if (signals_pending(self)) {
-            return -EINTR;
+            signals_look(self);
+            error = -EINTR;
+            break;
         }
         /* A signal of the set is blocked, but its kick ends the wait. */
         uint64_t mask = self->mask;
@@ -182,6 +213,10 @@ LINUX(rt_sigtimedwait) {
             __atomic_store_n((uint32_t *)&self->page->kick_pending, 0, __ATOMIC_SEQ_CST);
             error = 0;
         }
+    }
+    if (self->waited != 0) {
+        self->waited = 0;
+        signals_publish(self);
     }
     return error;
 }

@@ -1,5 +1,6 @@
 /* Delivery of signals, on the way back into the program. */
 #include "posix/signals.h"
+#include "posix/fork.h"
 #include "posix/identity.h"
 #include "posix/native.h"
 #include "posix/signal_frame.h"
@@ -48,7 +49,7 @@ void signal_force(struct posix_thread *_Nonnull self, uint32_t number, int32_t c
 }
 
 [[noreturn]] void signal_end(struct posix_thread *_Nonnull self, uint32_t number) {
-    (void)self;
+    robust_walk_all(self);
     native_end(number, true);
 }
 
@@ -65,6 +66,14 @@ void signals_reset_caught(struct posix_process *_Nonnull process) {
     }
 }
 
+void signals_share_mask(const struct posix_thread *_Nonnull self) {
+    const struct posix_process *process = self->process;
+    if (process->signals != nullptr) {
+        uint64_t mask = self->mask | (self->mask_saved != 0 ? self->saved_mask : 0);
+        SOME(process->signals)->blocked = process->thread_count > 1 ? UINT64_MAX : mask;
+    }
+}
+
 void signals_publish(struct posix_thread *_Nonnull self) {
     struct posix_process *process = self->process;
     facts_load(self);
@@ -77,24 +86,25 @@ void signals_publish(struct posix_thread *_Nonnull self) {
     uint64_t restarts = 0;
     for (uint32_t number = 1; number <= SIGNAL_COUNT; number++) {
         const struct linux_action *action = &process->actions[number - 1];
-        ignored |= signal_is_ignored(action, number) ? SIGNAL_BIT(number) : 0;
+        /* one that is ignored by default counts all the same while it is blocked */
+        ignored |= action->handler == SIG_IGN ? SIGNAL_BIT(number) : 0;
         caught |= action->handler > SIG_IGN ? SIGNAL_BIT(number) : 0;
         restarts |= (action->flags & SA_RESTART) != 0 ? SIGNAL_BIT(number) : 0;
     }
+    for (uint32_t i = 0; i < THREAD_LIMIT; i++) {
+        const struct thread_slot *slot = &process->threads[i];
+        if (slot->tid != 0 && slot->area != 0 && slot->tid != UINT32_MAX) {
+            const struct posix_thread *thread = address_pointer(slot->area);
+            caught |= thread->waited;
+        }
+    }
     const struct linux_action *child = &process->actions[SIGCHLD - 1];
-    process->ignored = ignored;
-    page->ignored = ignored & ~self->mask;
+    page->ignored = ignored;
+    signals_share_mask(self);
     page->caught = caught;
     page->restarts = restarts;
     page->no_zombies = child->handler == SIG_IGN || (child->flags & SA_NOCLDWAIT) != 0 ? 1 : 0;
     page->no_stops = (child->flags & SA_NOCLDSTOP) != 0 ? 1 : 0;
-}
-
-void signals_publish_mask(struct posix_thread *_Nonnull self) {
-    const struct posix_process *process = self->process;
-    if (process->facts_known != 0 && process->signals != nullptr) {
-        SOME(process->signals)->ignored = process->ignored & ~self->mask;
-    }
 }
 
 /* ---- taking one ---- */
@@ -160,8 +170,10 @@ static bool enter_handler(struct posix_thread *_Nonnull self,
     if ((action->flags & SA_NODEFER) == 0) {
         self->mask |= SIGNAL_BIT(info->number);
     }
+    signals_share_mask(self);
     registers->rsp = place.frame;
     registers->rip = action->handler;
+    registers->rcx = action->handler; /* so that the way there needs no kernel */
     registers->rdi = (uint64_t)(uint32_t)info->number;
     registers->rsi = place.frame + offsetof(struct signal_frame, info);
     registers->rdx = place.frame + offsetof(struct signal_frame, ucontext);
@@ -181,6 +193,7 @@ static void settle_call(struct program_frame *_Nonnull frame,
     if (signal_restarts(&result, action)) {
         frame->rax = frame->original_rax;
         frame->rip -= 2;
+        frame->rcx = frame->rip;
     } else {
         frame->rax = (uint64_t)result;
     }
@@ -264,6 +277,7 @@ void signals_deliver(struct posix_thread *_Nonnull self) {
     if (self->mask_saved != 0) {
         self->mask = self->saved_mask;
         self->mask_saved = 0;
+        signals_share_mask(self);
         if (signals_pending(self)) {
             signals_look(self);
         }

@@ -22,6 +22,8 @@ enum {
     SYSCALL_LIMIT = 512,
     PATH_MAX = 4096,
     EPOLL_LIMIT = 256,
+    LIMIT_COUNT = 16,
+    LOCK_OWNERS = 4,
 };
 
 /* A descriptor. `handle` 0: free. */
@@ -39,7 +41,7 @@ enum { FD_EPOLL = 64 };
 
 struct fd_table {
     uint32_t lock; /* a futex: 0 open, 1 taken, 2 taken and waited for */
-    uint32_t soft_limit;
+    uint32_t reserved0;
     uint32_t first_free; /* no free entry is below */
     uint32_t high;       /* no entry in use is at or above */
     uint64_t reserved[6];
@@ -60,10 +62,17 @@ struct thread_slot {
     uint64_t area; /* its struct posix_thread */
 };
 
+/* Who holds this process's record locks in one file system. */
+struct lock_owner {
+    uint64_t endpoint; /* serial of the file system's endpoint */
+    handle_t session;  /* 0: free */
+    uint32_t reserved;
+};
+
 struct posix_process {
     uint64_t magic;
     struct fd_table *_Nonnull table;
-    handle_t process, vfs, root, working, local, tty, runtime_image, clock, image;
+    handle_t process, vfs, root, working, local, tty, time, runtime_image, clock, image;
     uint32_t umask;
     uint32_t pid, slot, principal;
     uint32_t facts_known; /* pid, slot and the signal page are this process's own */
@@ -82,6 +91,8 @@ struct posix_process {
     uint32_t exiting;
     uint32_t epoll_count;
     char name[16];
+    uint64_t limits[LIMIT_COUNT]; /* soft ones, until the signal page is there */
+    struct lock_owner owners[LOCK_OWNERS];
     struct linux_action actions[SIGNAL_COUNT];
     struct thread_slot threads[THREAD_LIMIT];
     struct epoll_item epoll[EPOLL_LIMIT];
@@ -90,7 +101,6 @@ struct posix_process {
     uint64_t argument_texts, environment_texts, texts_end; /* one behind the other */
     uint32_t unsupported[SYSCALL_LIMIT];
     uint32_t unsupported_ioctl, unsupported_other;
-    uint64_t ignored; /* signals whose action does nothing */
 };
 static_assert(sizeof(struct posix_process) <= VFORK_DESCRIPTORS - VFORK_STATE);
 static_assert(sizeof(struct fd_table) <= VFORK_SIZE - VFORK_DESCRIPTORS);
@@ -105,12 +115,14 @@ struct posix_thread {
     uint32_t tid, slot;
     uint64_t mask, saved_mask; /* blocked signals; what sigsuspend and ppoll put aside */
     uint64_t pending;          /* directed to this thread */
+    uint64_t waited;           /* signals that it waits for now (rt_sigtimedwait) */
     struct linux_stack alternate;
     uint64_t clear_tid, robust_list, robust_length;
     uint64_t restart_deadline;  /* of a sleep or wait that goes on after a signal without handler */
     uint32_t mask_saved;        /* saved_mask is to be put back after the call */
     uint32_t restart_pending;   /* restart_deadline counts for the next call, made again */
     struct program_frame start; /* of a new thread: what it resumes with */
+    uint64_t start_gs;
     uint64_t fork_tls, fork_child_tid, fork_flags, fork_stack;
     uint32_t fault_depth;
     int32_t signal_code[SIGNAL_COUNT]; /* siginfo of `pending` */

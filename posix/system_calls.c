@@ -6,6 +6,7 @@
 #include "posix/errors.h"
 #include "posix/identity.h"
 #include "posix/native.h"
+#include "posix/start.h"
 #include "posix/syscalls.h"
 #include "posix/user.h"
 
@@ -23,8 +24,8 @@ LINUX(uname) {
     static_assert(sizeof *names <= sizeof self->scratch);
     bytes_zero(names, sizeof *names);
     COPY_TEXT(names->system, "Linux");
-    COPY_TEXT(names->release, "6.1.0-isotope");
-    COPY_TEXT(names->version, "#1 Isotope");
+    COPY_TEXT(names->release, RUNTIME_RELEASE);
+    COPY_TEXT(names->version, RUNTIME_SYSTEM_VERSION);
     COPY_TEXT(names->machine, "x86_64");
     COPY_TEXT(names->domain, "(none)");
     uint8_t node[HOST_NAME_MAX] = {};
@@ -133,6 +134,8 @@ LINUX(getrandom) {
 /* ---- this process ---- */
 
 enum {
+    PR_SET_PDEATHSIG = 1,
+    PR_GET_PDEATHSIG = 2,
     PR_GET_DUMPABLE = 3,
     PR_SET_DUMPABLE = 4,
     PR_SET_NAME = 15,
@@ -142,6 +145,17 @@ enum {
     PR_SET_NO_NEW_PRIVS = 38,
     PR_GET_NO_NEW_PRIVS = 39,
 };
+
+/* What `process` keeps; a value asked for goes to `address`. */
+static int64_t attribute(struct posix_thread *_Nonnull self, enum process_attribute what,
+                         bool change, uint32_t value, uint64_t address) {
+    uint32_t old = 0;
+    status_t status = process_attribute(self->process->process, what, change, value, &old);
+    if (status != STATUS_OK || change) {
+        return error_of_process(status);
+    }
+    return USER_WRITE(address, old);
+}
 
 LINUX(prctl) {
     struct posix_process *process = self->process;
@@ -168,6 +182,16 @@ LINUX(prctl) {
         return 0;
     case PR_GET_NAME:
         return user_write(frame->rsi, process->name, sizeof process->name);
+    case PR_SET_CHILD_SUBREAPER:
+        return attribute(self, PROCESS_ATTRIBUTE_SUBREAPER, true, frame->rsi != 0 ? 1 : 0, 0);
+    case PR_GET_CHILD_SUBREAPER:
+        return attribute(self, PROCESS_ATTRIBUTE_SUBREAPER, false, 0, frame->rsi);
+    case PR_SET_PDEATHSIG:
+        return frame->rsi > SIGNAL_COUNT
+                   ? -EINVAL
+                   : attribute(self, PROCESS_ATTRIBUTE_DEATH_SIGNAL, true, (uint32_t)frame->rsi, 0);
+    case PR_GET_PDEATHSIG:
+        return attribute(self, PROCESS_ATTRIBUTE_DEATH_SIGNAL, false, 0, frame->rsi);
     case PR_GET_NO_NEW_PRIVS:
         return process->no_new_privileges;
     case PR_SET_NO_NEW_PRIVS:
@@ -190,23 +214,21 @@ enum {
 };
 
 LINUX(arch_prctl) {
-    struct native_result result = {};
-    switch ((int32_t)frame->rdi) {
+    int32_t operation = (int32_t)frame->rdi;
+    bool gs = operation == ARCH_SET_GS || operation == ARCH_GET_GS;
+    uint64_t base = 0;
+    switch (operation) {
     case ARCH_SET_FS:
-        if (frame->rsi >= USER_SPACE_TOP) {
-            return -EPERM;
-        }
-        return error_of(NATIVE(SYS_THREAD_CONTROL, 0, THREAD_SET_FS, frame->rsi).status);
-    case ARCH_GET_FS:
-        result = NATIVE(SYS_THREAD_CONTROL, 0, THREAD_GET_FS);
-        return result.status != STATUS_OK ? error_of(result.status)
-                                          : USER_WRITE(frame->rsi, result.value);
     case ARCH_SET_GS:
         if (frame->rsi >= USER_SPACE_TOP) {
             return -EPERM;
         }
-        self->process->unsupported_other++;
-        return -EINVAL; /* the kernel keeps GS for itself */
+        base_set(gs, frame->rsi);
+        return 0;
+    case ARCH_GET_FS:
+    case ARCH_GET_GS:
+        base = base_get(gs);
+        return USER_WRITE(frame->rsi, base);
     default:
         self->process->unsupported_other++;
         return -EINVAL;
@@ -264,6 +286,96 @@ LINUX(sched_setaffinity) {
         return -EPERM;
     }
     return error_of(NATIVE(SYS_THREAD_CONTROL, 0, THREAD_SET_AFFINITY, mask & all).status);
+}
+
+/* There is one policy for programs: SCHED_OTHER, whose only priority is 0. The others' bounds are
+ * known, and asking for them needs a privilege that nobody has here. */
+enum {
+    SCHED_OTHER = 0,
+    SCHED_FIFO = 1,
+    SCHED_RR = 2,
+    SCHED_BATCH = 3,
+    SCHED_IDLE = 5,
+    SCHED_RESET_ON_FORK = 0x40000000,
+    SLICE_NS = 4000000,
+};
+
+static int64_t set_policy(struct posix_thread *_Nonnull self, uint64_t pid, uint32_t policy,
+                          uint64_t parameter) {
+    int32_t priority = 0;
+    if ((int32_t)pid < 0 || parameter == 0) {
+        return -EINVAL;
+    }
+    int64_t error = USER_READ(priority, parameter);
+    error = error != 0 ? error : check_pid(self, pid);
+    if (error != 0) {
+        return error;
+    }
+    switch (policy & ~(uint32_t)SCHED_RESET_ON_FORK) {
+    case SCHED_OTHER:
+    case SCHED_BATCH:
+    case SCHED_IDLE:
+        return priority == 0 ? 0 : -EINVAL;
+    case SCHED_FIFO:
+    case SCHED_RR:
+        return priority < 1 || priority > 99 ? -EINVAL : -EPERM;
+    default:
+        return -EINVAL;
+    }
+}
+
+LINUX(sched_setscheduler) {
+    return set_policy(self, frame->rdi, (uint32_t)frame->rsi, frame->rdx);
+}
+
+LINUX(sched_setparam) {
+    return set_policy(self, frame->rdi, SCHED_OTHER, frame->rsi);
+}
+
+LINUX(sched_getscheduler) {
+    return (int32_t)frame->rdi < 0 ? -EINVAL : check_pid(self, frame->rdi);
+}
+
+LINUX(sched_getparam) {
+    int32_t priority = 0;
+    if ((int32_t)frame->rdi < 0 || frame->rsi == 0) {
+        return -EINVAL;
+    }
+    int64_t error = check_pid(self, frame->rdi);
+    return error != 0 ? error : USER_WRITE(frame->rsi, priority);
+}
+
+static int64_t priority_bound(uint64_t policy, int64_t bound) {
+    switch ((uint32_t)policy) {
+    case SCHED_OTHER:
+    case SCHED_BATCH:
+    case SCHED_IDLE:
+        return 0;
+    case SCHED_FIFO:
+    case SCHED_RR:
+        return bound;
+    default:
+        return -EINVAL;
+    }
+}
+
+LINUX(sched_get_priority_max) {
+    (void)self;
+    return priority_bound(frame->rdi, 99);
+}
+
+LINUX(sched_get_priority_min) {
+    (void)self;
+    return priority_bound(frame->rdi, 1);
+}
+
+LINUX(sched_rr_get_interval) {
+    struct linux_timespec slice = {0, SLICE_NS};
+    if ((int32_t)frame->rdi < 0) {
+        return -EINVAL;
+    }
+    int64_t error = check_pid(self, frame->rdi);
+    return error != 0 ? error : USER_WRITE(frame->rsi, slice);
 }
 
 LINUX(getcpu) {

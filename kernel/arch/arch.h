@@ -68,7 +68,6 @@ bool arch_thread_upcall(struct thread *_Nonnull thread, uint32_t fault_kind, uin
 uint64_t arch_thread_counter(const struct thread *_Nonnull thread) LOCKED;
 void arch_thread_set_counter(struct thread *_Nonnull thread, uint64_t counter) LOCKED;
 void arch_thread_set_fs(struct thread *_Nonnull thread, uint64_t base) LOCKED;
-uint64_t arch_thread_get_fs(const struct thread *_Nonnull thread) LOCKED;
 
 /* ---- processors, time ---- */
 /* Interrupts another processor so that it enters the kernel soon. */

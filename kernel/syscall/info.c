@@ -13,11 +13,9 @@
 /* Copies a structure out, as much of it as the caller has room for; words[0]: its full size. */
 static status_t put(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r,
                     const void *_Nonnull from, size_t size) LOCKED {
-    status_t status = user_write(self, r->words[0], from, (size_t)MIN((uint64_t)size, r->words[1]));
-    if (status == STATUS_OK) {
-        r->words[0] = size;
-    }
-    return status;
+    TRY(user_write(self, r->words[0], from, (size_t)MIN((uint64_t)size, r->words[1])));
+    r->words[0] = size;
+    return STATUS_OK;
 }
 
 static status_t info_domain(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r,
@@ -156,8 +154,11 @@ static struct session_info session_entry(const struct session *_Nonnull session)
 }
 
 status_t sys_object_info(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r) {
-    FIND(any, r->a, OBJECT_NONE, 0);
-    struct object *object = SOME(any);
+    struct object *object = &self->process->object;
+    if (r->a != 0) {
+        FIND(found, r->a, OBJECT_NONE, r->b == INFO_HANDLE ? 0 : RIGHT_INSPECT);
+        object = SOME(found);
+    }
     if (r->b == INFO_HANDLE) {
         struct handle_info info = {
             .type = object->type,
@@ -166,7 +167,6 @@ status_t sys_object_info(struct thread *_Nonnull self, struct syscall_registers 
         };
         return put(self, r, &info, sizeof info);
     }
-    FIND(allowed, r->a, OBJECT_NONE, RIGHT_INSPECT);
     uint64_t wanted = object->type * 16ull + r->b;
     switch (wanted) {
     case OBJECT_DOMAIN * 16 + INFO_DOMAIN:
@@ -361,8 +361,11 @@ static void list_calls(struct listing *_Nonnull listing,
 
 /* Registers: a handle, b topic, words: address, length, cursor → entries, next cursor. */
 status_t sys_object_list(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r) {
-    FIND(found, r->a, OBJECT_NONE, RIGHT_INSPECT);
-    struct object *object = SOME(found);
+    struct object *object = &self->process->object;
+    if (r->a != 0) {
+        FIND(found, r->a, OBJECT_NONE, RIGHT_INSPECT);
+        object = SOME(found);
+    }
     struct listing listing = {.self = self, .address = r->words[0], .room = r->words[1]};
     listing.skip = r->words[2];
     switch (object->type * 16ull + r->b) {

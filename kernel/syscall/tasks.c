@@ -169,13 +169,6 @@ status_t sys_thread_control(struct thread *_Nonnull self, struct syscall_registe
         thread = CONTAINER_OF(SOME(object), struct thread, object);
     }
     switch (r->b) {
-    case THREAD_SET_FS:
-        REFUSE(r->words[0] >= USER_SPACE_LIMIT, STATUS_BAD_ARGUMENT);
-        arch_thread_set_fs(thread, r->words[0]);
-        return STATUS_OK;
-    case THREAD_GET_FS:
-        r->words[0] = arch_thread_get_fs(thread);
-        return STATUS_OK;
     case THREAD_YIELD:
         scheduler_yield(cpu_current());
         return STATUS_OK;

@@ -8,7 +8,10 @@
  * finds the thread in it moves it to runtime_check, where everything is taken from the thread page
  * again; rsp stays in the area until the last but one instruction, so that the page can be found. The
  * last instruction is outside of both ranges: there all registers but rip are the program's, and
- * rip is rcx; a kick or fault there is the program's, and upcall.c mends its rip. */
+ * rip is rcx; a kick or fault there is the program's, and upcall.c mends its rip.
+ *
+ * So this way is good only for a program whose rcx is its rip, as behind a `syscall`. One that was
+ * interrupted elsewhere, or is single-stepped, goes on by thread_resume, within the sequence too. */
 #define AREA_SIZE 0x10000
 #define KICK_PENDING 24
 #define UPCALL_STACK 32
@@ -33,6 +36,9 @@
 #define F_RIP 128
 #define F_FLAGS 136
 #define F_FAULT_KIND 144
+#define SYS_THREAD_EXIT 0x1000b
+#define SYS_THREAD_RESUME 0x1000d
+#define FLAG_TRAP 0x100
 
     .section .header, "a"
     .long 0x31585350, 1
@@ -98,7 +104,7 @@ runtime_lost:
     movl $1, %esi
     movl $11, %edx
     movl $1, %r10d
-    movl $0x10000 + 14, %eax
+    movl $SYS_THREAD_EXIT, %eax
     syscall
     ud2
 
@@ -125,6 +131,15 @@ runtime_check:
     cmpl $0, KICK_PENDING(%rcx)
     jne runtime_again
     movq UPCALL_STACK(%rcx), %rsp
+    movq FRAME0 + F_RIP(%rcx), %rax
+    cmpq FRAME0 + F_RCX(%rcx), %rax
+    je 2f
+1:  xorl %edi, %edi
+    movl $SYS_THREAD_RESUME, %eax
+    syscall
+    jmp runtime_lost
+2:  testl $FLAG_TRAP, FRAME0 + F_FLAGS(%rcx)
+    jnz 1b
     pushq FRAME0 + F_RSP(%rcx)
     pushq FRAME0 + F_FLAGS(%rcx)
     movq FRAME0 + F_R8(%rcx), %r8

@@ -3,13 +3,14 @@
 #include "posix/state.h"
 
 uint64_t native_stack_pointer(void);
-uint64_t user_copy(void *_Nonnull to, const void *_Nonnull from, size_t size);
-uint64_t user_clear(void *_Nonnull to, size_t size);
-int64_t user_copy_text(char *_Nonnull to, const char *_Nonnull from, size_t capacity);
-int user_compare_exchange(void *_Nonnull address, uint32_t *_Nonnull expected, uint32_t wanted);
+/* Addresses of the program are numbers: even 0 may be asked for. */
+uint64_t user_copy(uint64_t to, uint64_t from, size_t size);
+uint64_t user_clear(uint64_t to, size_t size);
+int64_t user_copy_text(char *_Nonnull to, uint64_t from, size_t capacity);
+int user_compare_exchange(uint64_t address, uint32_t *_Nonnull expected, uint32_t wanted);
 
-int user_xsave(void *_Nonnull area, uint32_t extended);
-int user_xrstor(const void *_Nonnull area, uint32_t extended);
+int user_xsave(uint64_t area, uint32_t extended);
+int user_xrstor(uint64_t area, uint32_t extended);
 
 extern const uint8_t runtime_tail[];
 [[noreturn]] void thread_entry(void);

@@ -55,15 +55,14 @@ bool floating_save(uint64_t address) {
         return false;
     }
     if (size == 0) {
-        return user_xsave(address_pointer(address), 0) == 0;
+        return user_xsave(address, 0) == 0;
     }
     struct software_words words = {.magic = MAGIC1,
                                    .extended_size = size + 4,
                                    .features = enabled_features(),
                                    .state_size = size};
     uint32_t magic2 = MAGIC2;
-    return user_zero(address + LEGACY_SIZE, HEADER_SIZE) == 0 &&
-           user_xsave(address_pointer(address), 1) == 0 &&
+    return user_zero(address + LEGACY_SIZE, HEADER_SIZE) == 0 && user_xsave(address, 1) == 0 &&
            USER_WRITE(address + SOFTWARE_OFFSET, words) == 0 &&
            USER_WRITE(address + size, magic2) == 0;
 }
@@ -77,5 +76,5 @@ bool floating_load(uint64_t address) {
     }
     bool extended = size != 0 && words.magic == MAGIC1 && words.state_size == size &&
                     USER_READ(magic2, address + size) == 0 && magic2 == MAGIC2;
-    return user_xrstor(address_pointer(address), extended ? 1 : 0) == 0;
+    return user_xrstor(address, extended ? 1 : 0) == 0;
 }

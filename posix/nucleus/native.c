@@ -5,6 +5,9 @@
 #include "posix/state.h"
 #include <stdatomic.h>
 
+/* entry.S */
+static_assert(SYS_THREAD_EXIT == 0x1000b && SYS_THREAD_RESUME == 0x1000d);
+
 struct native_result native(enum syscall_number number, const uint64_t (*_Nonnull arguments)[6]) {
     register uint64_t r10 __asm__("r10") = (*arguments)[3];
     register uint64_t r8 __asm__("r8") = (*arguments)[4];
@@ -18,10 +21,6 @@ struct native_result native(enum syscall_number number, const uint64_t (*_Nonnul
                      :
                      : "rcx", "r11", "r14", "memory");
     return (struct native_result){(status_t)(int32_t)(uint32_t)rax, rdx, r10};
-}
-
-status_t native_resume(void) {
-    return NATIVE(SYS_THREAD_RESUME, 0).status;
 }
 
 [[noreturn]] void native_end(int64_t code, bool by_signal) {
@@ -47,6 +46,25 @@ void *_Nonnull address_pointer(uint64_t address) {
     return (void *_Nonnull)(uintptr_t)address;
 }
 UNSAFE_END
+
+/* The kernel demands these instructions of every processor. */
+uint64_t base_get(bool gs) {
+    uint64_t base = 0;
+    if (gs) {
+        __asm__ volatile("rdgsbase %0" : "=r"(base));
+    } else {
+        __asm__ volatile("rdfsbase %0" : "=r"(base));
+    }
+    return base;
+}
+
+void base_set(bool gs, uint64_t base) {
+    if (gs) {
+        __asm__ volatile("wrgsbase %0" : : "r"(base));
+    } else {
+        __asm__ volatile("wrfsbase %0" : : "r"(base));
+    }
+}
 
 static uint64_t ticks(void) {
     uint32_t low = 0;

@@ -5,6 +5,7 @@
 #include "posix/exec.h"
 #include "posix/file_open.h"
 #include "posix/fork.h"
+#include "posix/identity.h"
 #include "posix/native.h"
 #include "posix/nucleus/entry.h"
 #include "posix/signals.h"
@@ -37,7 +38,12 @@ void exec_begin(const struct exec_record *_Nonnull record, struct thread_page *_
     process->processes_length = 0;
     process->principals = nullptr;
     process->principals_length = 0;
+    process->signals = nullptr;
+    struct lock_owner owners[LOCK_OWNERS]; /* these are kept */
+    bytes_copy(owners, process->owners, sizeof owners);
+    bytes_zero(process->owners, sizeof owners);
     process_begin_child(self, page);
+    bytes_copy(process->owners, owners, sizeof owners);
     process->pid = pid;
     self->tid = pid;
     process->threads[0].tid = pid;
@@ -63,7 +69,8 @@ void exec_begin(const struct exec_record *_Nonnull record, struct thread_page *_
         signals_publish(self);
         signals_look(self);
     }
-    (void)NATIVE(SYS_THREAD_CONTROL, 0, THREAD_SET_FS, 0);
+    base_set(false, 0);
+    base_set(true, 0);
     begin_program(self, record->entry, record->stack);
 }
 
@@ -108,7 +115,7 @@ static void start_run(const void *_Nonnull argument) {
                                    .own = true,
                                    .own_argument_count = block->argument_count,
                                    .own_environment_count = block->environment_count};
-    (void)exec_run(self, &place, length, &vectors);
+    (void)exec_run(self, &place, length, 0, &vectors);
     native_end(127, false);
 }
 
@@ -128,7 +135,6 @@ void start_begin(const struct start_block *_Nonnull block, struct thread_page *_
     struct posix_process *process = address_pointer(RUNTIME_STATE);
     struct posix_thread *self = address_pointer(RUNTIME_AREAS);
     struct fd_table *table = address_pointer(RUNTIME_DESCRIPTORS);
-    table->soft_limit = FD_DEFAULT;
     process->magic = STATE_MAGIC;
     process->table = table;
     process->process = block->handles[START_PROCESS];
@@ -137,10 +143,15 @@ void start_begin(const struct start_block *_Nonnull block, struct thread_page *_
     process->working = block->handles[START_WORKING];
     process->local = block->handles[START_LOCAL];
     process->tty = block->handles[START_TTY];
+    process->time = block->handles[START_TIME];
     process->runtime_image = block->handles[START_RUNTIME_IMAGE];
     process->clock = block->handles[START_CLOCK];
     process->code_size = block->image_code_size;
     process->umask = 022;
+    for (uint32_t i = 0; i < LIMIT_COUNT; i++) {
+        process->limits[i] = UINT64_MAX;
+    }
+    process->limits[LIMIT_DESCRIPTORS] = FD_DEFAULT;
     process->map_hint = 0x700000000000;
     for (uint32_t i = 0; i < EPOLL_LIMIT; i++) {
         process->epoll[i].epoll = -1;

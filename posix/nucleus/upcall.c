@@ -51,16 +51,11 @@ static void take_fault(struct posix_thread *_Nonnull self) {
     uint64_t kind = frame->fault_kind;
     frame->fault_kind = FAULT_NONE;
     frame->original_rax = UINT64_MAX;
-    bool at_tail = frame->rip == (uintptr_t)&runtime_tail[0];
-    if (at_tail) {
+    if (frame->rip == (uintptr_t)&runtime_tail[0]) {
         frame->rip = frame->rcx; /* entry.S: the last instruction of the way back */
     }
     if (kind == FAULT_KICK) {
         signals_look(self);
-        return;
-    }
-    if (kind == FAULT_STEP && at_tail) {
-        (void)native_resume(); /* the step belongs to the program's next instruction */
         return;
     }
     struct program_frame fault = *frame;
@@ -89,12 +84,9 @@ void runtime_upcall(struct thread_page *_Nonnull page) {
         self->restart_pending = 0;
         frame->original_rax = UINT64_MAX;
     }
-    if ((frame->flags & FLAG_TRAP) != 0) {
-        signals_look(self);
-    }
 }
 
-/* The way back found a kick: signals, calls to be made again, single steps. */
+/* The way back found a kick: signals, calls to be made again. */
 void runtime_pending(struct thread_page *_Nonnull page) {
     struct posix_thread *self = thread_self();
     struct posix_process *process = self->process;
@@ -103,9 +95,4 @@ void runtime_pending(struct thread_page *_Nonnull page) {
         facts_load(self);
     }
     signals_deliver(self);
-    if ((page->frame[0].flags & FLAG_TRAP) != 0 && page->kick_pending == 0) {
-        if (native_resume() != STATUS_OK) {
-            signal_end(self, SIGSEGV);
-        }
-    }
 }

@@ -4,10 +4,6 @@
 #include "posix/nucleus/entry.h"
 
 UNSAFE_BEGIN
-static void *_Nonnull pointer(uint64_t address) {
-    return (void *_Nonnull)(uintptr_t)address;
-}
-
 /* A pointer as the data of bytes: never looked through but by the copies below and the kernel. */
 struct rt_bytes user_bytes(uint64_t address, uint64_t size) {
     return (struct rt_bytes){.size = size, .data = (const uint8_t *)address};
@@ -25,22 +21,22 @@ static bool outside(uint64_t address, uint64_t size) {
 }
 
 int64_t user_read(void *_Nonnull to, uint64_t from, size_t size) {
-    return outside(from, size) || user_copy(to, pointer(from), size) != 0 ? -EFAULT : 0;
+    return outside(from, size) || user_copy((uintptr_t)to, from, size) != 0 ? -EFAULT : 0;
 }
 
 int64_t user_write(uint64_t to, const void *_Nonnull from, size_t size) {
-    return outside(to, size) || user_copy(pointer(to), from, size) != 0 ? -EFAULT : 0;
+    return outside(to, size) || user_copy(to, (uintptr_t)from, size) != 0 ? -EFAULT : 0;
 }
 
 int64_t user_zero(uint64_t to, size_t size) {
-    return outside(to, size) || user_clear(pointer(to), size) != 0 ? -EFAULT : 0;
+    return outside(to, size) || user_clear(to, size) != 0 ? -EFAULT : 0;
 }
 
 int64_t user_text(char *_Nonnull to, size_t capacity, uint64_t from) {
     if (outside(from, 1)) {
         return -EFAULT;
     }
-    int64_t length = user_copy_text(to, pointer(from), capacity);
+    int64_t length = user_copy_text(to, from, capacity);
     return length >= 0 ? length : length == -1 ? -EFAULT : -ENAMETOOLONG;
 }
 
@@ -50,7 +46,7 @@ int64_t user_exchange_u32(uint64_t address, uint32_t expected, uint32_t wanted,
     if ((address & 3) != 0 || outside(address, 4)) {
         return -EFAULT;
     }
-    return user_compare_exchange(pointer(address), out_found, wanted) != 0 ? -EFAULT : 0;
+    return user_compare_exchange(address, out_found, wanted) != 0 ? -EFAULT : 0;
 }
 
 status_t rt_copy_from_client(void *_Nonnull to, const void *_Nullable from, size_t size) {

@@ -2,6 +2,7 @@
  * a test counts, and calls go to the functions that the test puts into struct sim_backend. On the
  * UNSAFE list: addresses become pointers here. */
 #include "posix/native.h"
+#include "posix/identity.h"
 #include "posix/nucleus/entry.h"
 #include "posix/signal_frame.h"
 #include "posix/sim/sim.h"
@@ -18,7 +19,7 @@ struct sim_backend *_Nonnull sim_begin(void) {
     struct fd_table *table = calloc(1, sizeof *table);
     struct thread_page *page = aligned_alloc(4096, 4096);
     memset(page, 0, 4096);
-    table->soft_limit = FD_DEFAULT;
+    process->limits[LIMIT_DESCRIPTORS] = FD_DEFAULT;
     process->table = table;
     process->facts_known = 1;
     process->pid = 100;
@@ -71,15 +72,19 @@ void native_call(struct syscall_registers *_Nonnull registers, bool forks) {
     }
 }
 
-status_t native_resume(void) {
-    return STATUS_OK;
-}
 [[noreturn]] void native_end(int64_t code, bool by_signal) {
     exit(by_signal ? 128 + (int)code : (int)code);
 }
 [[noreturn]] void native_thread_end(uint64_t clear_address) {
     (void)clear_address;
     abort();
+}
+uint64_t base_get(bool gs) {
+    return gs ? 2 : 1;
+}
+void base_set(bool gs, uint64_t base) {
+    (void)gs;
+    (void)base;
 }
 uint64_t clock_monotonic_ns(void) {
     return backend->now_ns;

@@ -2,6 +2,10 @@
 /* For unit tests only: the host's headers, which the test harness needs, have names of
  * posix/linux.h as well. Included behind lib/base/test.h and before anything of posix/, this gives
  * ours other names in that file. A list of the names in posix/linux.h. */
+#undef S_ISUID
+#define S_ISUID POSIX_S_ISUID
+#undef S_ISGID
+#define S_ISGID POSIX_S_ISGID
 #undef EPERM
 #define EPERM POSIX_EPERM
 #undef ENOENT

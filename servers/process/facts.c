@@ -81,6 +81,39 @@ HANDLER(limit) {
     struct slot_record *edit = slot_edit(ps, target);
     edit->limits[in->resource][0] = in->soft;
     edit->limits[in->resource][1] = in->hard;
+    struct process_signal_page *page = slot_signals(ps, target);
+    if (page != nullptr) {
+        page->limits[in->resource] = in->soft;
+    }
+    if (in->resource == 0) { /* processor time */
+        table_commit(ps);
+        alarms_look(ps);
+        return STATUS_OK;
+    }
+    return table_finish(ps);
+}
+
+HANDLER(attribute) {
+    struct processes *ps = server;
+    uint32_t self = 0;
+    status_t status = slot_of_caller(ps, request, &self);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    bool signal = in->what == PROCESS_ATTRIBUTE_DEATH_SIGNAL;
+    out->old = signal ? slot_at(ps, self)->death_signal : slot_at(ps, self)->subreaper;
+    if (!in->change) {
+        return STATUS_OK;
+    }
+    if (signal && in->value > SIGNAL_LIMIT) {
+        return STATUS_BAD_ARGUMENT;
+    }
+    struct slot_record *edit = slot_edit(ps, self);
+    if (signal) {
+        edit->death_signal = in->value;
+    } else {
+        edit->subreaper = in->value != 0 ? 1 : 0;
+    }
     return table_finish(ps);
 }
 
@@ -154,6 +187,7 @@ HANDLER(describe) {
         .size = info.mapped_bytes,
         .resident = info.resident_pages * PAGE_SIZE,
         .signals_pending = page == nullptr ? 0 : page->pending,
+        .signals_blocked = page == nullptr ? 0 : page->blocked,
         .threads = info.threads,
         .nice = record->nice,
         .exit_signal = record->exit_signal,

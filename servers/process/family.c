@@ -28,9 +28,15 @@ static status_t make_signals(struct processes *_Nonnull ps, uint32_t slot,
                              const struct process_signal_page *_Nullable from,
                              handle_t *_Nonnull out) {
     status_t status = rt_object_create(OBJECT_MEMORY, 0, PAGE_SIZE, MEMORY_WIRED, 0, 0, out);
-    if (status == STATUS_OK && from != nullptr) {
-        struct process_signal_page page = *from; /* hostile bytes, only ever read as such */
+    if (status == STATUS_OK) {
+        struct process_signal_page page = {};
+        if (from != nullptr) {
+            page = *from; /* hostile bytes, only ever read as such */
+        }
         page.pending = 0;
+        for (uint32_t i = 0; i < LIMIT_COUNT; i++) {
+            page.limits[i] = slot_at(ps, slot)->limits[i][0];
+        }
         status = rt_memory_copy(*out, 0, rt_address(&page), sizeof page, MEMORY_FROM_CALLER);
     }
     return status == STATUS_OK ? rt_stage_keep(ps->server, KEEP_SIGNALS + slot, *out) : status;
@@ -57,6 +63,19 @@ static status_t add_child(struct processes *_Nonnull ps, uint32_t slot, handle_t
     return status;
 }
 
+/* Stages that the child runs its parent's image: its file stays busy for both lives. */
+static status_t inherit_image(struct processes *_Nonnull ps, uint32_t parent, uint32_t child) {
+    handle_t image = HANDLE_NONE;
+    if (rt_keep_get(ps->server, KEEP_IMAGE + parent, &image) != STATUS_OK) {
+        return STATUS_OK; /* a first program before its exec */
+    }
+    status_t status = rt_stage_keep(ps->server, KEEP_IMAGE + child, image);
+    if (status != STATUS_OK) {
+        rt_handle_close(image);
+    }
+    return status;
+}
+
 static uint32_t count_of_user(const struct processes *_Nonnull ps, uint32_t uid) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < ps->slot_limit; i++) {
@@ -76,12 +95,15 @@ static struct slot_record child_of(const struct slot_record *_Nonnull parent, ui
     child.exit_signal = in->exit_signal;
     child.replaced = 0;
     child.shares = (in->how & PROCESS_FORK_FLAGS_SHARE) != 0;
-    child.report = REPORT_NONE;
+    child.report = 0;
     child.end_kind = child.end_code = child.stop_signal = 0;
     child.next_thread = 0;
     child.fork_root = identity->root;
     child.fork_path = identity->path;
     child.alarm_ns = child.alarm_every_ns = 0;
+    bytes_zero(child.used_alarm, sizeof child.used_alarm);
+    child.limit_told_ns = 0;
+    child.subreaper = child.death_signal = 0;
     child.own = child.children = (struct process_usage){};
     return child;
 }
@@ -134,6 +156,7 @@ HANDLER(fork) {
     struct slot_record record = child_of(parent, pid, in, &identity);
     *slot_edit(ps, slot) = record;
     status = add_child(ps, slot, child, slot_signals(ps, self));
+    status = status == STATUS_OK ? inherit_image(ps, self, slot) : status;
     if (status != STATUS_OK) {
         (void)rt_kill(child, SIGNAL_KILL, EXIT_SIGNAL);
         rt_handle_close(child);
@@ -213,6 +236,7 @@ HANDLER_IN(exec) {
     struct slot_record *record = slot_edit(ps, self);
     record->replaced = 1;
     record->shares = 0;
+    record->death_signal = principal == record->principal ? record->death_signal : 0;
     record->principal = principal;
     bytes_zero(record->name, sizeof record->name);
     if (in->name.size > 0) {
@@ -221,6 +245,7 @@ HANDLER_IN(exec) {
     char name[sizeof record->name];
     bytes_copy(name, record->name, sizeof name);
     table_commit(ps);
+    timers_end(ps, slot_at(ps, self)->serial);
     status = rt_object_set(own, SET_NAME, rt_address(name), text_length(name, sizeof name - 1));
     status = status == STATUS_OK ? principal_apply(ps, self, principal) : status;
     if (status == STATUS_OK) {
@@ -239,8 +264,9 @@ static struct process_usage usage_of_process(handle_t process) {
     struct process_info info = {};
     struct process_usage used = {};
     if (rt_object_info(process, INFO_PROCESS, &info, sizeof info) == STATUS_OK) {
-        used.user_ns = info.user_time_ns;
-        used.system_ns = info.run_time_ns - MIN(info.user_time_ns, info.run_time_ns);
+        /* The kernel does not tell the two apart: what Linux's kernel would do is done in user
+         * space here, for the most part. */
+        used.user_ns = info.run_time_ns;
         used.largest = info.resident_pages * PAGE_SIZE;
         used.minor_faults = info.minor_faults;
     }
@@ -271,23 +297,55 @@ status_t family_reap(struct processes *_Nonnull ps, uint32_t slot) {
     return status;
 }
 
-/* Gives the children of an ended process to the first one, or to nobody. */
-static void orphan_children(struct processes *_Nonnull ps, uint32_t pid) {
+/* Who adopts the children of a process that ended: its nearest ancestor that wants them, the first
+ * process, or nobody. */
+static uint32_t adopter_of(struct processes *_Nonnull ps,
+                           const struct slot_record *_Nonnull ended) {
+    uint32_t above = ended->parent;
+    for (uint32_t steps = 0; steps < ps->slot_limit; steps++) {
+        uint32_t slot = slot_by_pid(ps, above);
+        if (slot == NO_SLOT) {
+            break;
+        }
+        const struct slot_record *record = slot_at(ps, slot);
+        if (record->subreaper != 0 && record->state != STATE_ZOMBIE) {
+            return slot;
+        }
+        above = record->parent;
+    }
     uint32_t first = slot_by_pid(ps, 1);
-    bool has_first = first != NO_SLOT && pid != 1 && slot_at(ps, first)->state != STATE_ZOMBIE;
+    bool there = first != NO_SLOT && ended->pid != 1 && slot_at(ps, first)->state != STATE_ZOMBIE;
+    return there ? first : NO_SLOT;
+}
+
+static void orphan_children(struct processes *_Nonnull ps,
+                            const struct slot_record *_Nonnull ended) {
+    uint32_t pid = ended->pid;
+    uint32_t first = NO_SLOT;
+    bool has_first = false;
+    bool known = false;
     bool told = false;
     for (uint32_t i = 0; i < ps->slot_limit; i++) {
         if (slot_at(ps, i)->pid == 0 || slot_at(ps, i)->parent != pid) {
             continue;
         }
+        if (!known) {
+            first = adopter_of(ps, ended);
+            has_first = first != NO_SLOT;
+            known = true;
+        }
         struct slot_record *child = slot_edit(ps, i);
-        child->parent = has_first ? 1 : 0;
+        uint32_t signal = child->death_signal;
+        child->parent = has_first ? slot_at(ps, first)->pid : 0;
         told = told || child->state == STATE_ZOMBIE;
         if (!has_first && child->state == STATE_ZOMBIE) {
             status_t status = family_reap(ps, i);
             CHECK(status == STATUS_OK);
         }
         table_commit(ps);
+        if (signal != 0) {
+            signal_number(ps, i, signal);
+        }
     }
     if (has_first && told) {
         signal_number(ps, first, SIGNAL_CHILD);
@@ -352,13 +410,16 @@ void family_ended(struct processes *_Nonnull ps, uint32_t slot, int64_t code, ui
     if (before.pid == 0 || before.state == STATE_ZOMBIE) {
         return;
     }
-    orphan_children(ps, before.pid);
+    orphan_children(ps, &before);
+    timers_end(ps, before.serial);
+    infos_end(ps, before.serial);
     struct slot_record *record = slot_edit(ps, slot);
     bool forgets = slot_process(ps, slot, &process) == STATUS_OK;
     record->own = forgets ? usage_of_process(process) : (struct process_usage){};
     record->state = STATE_ZOMBIE;
-    record->report = REPORT_NONE;
+    record->report = 0;
     record->alarm_ns = 0;
+    bytes_zero(record->used_alarm, sizeof record->used_alarm);
     bool normal = cause == EXIT_NORMAL;
     record->end_kind = normal ? PROCESS_END_KIND_EXITED : PROCESS_END_KIND_KILLED;
     record->end_code = normal                 ? (uint32_t)code & 0xff
@@ -374,6 +435,14 @@ void family_ended(struct processes *_Nonnull ps, uint32_t slot, int64_t code, ui
     status =
         status == STATUS_OK ? rt_stage_keep(ps->server, KEEP_IMAGE + slot, HANDLE_NONE) : status;
     CHECK(status == STATUS_OK);
+    uint32_t parent = slot_by_pid(ps, before.parent);
+    struct process_signal_info info = {.number = before.exit_signal,
+                                       .code = normal ? 1 : 2, /* CLD_EXITED, CLD_KILLED */
+                                       .pid = before.pid,
+                                       .uid = principal_at(ps, before.principal)->uid,
+                                       .status = (int32_t)(code & 0xff)};
+    bool child = before.exit_signal == SIGNAL_CHILD && parent != NO_SLOT;
+    bool shown = child && signal_keep(ps, parent, &info);
     table_commit(ps);
     for (uint32_t i = 0; i < WAITERS; i++) {
         if (ps->waiters[i].token != 0 && ps->waiters[i].fork && ps->waiters[i].slot == slot) {
@@ -385,16 +454,12 @@ void family_ended(struct processes *_Nonnull ps, uint32_t slot, int64_t code, ui
     }
     leader_ended(ps, &before);
     groups_orphaned(ps, before.session);
-    uint32_t parent = slot_by_pid(ps, before.parent);
+    if (shown) {
+        signal_show(ps, parent, SIGNAL_CHILD);
+    } else if (!child && parent != NO_SLOT && before.exit_signal != 0) {
+        signal_send(ps, parent, &info); /* another signal than SIGCHLD may do anything */
+    }
     if (parent != NO_SLOT) {
-        if (before.exit_signal != 0) {
-            struct process_signal_info info = {.number = before.exit_signal,
-                                               .code = normal ? 1 : 2, /* CLD_EXITED, CLD_KILLED */
-                                               .pid = before.pid,
-                                               .uid = principal_at(ps, before.principal)->uid,
-                                               .status = (int32_t)(code & 0xff)};
-            signal_send(ps, parent, &info);
-        }
         waiters_look(ps, parent);
     }
 }

@@ -25,6 +25,8 @@ HANDLER_OUT(new_session);
 HANDLER(set_ids);
 HANDLER(limit);
 HANDLER(interval);
+HANDLER(timer);
+HANDLER(attribute);
 HANDLER(add_thread);
 HANDLER(usage_of);
 HANDLER(nice);
@@ -63,6 +65,13 @@ void family_reconcile(struct processes *_Nonnull ps);
  * none. May commit. */
 void signal_send(struct processes *_Nonnull ps, uint32_t slot,
                  const struct process_signal_info *_Nonnull info);
+/* The same in two steps, for a signal that comes of a change of the table: what belongs to it is
+ * staged with that change (false: there is none to be shown), and shown after the commit. */
+bool signal_keep(struct processes *_Nonnull ps, uint32_t slot,
+                 const struct process_signal_info *_Nonnull info);
+void signal_show(struct processes *_Nonnull ps, uint32_t slot, uint32_t number);
+/* After a restart: what was kept and perhaps not shown. */
+void signals_show_again(struct processes *_Nonnull ps);
 static inline void signal_number(struct processes *_Nonnull ps, uint32_t slot, uint32_t number) {
     struct process_signal_info info = {.number = number, .code = 128 /* SI_KERNEL */};
     signal_send(ps, slot, &info);
@@ -78,6 +87,12 @@ void fork_release(struct processes *_Nonnull ps, uint32_t child);
 void stop_release(struct processes *_Nonnull ps, uint32_t slot);
 /* Arms the timer for the earliest alarm; posts those that are due. */
 void alarms_look(struct processes *_Nonnull ps);
+/* A timer's signal was taken: how many expirations it stands for beside the first. Stages. */
+uint32_t timer_taken(struct processes *_Nonnull ps, uint64_t serial, uint32_t number);
+/* The process runs another image, or has ended. May commit. */
+void timers_end(struct processes *_Nonnull ps, uint64_t serial);
+/* The same for what was sent and not taken. */
+void infos_end(struct processes *_Nonnull ps, uint64_t serial);
 /* What a live or ended process used. */
 struct process_usage usage_now(struct processes *_Nonnull ps, uint32_t slot);
 void usage_add(struct process_usage *_Nonnull sum, const struct process_usage *_Nonnull more);

@@ -14,6 +14,8 @@ static const struct process_handlers handlers = {
     .set_ids = serve_set_ids,
     .limit = serve_limit,
     .interval = serve_interval,
+    .timer = serve_timer,
+    .attribute = serve_attribute,
     .add_thread = serve_add_thread,
     .usage_of = serve_usage_of,
     .nice = serve_nice,
@@ -113,6 +115,7 @@ struct processes *_Nonnull process_start(struct rt_server *_Nonnull server) {
     table_rebuild(ps);
     apply_all(ps);
     family_reconcile(ps);
+    signals_show_again(ps);
     alarms_look(ps);
     return ps;
 }

@@ -1,9 +1,9 @@
 /* Signals: who may send them, pending bits and kicks, stopping and continuing, siginfo.
  *
  * Pending bits are set in the page that the process shares, after what belongs to them is
- * committed. An instance that is killed between the two lets the call come again: then a bit may be
- * set twice, and a program that took it in between sees a plain signal once more; it never misses
- * one. */
+ * committed. An instance that is killed between the two lets the call come again, and its successor
+ * sets the bits of all siginfos that were not taken: then a bit may be set twice, and a program
+ * that took it in between sees a plain signal once more; it never misses one. */
 #include "servers/process/family.h"
 
 enum { SIGNAL_STOPS = 1u << (19 - 1) | 1u << (20 - 1) | 1u << (21 - 1) | 1u << (22 - 1) };
@@ -21,13 +21,13 @@ bool may_manage(const struct processes *_Nonnull ps, uint32_t actor, uint32_t ta
            from->uid == to->saved_uid;
 }
 
-/* Keeps the siginfo of a signal until it is taken; a full table loses the details only. */
+/* Keeps the siginfo of a signal until it is taken; a full table loses the details only. Stages. */
 static void keep_info(struct processes *_Nonnull ps, uint32_t slot,
                       const struct process_signal_info *_Nonnull info) {
     uint64_t serial = slot_at(ps, slot)->serial;
     uint64_t order = 1;
     uint32_t place = INFO_COUNT;
-    for (uint32_t i = 0; i < INFO_COUNT; i++) {
+    for (uint32_t i = 0; i < MIN(ps->info_limit + 1, (uint32_t)INFO_COUNT); i++) {
         const struct info_record *there = &ps->vault->infos[i];
         order = MAX(order, there->order + 1);
         place = place == INFO_COUNT && there->order == 0 ? i : place;
@@ -44,7 +44,18 @@ static void keep_info(struct processes *_Nonnull ps, uint32_t slot,
     record.checksum = record_sum(&record.checksum, sizeof record);
     status_t status = rt_stage(ps->server, &ps->vault->infos[place], &record, sizeof record);
     CHECK(status == STATUS_OK);
-    table_commit(ps);
+    ps->info_limit = MAX(ps->info_limit, place + 1);
+}
+
+void infos_end(struct processes *_Nonnull ps, uint64_t serial) {
+    struct info_record none = {};
+    for (uint32_t i = 0; i < ps->info_limit; i++) {
+        if (ps->vault->infos[i].order != 0 && ps->vault->infos[i].serial == serial) {
+            status_t status = rt_stage(ps->server, &ps->vault->infos[i], &none, sizeof none);
+            CHECK(status == STATUS_OK);
+            table_commit(ps);
+        }
+    }
 }
 
 /* Signals that do nothing unless they are caught. */
@@ -59,33 +70,61 @@ static bool can_send(struct processes *_Nonnull ps, uint32_t slot, uint32_t numb
            slot_at(ps, slot)->state != STATE_ZOMBIE && slot_process(ps, slot, out) == STATUS_OK;
 }
 
-/* Makes a signal pending that neither kills, stops nor continues by itself. */
-static void signal_post(struct processes *_Nonnull ps, uint32_t slot,
-                        const struct process_signal_info *_Nonnull info) {
+bool signal_keep(struct processes *_Nonnull ps, uint32_t slot,
+                 const struct process_signal_info *_Nonnull info) {
     handle_t process = HANDLE_NONE;
-    uint32_t number = info->number;
-    if (!can_send(ps, slot, number, &process)) {
-        return;
+    if (!can_send(ps, slot, info->number, &process)) {
+        return false;
     }
-    struct process_signal_page *page = slot_signals(ps, slot);
+    const struct process_signal_page *page = slot_signals(ps, slot);
+    uint64_t bit = UINT64_C(1) << (info->number - 1);
     if (page == nullptr) {
+        return false;
+    }
+    uint64_t wanted = __atomic_load_n(&page->caught, __ATOMIC_SEQ_CST) |
+                      __atomic_load_n(&page->blocked, __ATOMIC_SEQ_CST);
+    if ((__atomic_load_n(&page->ignored, __ATOMIC_SEQ_CST) & bit) != 0 ||
+        (ignored_by_default(info->number) && (wanted & bit) == 0)) {
+        return false;
+    }
+    keep_info(ps, slot, info);
+    return true;
+}
+
+void signal_show(struct processes *_Nonnull ps, uint32_t slot, uint32_t number) {
+    handle_t process = HANDLE_NONE;
+    struct process_signal_page *page = slot_signals(ps, slot);
+    if (page == nullptr || !can_send(ps, slot, number, &process)) {
         return;
     }
     uint64_t bit = UINT64_C(1) << (number - 1);
     uint64_t caught = __atomic_load_n(&page->caught, __ATOMIC_SEQ_CST);
-    uint64_t ignored = __atomic_load_n(&page->ignored, __ATOMIC_SEQ_CST);
-    if ((ignored & bit) != 0) {
-        return;
-    }
-    keep_info(ps, slot, info);
     if ((SIGNAL_STOPS & bit) != 0) {
         uint64_t go = UINT64_C(1) << (SIGNAL_CONTINUE - 1);
         __atomic_fetch_and(&page->pending, ~go, __ATOMIC_SEQ_CST);
     }
     __atomic_fetch_or(&page->pending, bit, __ATOMIC_SEQ_CST);
-    /* Once the runtime has said what it ignores, that which it does not is waited for. */
-    if ((caught & bit) != 0 || ignored != 0 || !ignored_by_default(number)) {
+    if ((caught & bit) != 0 || !ignored_by_default(number)) {
         (void)rt_thread_control(process, THREAD_KICK);
+    }
+}
+
+/* Makes a signal pending that neither kills, stops nor continues by itself. */
+static void signal_post(struct processes *_Nonnull ps, uint32_t slot,
+                        const struct process_signal_info *_Nonnull info) {
+    if (signal_keep(ps, slot, info)) {
+        table_commit(ps);
+        signal_show(ps, slot, info->number);
+    }
+}
+
+void signals_show_again(struct processes *_Nonnull ps) {
+    for (uint32_t i = 0; i < ps->info_limit; i++) {
+        const struct info_record *there = &ps->vault->infos[i];
+        uint32_t slot = there->order == 0 ? NO_SLOT : slot_by_serial(ps, there->serial);
+        if (slot != NO_SLOT) {
+            signal_show(ps, slot, there->info.number);
+        }
     }
 }
 
@@ -93,7 +132,7 @@ static void set_stopped(struct processes *_Nonnull ps, uint32_t slot, uint32_t n
     handle_t process = HANDLE_NONE;
     struct slot_record *record = slot_edit(ps, slot);
     record->state = STATE_STOPPED;
-    record->report = REPORT_STOPPED;
+    record->report |= REPORT_STOPPED;
     record->stop_signal = number;
     table_commit(ps);
     if (slot_process(ps, slot, &process) == STATUS_OK) {
@@ -129,7 +168,7 @@ void parent_tell(struct processes *_Nonnull ps, uint32_t child) {
         return;
     }
     const struct process_signal_page *page = slot_signals(ps, parent);
-    bool stopped = record->report == REPORT_STOPPED;
+    bool stopped = record->state == STATE_STOPPED;
     if (page == nullptr || page->no_stops == 0) {
         struct process_signal_info info = {.number = SIGNAL_CHILD,
                                            .code = stopped ? 5 : 6, /* CLD_STOPPED, CONTINUED */
@@ -221,7 +260,7 @@ HANDLER(take_signal) {
     }
     uint64_t serial = slot_at(ps, self)->serial;
     bool more = false;
-    for (uint32_t i = 0; i < INFO_COUNT; i++) {
+    for (uint32_t i = 0; i < ps->info_limit; i++) {
         const struct info_record *there = &ps->vault->infos[i];
         bool wanted = there->order != 0 && there->serial == serial &&
                       (in->wanted >> ((there->info.number - 1) & 63) & 1) != 0;
@@ -243,7 +282,7 @@ HANDLER(take_signal) {
         return STATUS_OK;
     }
     out->info = ps->vault->infos[oldest].info;
-    for (uint32_t i = 0; i < INFO_COUNT; i++) {
+    for (uint32_t i = 0; i < ps->info_limit; i++) {
         const struct info_record *there = &ps->vault->infos[i];
         more = more || (i != oldest && there->order != 0 && there->serial == serial &&
                         there->info.number == out->info.number);
@@ -251,6 +290,9 @@ HANDLER(take_signal) {
     if (page != nullptr && !more) { /* else a queued one of the same number stays pending */
         __atomic_fetch_and(&page->pending, ~(UINT64_C(1) << (out->info.number - 1)),
                            __ATOMIC_SEQ_CST);
+    }
+    if (out->info.code == -2) { /* SI_TIMER */
+        out->info.uid = timer_taken(ps, serial, out->info.pid);
     }
     struct info_record none = {};
     return rt_stage(ps->server, &ps->vault->infos[oldest], &none, sizeof none);
@@ -268,7 +310,7 @@ HANDLER_IN(stop) {
     }
     bool again = (request->page->received.state & CALL_STATE_REPEATED) != 0;
     bool stopped = slot_at(ps, self)->state == STATE_STOPPED;
-    if (again && !stopped && slot_at(ps, self)->report == REPORT_CONTINUED) {
+    if (again && !stopped && (slot_at(ps, self)->report & REPORT_CONTINUED) != 0) {
         return STATUS_OK; /* it was continued while nobody could answer */
     }
     status = waiter_add(ps, &(struct waiter){.token = request->token, .slot = self, .stop = true});
@@ -294,59 +336,4 @@ HANDLER_IN(signal_group) {
         }
     }
     return found > 0 ? STATUS_OK : PROCESS_STATUS_NO_PROCESS;
-}
-
-/* ---- alarms ---- */
-
-void alarms_look(struct processes *_Nonnull ps) {
-    uint64_t now = rt_clock_ns();
-    uint64_t next = UINT64_MAX;
-    for (uint32_t i = 0; i < ps->slot_limit; i++) {
-        const struct slot_record *record = slot_at(ps, i);
-        if (record->pid == 0 || record->alarm_ns == 0 || record->state == STATE_ZOMBIE) {
-            continue;
-        }
-        if (record->alarm_ns <= now) {
-            struct slot_record *edit = slot_edit(ps, i);
-            uint64_t every = edit->alarm_every_ns;
-            /* Expirations that were missed are one, as setitimer(2) has it. */
-            edit->alarm_ns =
-                every == 0 ? 0 : edit->alarm_ns + ((now - edit->alarm_ns) / every + 1) * every;
-            table_commit(ps);
-            signal_number(ps, i, SIGNAL_ALARM);
-        }
-        record = slot_at(ps, i);
-        next = record->alarm_ns != 0 ? MIN(next, record->alarm_ns) : next;
-    }
-    status_t status = rt_timer_set(ps->timer, next == UINT64_MAX ? 0 : next, 1, 0);
-    CHECK(status == STATUS_OK);
-}
-
-HANDLER(interval) {
-    struct processes *ps = server;
-    uint32_t self = 0;
-    status_t status = slot_of_caller(ps, request, &self);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (in->kind != PROCESS_TIMER_KIND_REAL) {
-        return STATUS_NOT_SUPPORTED;
-    }
-    uint64_t now = rt_clock_ns();
-    uint64_t at = slot_at(ps, self)->alarm_ns;
-    out->left_ns = at == 0 ? 0 : at > now ? at - now : 1;
-    out->old_every_ns = slot_at(ps, self)->alarm_every_ns;
-    if (in->change) {
-        struct slot_record *edit = slot_edit(ps, self);
-        uint64_t deadline = 0;
-        if (ckd_add(&deadline, now, in->first_ns)) {
-            deadline = UINT64_MAX - 1;
-        }
-        edit->alarm_ns = in->first_ns == 0 ? 0 : deadline;
-        edit->alarm_every_ns = in->first_ns == 0 ? 0 : in->every_ns;
-        alarms_look(
-            ps); /* counts the edit: the timer may be early, and is looked at when it comes */
-        status = table_finish(ps);
-    }
-    return status;
 }

@@ -78,7 +78,7 @@ static void publish(struct processes *_Nonnull ps, uint32_t slot) {
         .session = record->session,
         .principal = record->principal,
         .terminal = record->terminal,
-        .state = record->state,
+        .state = (enum process_life)record->state,
         .orphaned = record->pid != 0 && group_orphaned(ps, record->group, record->session),
         .started_ns = record->started_ns,
     };
@@ -265,6 +265,17 @@ const struct process_principal_entry *_Nonnull principal_at(const struct process
     return &ps->vault->principals[number % PRINCIPAL_COUNT].entry;
 }
 
+/* Is the principal of this place some process's? Else its number is nobody's any more. */
+static bool principal_in_use(const struct processes *_Nonnull ps, uint32_t place) {
+    uint32_t number = ps->vault->principals[place].entry.principal;
+    for (uint32_t i = 0; i < ps->slot_limit && number != 0; i++) {
+        if (slot_at(ps, i)->pid != 0 && slot_at(ps, i)->principal == number) {
+            return true;
+        }
+    }
+    return false;
+}
+
 status_t principal_make(struct processes *_Nonnull ps,
                         const struct process_principal_entry *_Nonnull wanted,
                         uint32_t *_Nonnull out) {
@@ -278,15 +289,20 @@ status_t principal_make(struct processes *_Nonnull ps,
         }
     }
     uint32_t number = MAX(super_edit(ps)->next_principal, 1u);
-    if (number >= PRINCIPAL_COUNT) {
-        return STATUS_OUT_OF_QUOTA;
+    uint32_t tries = 0;
+    while (number % PRINCIPAL_COUNT == 0 || principal_in_use(ps, number % PRINCIPAL_COUNT)) {
+        number = number == UINT32_MAX ? 1 : number + 1;
+        if (++tries > PRINCIPAL_COUNT) {
+            return STATUS_OUT_OF_QUOTA;
+        }
     }
-    super_edit(ps)->next_principal = number + 1;
+    super_edit(ps)->next_principal = number == UINT32_MAX ? 1 : number + 1;
     record.entry.principal = number;
     record.checksum = record_sum(&record.checksum, sizeof record);
-    (*ps->principals)[number] = record.entry; /* nobody has the number before the commit */
+    uint32_t place = number % PRINCIPAL_COUNT;
+    (*ps->principals)[place] = record.entry; /* nobody has the number before the commit */
     *out = number;
-    return rt_stage(ps->server, &ps->vault->principals[number], &record, sizeof record);
+    return rt_stage(ps->server, &ps->vault->principals[place], &record, sizeof record);
 }
 
 /* ---- after a start ---- */
@@ -345,12 +361,28 @@ void table_rebuild(struct processes *_Nonnull ps) {
     for (uint32_t i = 0; i < PROCESS_COUNT; i++) {
         ps->slot_limit = vault->slots[i].pid != 0 ? i + 1 : ps->slot_limit;
     }
+    for (uint32_t i = 0; i < INFO_COUNT; i++) {
+        const struct info_record *record = &vault->infos[i];
+        if (record->order != 0 &&
+            record->checksum != record_sum(&record->checksum, sizeof *record)) {
+            rt_vault_corrupt(ps->server, "siginfo");
+        }
+        ps->info_limit = record->order != 0 ? i + 1 : ps->info_limit;
+    }
+    for (uint32_t i = 0; i < TIMER_COUNT; i++) {
+        const struct timer_record *record = &vault->timers[i];
+        if (record->serial != 0 &&
+            record->checksum != record_sum(&record->checksum, sizeof *record)) {
+            rt_vault_corrupt(ps->server, "timer");
+        }
+        ps->timer_limit = record->serial != 0 ? i + 1 : ps->timer_limit;
+    }
     for (uint32_t i = 0; i < PROCESS_COUNT; i++) {
         const struct slot_record *record = &vault->slots[i];
         bool sound = record->pid == 0
                          ? record->checksum == 0
                          : record->checksum == record_sum(&record->checksum, sizeof *record) &&
-                               record->principal < PRINCIPAL_COUNT;
+                               principal_at(ps, record->principal)->principal == record->principal;
         if (!sound) {
             rt_vault_corrupt(ps->server, "process");
         }

@@ -31,6 +31,7 @@ struct slot_cache {
     handle_t process; /* copy of the keep's */
     uint64_t serial;  /* for which it and the page are */
     struct process_signal_page *_Nullable signals;
+    uint64_t used_seen, look_ns; /* timers.c */
 };
 
 struct table_edit {
@@ -44,7 +45,8 @@ struct processes {
     struct process_table_slot (*_Nonnull shared)[PROCESS_COUNT];
     struct process_principal_entry (*_Nonnull principals)[PRINCIPAL_COUNT];
     handle_t domain, timer;
-    uint32_t slot_limit; /* no slot in use from here on */
+    uint32_t slot_limit;              /* no slot in use from here on */
+    uint32_t info_limit, timer_limit; /* nor a siginfo, nor a timer */
     uint32_t edit_count;
     struct table_edit edits[TABLE_EDITS];
     struct process_super super; /* staged where super_edited */

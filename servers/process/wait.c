@@ -3,6 +3,11 @@
 
 static bool matches(const struct process_wait_in *_Nonnull in,
                     const struct slot_record *_Nonnull child) {
+    bool clone = child->exit_signal != SIGNAL_CHILD;
+    if ((in->how & PROCESS_WAIT_FLAGS_ANY_KIND) == 0 &&
+        clone != ((in->how & PROCESS_WAIT_FLAGS_CLONES) != 0)) {
+        return false;
+    }
     return in->kind == PROCESS_WAIT_KIND_ANY ||
            (in->kind == PROCESS_WAIT_KIND_PID ? child->pid == in->id : child->group == in->id);
 }
@@ -10,8 +15,9 @@ static bool matches(const struct process_wait_in *_Nonnull in,
 static bool reports(const struct process_wait_in *_Nonnull in,
                     const struct slot_record *_Nonnull child) {
     return ((in->how & PROCESS_WAIT_FLAGS_EXITED) != 0 && child->state == STATE_ZOMBIE) ||
-           ((in->how & PROCESS_WAIT_FLAGS_STOPPED) != 0 && child->report == REPORT_STOPPED) ||
-           ((in->how & PROCESS_WAIT_FLAGS_CONTINUED) != 0 && child->report == REPORT_CONTINUED);
+           ((in->how & PROCESS_WAIT_FLAGS_STOPPED) != 0 && (child->report & REPORT_STOPPED) != 0) ||
+           ((in->how & PROCESS_WAIT_FLAGS_CONTINUED) != 0 &&
+            (child->report & REPORT_CONTINUED) != 0);
 }
 
 /* The child to be told of, or NO_SLOT; *out_any: is there any that is waited for? */
@@ -35,15 +41,17 @@ static status_t report(struct processes *_Nonnull ps, uint32_t self, uint32_t ch
                        struct process_wait_out *_Nonnull out) {
     struct slot_record about = *slot_at(ps, child);
     bool zombie = about.state == STATE_ZOMBIE;
+    bool continued =
+        (about.report & REPORT_CONTINUED) != 0 && (how & PROCESS_WAIT_FLAGS_CONTINUED) != 0;
     *out = (struct process_wait_out){
         .pid = about.pid,
         .uid = principal_at(ps, about.principal)->uid,
-        .ended = zombie                           ? (enum process_end_kind)about.end_kind
-                 : about.report == REPORT_STOPPED ? PROCESS_END_KIND_STOPPED
-                                                  : PROCESS_END_KIND_CONTINUED,
-        .code = zombie                           ? about.end_code
-                : about.report == REPORT_STOPPED ? about.stop_signal
-                                                 : (uint32_t)SIGNAL_CONTINUE,
+        .ended = zombie      ? (enum process_end_kind)about.end_kind
+                 : continued ? PROCESS_END_KIND_CONTINUED
+                             : PROCESS_END_KIND_STOPPED,
+        .code = zombie      ? about.end_code
+                : continued ? (uint32_t)SIGNAL_CONTINUE
+                            : about.stop_signal,
     };
     if (zombie) {
         out->used = about.own;
@@ -53,7 +61,7 @@ static status_t report(struct processes *_Nonnull ps, uint32_t self, uint32_t ch
         return STATUS_OK;
     }
     if (!zombie) {
-        slot_edit(ps, child)->report = REPORT_NONE;
+        slot_edit(ps, child)->report &= ~(uint32_t)(continued ? REPORT_CONTINUED : REPORT_STOPPED);
         return table_finish(ps);
     }
     usage_add(&slot_edit(ps, self)->children, &out->used);

@@ -127,16 +127,22 @@ static void test_state_kept(void) {
         uint64_t zone = 0;
         __asm__ volatile("movq %2, %%xmm15\n\t"
                          "movq %2, %%r12\n\t"
+                         "movq %2, %%rcx\n\t"
+                         "movq %2, %%r11\n\t"
                          "movq %2, -100(%%rsp)\n\t"
-                         "movl $2000, %%ecx\n"
-                         "1: decl %%ecx\n\t"
+                         "movl $2000, %%eax\n"
+                         "1: decl %%eax\n\t"
                          "jnz 1b\n\t"
                          "movq %%xmm15, %0\n\t"
                          "xorq %%r12, %0\n\t"
+                         "xorq %2, %%rcx\n\t"
+                         "xorq %2, %%r11\n\t"
+                         "orq %%rcx, %0\n\t"
+                         "orq %%r11, %0\n\t"
                          "movq -100(%%rsp), %1"
                          : "=&r"(out), "=&r"(zone)
                          : "r"(in)
-                         : "rcx", "r12", "xmm15", "memory", "cc");
+                         : "rax", "rcx", "r11", "r12", "xmm15", "memory", "cc");
         kept = kept && out == 0;
         red_zone = red_zone && zone == in;
     }

@@ -231,6 +231,27 @@ static void test_waits(void) {
     sigemptyset(&none_blocked);
     check_errno("sigsuspend", sigsuspend(&none_blocked), EINTR);
     check_equal("handler_ran", count, 1);
+    sigset_t child_set = set_of(SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child_set, nullptr);
+    pid_t child = check_fork();
+    if (child == 0) {
+        usleep(1000);
+        _exit(5);
+    }
+    check_equal("blocked_it_can_be_waited_for_though_ignored", sigwaitinfo(&child_set, &info),
+                SIGCHLD);
+    check_equal("of_the_child", info.si_pid, child);
+    child_status(child);
+    child = check_fork();
+    if (child == 0) {
+        _exit(5);
+    }
+    child_status(child);
+    sigprocmask(SIG_UNBLOCK, &child_set, nullptr);
+    count = 0;
+    handle(SIGCHLD, on_signal, 0);
+    check_equal("unblocked_it_is_gone", count, 0);
+    handle(SIGCHLD, SIG_DFL, 0);
     sigset_t now;
     sigprocmask(SIG_BLOCK, nullptr, &now);
     check("mask_back", sigismember(&now, SIGUSR1) == 1);

@@ -233,18 +233,42 @@ static lattice_status_t space_extend(struct lattice *fs) {
     return all_dirty(fs);
 }
 
+static void disk_leave(struct lattice *fs, uint32_t number, uint32_t disk_count) {
+    fs->super.disks[number] = (struct disk_record){};
+    fs->super.disk_count = disk_count;
+    fs->disks[number] = (struct disk){};
+}
+
+/* The disk becomes known to the pool, with nothing on it: were its first superblock also the first
+ * that gives it segments, a power cut could leave those on a disk that nobody recognises. */
+static lattice_status_t disk_introduce(struct lattice *fs, struct blkdev *device,
+                                       uint32_t *out_disk) {
+    uint32_t disk_count = fs->super.disk_count;
+    TRY(number_choose(fs, device, out_disk));
+    disk_enter(fs, *out_disk, device, DISK_ONLINE);
+    lattice_status_t status = segments_possible(fs) == 0 ? LATTICE_NO_SPACE : all_dirty(fs);
+    status = status == LATTICE_OK ? device_clear(fs, device) : status;
+    if (status != LATTICE_OK) {
+        disk_leave(fs, *out_disk, disk_count);
+        return status;
+    }
+    fs->super.disks[*out_disk].state = DISK_RESILVERING;
+    fs->disks[*out_disk].stale = true;
+    return change_finish(fs);
+}
+
 lattice_status_t pool_add(struct lattice *fs, struct blkdev *device, uint32_t *out_disk) {
     TRY(change_start(fs));
-    TRY(number_choose(fs, device, out_disk));
-    TRY(all_dirty(fs));
-    TRY(device_clear(fs, device));
-    uint32_t disk_count = fs->super.disk_count;
-    disk_enter(fs, *out_disk, device, DISK_ONLINE);
+    TRY(disk_introduce(fs, device, out_disk));
+    if (!disk_present(fs, *out_disk)) {
+        return LATTICE_IO;
+    }
+    fs->super.disks[*out_disk].state = DISK_ONLINE;
+    fs->disks[*out_disk].stale = false;
     lattice_status_t status = space_extend(fs);
-    if (status != LATTICE_OK) {
-        fs->super.disks[*out_disk] = (struct disk_record){};
-        fs->super.disk_count = disk_count;
-        fs->disks[*out_disk] = (struct disk){};
+    if (status != LATTICE_OK) { /* it stays, empty, until it is resilvered or detached */
+        fs->super.disks[*out_disk].state = DISK_RESILVERING;
+        fs->disks[*out_disk].stale = true;
         return status;
     }
     return change_finish(fs);

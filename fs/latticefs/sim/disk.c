@@ -204,6 +204,7 @@ static lattice_status_t disk_flush(void *context) {
 
 static void disk_trim(void *context, uint64_t block, uint64_t count) {
     struct sim_disk *disk = context;
+    disk->trims += count;
     for (uint64_t i = 0; !is_off(disk) && i < count; i++) {
         table_set(&disk->current, (uint32_t)(block + i), nullptr);
         pending_add(&disk->pending, (uint32_t)(block + i), nullptr);

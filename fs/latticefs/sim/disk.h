@@ -49,6 +49,7 @@ struct sim_disk {
     struct dice *dice;
     uint64_t writes;
     uint64_t flushes;
+    uint64_t trims;        /* blocks */
     uint64_t dies_at;      /* power fails at this write; 0 = never */
     bool dead;             /* refuses everything */
     bool *_Nullable power; /* shared by all disks: off = all are dead */

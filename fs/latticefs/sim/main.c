@@ -51,6 +51,13 @@ static void run_seed(uint64_t seed, const struct world_options *options, struct 
     while (world->crashes + world->probes + 1 < SEED_CRASHES) {
         verify_probe(world);
     }
+    uint64_t trims = 0;
+    for (uint32_t i = 0; i < world->disk_count; i++) {
+        trims += world->disks[i].trims;
+    }
+    if (trims == 0 && SOME(world->fs)->statistics.commits > 20) {
+        world_fail(world, "nothing was ever trimmed", SOME(world->fs)->statistics.commits, 0);
+    }
     world_crash(world);
     verify_secrecy(world);
     verify_damaged(world);

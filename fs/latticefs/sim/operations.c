@@ -319,7 +319,7 @@ static void do_write(struct world *world) {
 }
 
 /* Noise in all near pages of a file: what fills a small pool. */
-static void do_fill(struct world *world) {
+void do_fill(struct world *world) {
     struct model_object *file = pick(world, MODE_FILE);
     uint64_t offset = 0;
     while (file->mode >> 12 == MODE_FILE && offset < MODEL_PAGES_NEAR * UINT64_C(4096)) {
@@ -520,6 +520,8 @@ struct choice {
     void (*run)(struct world *world);
 };
 
+enum { CHOICE_FILL = 7 };
+
 static const struct choice choices[] = {
     {18, "create", do_create},
     {6, "link", do_link},
@@ -554,8 +556,10 @@ static const struct choice choices[] = {
     {1, "grow", do_grow},
     {1, "detach", do_detach},
     {1, "replace", do_replace},
-    {1, "swap", do_swap},
+    {4, "swap", do_swap},
+    {1, "reservation trap", do_reservation_trap},
     {1, "trim", do_trim},
+    {2, "loud trap", do_loud_trap},
     {3, "send", do_send},
     {4, "send changes", do_send_changes},
     {3, "fault", do_fault},
@@ -572,6 +576,9 @@ void world_operate(struct world *world) {
     while (at >= choices[chosen].weight) {
         at -= choices[chosen].weight;
         chosen++;
+    }
+    if (world->tight && world->operation > 30 && dice_once_in(&world->dice, 3)) {
+        chosen = CHOICE_FILL;
     }
     world->doing = choices[chosen].name;
     if (world->options.verbose) {

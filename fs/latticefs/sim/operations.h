@@ -39,6 +39,8 @@ void do_send_changes(struct world *world);
 /* Whether somebody holds a file open that a rollback would pull away. */
 bool has_open_objects(const struct model *model);
 void do_properties(struct world *world);
+void do_fill(struct world *world);
+void do_reservation_trap(struct world *world);
 void ensure_writable(struct world *world);
 /* No head is over its quota by more than what one operation adds to nodes. */
 void verify_quotas(const struct world *world);
@@ -53,6 +55,7 @@ void do_detach(struct world *world);
 void do_replace(struct world *world);
 void do_swap(struct world *world);
 void do_trim(struct world *world);
+void do_loud_trap(struct world *world);
 void verify_trimmed(const struct world *world, uint32_t index);
 void do_fault(struct world *world);
 void do_resilver(struct world *world);

@@ -142,7 +142,19 @@ void do_grow(struct world *world) {
     }
 }
 
-/* The one that misbehaves leaves, or any if none does. */
+/* The number of a disk that is not there, or DISKS_MAX. */
+static uint32_t missing_number(const struct world *world) {
+    const struct superblock *super = &SOME(world->fs)->super;
+    for (uint32_t i = 0; i < super->disk_count; i++) {
+        if (super->disks[i].state == DISK_MISSING && SOME(world->fs)->disks[i].device == nullptr) {
+            return i;
+        }
+    }
+    return DISKS_MAX;
+}
+
+/* The one that misbehaves leaves, or any if none does. One that is away does not hear of it, and
+ * comes back. */
 void do_detach(struct world *world) {
     uint32_t index =
         has_faulty(world) ? world->faulty : dice_below(&world->dice, world->disk_count);
@@ -151,6 +163,7 @@ void do_detach(struct world *world) {
     }
     struct lattice *fs = SOME(world->fs);
     uint32_t number = disk_number(world, index);
+    number = number == DISKS_MAX && has_faulty(world) ? missing_number(world) : number;
     if (number == DISKS_MAX || SOME(world->fs)->super.disks[number].state == DISK_NONE) {
         return;
     }
@@ -224,11 +237,49 @@ void do_swap(struct world *world) {
     crash_if_fatal(world);
 }
 
+/* One side fails while a sync is under way, the power goes, both come back, and the good side is
+ * lost: what was synced must be on the other, or the pool must know that it is not. */
+void do_loud_trap(struct world *world) {
+    if (!has_faulty(world) || !world->loud || world->disk_count != 2) {
+        return;
+    }
+    struct model_object *file = &world->head->model.objects[0];
+    for (uint32_t i = 0; i < MODEL_OBJECTS && file->mode >> 12 != MODE_FILE; i++) {
+        file = &world->head->model.objects[i];
+    }
+    if (!file->live || file->mode >> 12 != MODE_FILE || !settle_granules(world)) {
+        return;
+    }
+    uint8_t byte = (uint8_t)dice_roll(&world->dice);
+    size_t written = 0;
+    struct outcome outcome =
+        judge(world, granules_write(SOME(world->granules), SOME(world->head->dataset), file->number,
+                                    5000, VIEW_OF(byte), &written));
+    if (written != 0) {
+        model_write(file, 5000, VIEW_OF(byte));
+    }
+    if (outcome.status == LATTICE_OK) {
+        world->disks[world->faulty].dead = true;
+        outcome = judge(
+            world, granules_sync(SOME(world->granules), SOME(world->head->dataset), file->number));
+    }
+    if (outcome.status == LATTICE_OK) {
+        world_acknowledge(world);
+        world->steady = true; /* both come back */
+        world_crash(world);
+        world->steady = false;
+        do_swap(world);
+    }
+    crash_if_fatal(world);
+}
+
 void do_trim(struct world *world) {
     uint64_t blocks = 0;
     uint32_t fail = world->fail_one_in;
     world->fail_one_in = 0;
+    uint64_t trims = world->disks[0].trims; /* these do not count as trims of what was freed */
     struct outcome outcome = judge(world, pool_trim_free(SOME(world->fs), &blocks));
+    world->disks[0].trims = trims;
     world->fail_one_in = fail;
     for (uint32_t i = 0; outcome.status == LATTICE_OK && i < world->disk_count; i++) {
         verify_trimmed(world, i);

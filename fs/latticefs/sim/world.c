@@ -225,8 +225,10 @@ void world_create(struct world *world, uint64_t seed, const struct world_options
     struct io_buffer *text = &world->io;
     struct key_secret secret = world_secret(world, BYTES_OF(text->data));
     world->make.secret = &secret;
-    uint32_t blocks = dice_once_in(&world->dice, 3) ? 1340 + dice_below(&world->dice, 300)
-                                                    : 1450 + dice_below(&world->dice, 3000);
+    world->tight = dice_once_in(&world->dice, 8);
+    uint32_t blocks = world->tight || dice_once_in(&world->dice, 3)
+                          ? 1340 + dice_below(&world->dice, 300)
+                          : 1450 + dice_below(&world->dice, 3000);
     for (uint32_t i = 0; i < world->disk_count; i++) {
         sim_disk_create(&world->disks[i], blocks, &world->disk_dice);
         world->disks[i].power = &world->power;
@@ -327,7 +329,7 @@ void world_crash(struct world *world) {
         }
         world->power = true;
         if (world->faulty < world->disk_count) { /* it comes and goes, and may come back to life */
-            world->absent = dice_once_in(&world->disk_dice, 4);
+            world->absent = !world->steady && dice_once_in(&world->disk_dice, 4);
             world->disks[world->faulty].dead = false;
         }
         if (attempts < 3 && dice_once_in(&world->disk_dice, 3)) {

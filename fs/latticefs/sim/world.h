@@ -77,6 +77,8 @@ struct world {
     uint32_t inner_limit;
     uint32_t faulty; /* the disk of a mirror that misbehaves; WORLD_DISKS = none */
     bool absent;     /* it is not there at all */
+    bool steady;     /* a recovery finds all disks */
+    bool tight;      /* the pool is small, and most operations fill it */
     bool loud;       /* it fails openly, and never keeps what it was not told */
     uint32_t attached;
     bool adopt;        /* a recovery takes what is there for the truth */

@@ -440,10 +440,6 @@ void arch_thread_set_fs(struct thread *_Nonnull thread, uint64_t base) {
     thread->arch.fs = base;
 }
 
-uint64_t arch_thread_get_fs(const struct thread *_Nonnull thread) {
-    return thread->arch.fs;
-}
-
 /* ---- processors ---- */
 
 /* All threads wait on the only processor: time jumps to the next timer. False: nothing will ever

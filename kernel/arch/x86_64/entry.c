@@ -85,8 +85,7 @@ enum { STUB_SIZE = 32 };
         "movq %c[upcall](%%r11), %%rax\n movq %%rax, %c[rip](%%rsp)\n"
         "movq $%c[user_code], %c[rip] + 8(%%rsp)\n movq $0x202, %c[flags](%%rsp)\n"
         "movq $%c[user_data], %c[rsp] + 8(%%rsp)\n movq %c[p_rax](%%rcx), %%rax\n"
-        "movq %c[address](%%rsp), %%rcx\n addq $%c[rip], %%rsp\n swapgs\n wrgsbase %%rcx\n"
-        "iretq\n"
+        "movq %c[address](%%rsp), %%rcx\n addq $%c[rip], %%rsp\n swapgs\n iretq\n"
         :
         : FRAME_OPERANDS, CPU_OPERANDS, [process] "i"(offsetof(struct thread, process)),
           [upcall] "i"(offsetof(struct process, upcall)),
@@ -178,11 +177,16 @@ const char exception_text[] = "exception in the kernel (error << 8 | vector)";
 
 /* ---- C ---- */
 
+[[gnu::always_inline]] static inline void bases_save(struct thread *_Nonnull thread) {
+    thread->arch.fs = fs_base_read();
+    thread->arch.gs = user_gs_read();
+}
+
 [[gnu::always_inline]] static inline void switch_to(struct cpu *_Nonnull cpu,
                                                     struct thread *_Nonnull next) LOCKED {
     struct thread *previous = cpu->arch.loaded;
     if (previous != nullptr) {
-        previous->arch.fs = fs_base_read();
+        bases_save(SOME(previous));
     }
     floating_switch(cpu, previous, next);
     cpu->arch.loaded = next;
@@ -193,7 +197,7 @@ const char exception_text[] = "exception in the kernel (error << 8 | vector)";
         space_load(cpu, space);
     }
     fs_base_write(next->arch.fs);
-    user_gs_write(next->page_address);
+    user_gs_write(next->arch.gs);
     SOME(next->page)->processor = cpu->index;
 }
 
@@ -212,7 +216,7 @@ uint64_t entry_stub(uint32_t vector) {
 [[noreturn]] static void idle_begin(struct cpu *_Nonnull cpu) RELEASE(kernel_lock) {
     struct thread *previous = cpu->arch.loaded;
     if (previous != nullptr) {
-        previous->arch.fs = fs_base_read();
+        bases_save(SOME(previous));
         floating_switch(cpu, previous, nullptr);
         cpu->arch.loaded = nullptr;
     }

@@ -73,6 +73,12 @@ static inline void user_gs_write(uint64_t value) {
     __asm__ volatile("swapgs\n wrgsbase %0\n swapgs" : : "r"(value));
 }
 
+static inline uint64_t user_gs_read(void) {
+    uint64_t value = 0;
+    __asm__ volatile("swapgs\n rdgsbase %0\n swapgs" : "=r"(value));
+    return value;
+}
+
 static inline void page_invalidate(uint64_t address) {
     __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
 }

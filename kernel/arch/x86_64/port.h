@@ -25,7 +25,7 @@ struct frame {
 static_assert(sizeof(struct frame) == 176 && sizeof(struct syscall_registers) == 88);
 
 struct arch_thread {
-    uint64_t fs;                            /* FS base while it is not loaded on a processor */
+    uint64_t fs, gs;                        /* bases while it is not loaded on a processor */
     union page_content *_Nullable floating; /* XSAVE area; null: it never used the registers */
 };
 

@@ -4,7 +4,7 @@
  * frame.vector is not FRAME_SYSCALL, else RCX and R11 are lost, as the processor does it.
  * Invariants: (1) frame.rip lies in user space, and frame.flags has none but the program's own
  * bits: both ways back to user space rely on that; (2) `loaded` of a processor is the thread whose
- * FS base and floating-point registers are in that processor, or null. */
+ * FS and GS bases and floating-point registers are in that processor, or null. */
 #include "kernel/arch/x86_64/machine.h"
 #include "kernel/arch/x86_64/x86.h"
 #include "kernel/object/process.h"
@@ -58,6 +58,7 @@ void arch_thread_enter(struct thread *_Nonnull thread, uint64_t entry, uint64_t 
         floating_end(thread);
         thread->arch.fs = 0;
     }
+    thread->arch.gs = thread->page_address;
     /* The first address that is no program's: a bad entry faults there, in user space. */
     uint64_t rip = entry < USER_SPACE_END ? entry : USER_SPACE_END;
     thread->frame = (struct frame){.call = {.a = argument, .b = argument2},
@@ -73,7 +74,8 @@ status_t arch_thread_clone(struct thread *_Nonnull to, struct thread *_Nonnull f
     bool loaded = cpu->arch.loaded == from;
     CHECK(!loaded || cpu == cpu_current());
     to->frame = from->frame;
-    to->arch.fs = arch_thread_get_fs(from);
+    to->arch.fs = loaded ? fs_base_read() : from->arch.fs;
+    to->arch.gs = loaded ? user_gs_read() : from->arch.gs;
     if (from->arch.floating == nullptr) {
         return STATUS_OK;
     }
@@ -177,10 +179,6 @@ bool arch_thread_upcall(struct thread *_Nonnull thread, uint32_t fault_kind, uin
     frame->rsp = stack;
     frame->rcx = thread->page_address;
     frame->flags = FLAGS_FIXED | FLAGS_INTERRUPTS;
-    struct cpu *cpu = cpu_at(thread->cpu);
-    if (cpu == cpu_current() && cpu->arch.loaded == thread) {
-        msr_write(MSR_USER_GS_BASE, thread->page_address);
-    }
     return true;
 }
 
@@ -196,11 +194,4 @@ void arch_thread_set_counter(struct thread *_Nonnull thread, uint64_t counter) {
 void arch_thread_set_fs(struct thread *_Nonnull thread, uint64_t base) {
     /* A base that is no program's is as good as none. */
     thread->arch.fs = base < USER_SPACE_END ? base : 0;
-    if (cpu_current()->arch.loaded == thread) {
-        fs_base_write(thread->arch.fs);
-    }
-}
-
-uint64_t arch_thread_get_fs(const struct thread *_Nonnull thread) {
-    return cpu_current()->arch.loaded == thread ? fs_base_read() : thread->arch.fs;
 }
