@@ -337,6 +337,9 @@ void do_fill(struct world *world) {
             model_write(file, offset, view_sub(bytes_view(content), 0, written));
         }
         offset += content.size;
+        if (outcome.status == LATTICE_OK) {
+            verify_kept_free(world);
+        }
         verify_reservation(world, outcome.fatal ? LATTICE_OK : outcome.status);
         if (outcome.fatal) {
             world_crash(world);

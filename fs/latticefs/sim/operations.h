@@ -46,6 +46,7 @@ void ensure_writable(struct world *world);
 void verify_quotas(const struct world *world);
 /* A write was not refused for want of space that the head in hand has reserved. */
 void verify_reservation(const struct world *world, lattice_status_t status);
+void verify_kept_free(const struct world *world);
 /* Whether the head in hand is about as large as its quota. */
 bool verify_quota_is_why(const struct world *world);
 void do_attach(struct world *world);

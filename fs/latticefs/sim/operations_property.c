@@ -40,6 +40,22 @@ void verify_reservation(const struct world *world, lattice_status_t status) {
     }
 }
 
+/* What others have reserved is still free after a write, but for what its nodes took. */
+void verify_kept_free(const struct world *world) {
+    const struct lattice *fs = SOME(world->fs);
+    uint64_t kept = space_reserve_blocks(fs, SPACE_ORDINARY);
+    for (uint32_t i = 0; i < WORLD_HEADS; i++) {
+        const struct head *head = &world->heads[i];
+        if (head->id != 0 && head != world->head && head->dataset != nullptr) {
+            kept += reservation_unused(&SOME(head->dataset)->record,
+                                       SOME(head->dataset)->reserved_blocks);
+        }
+    }
+    if (fs->segments.free_blocks + RESERVATION_SLACK < kept) {
+        world_fail(world, "a write took what others have reserved", fs->segments.free_blocks, kept);
+    }
+}
+
 /* What is set survives a crash: the record of an open dataset is what the pool tree has. */
 static void verify_record(struct world *world, uint64_t id, uint32_t mask,
                           const struct dataset_properties *properties) {
@@ -161,11 +177,14 @@ void do_reservation_trap(struct world *world) {
                         SOME(head->dataset)->writable;
         other = writable ? head : other;
     }
-    struct dataset_properties properties = {.reservation_blocks = used_by(SOME(reserved->dataset)) +
-                                                                  RESERVATION_SLACK + 100};
-    if (other == nullptr || !settle_granules(world) || world->head->id != id) {
+    struct dataset_space space = {};
+    if (other == nullptr || !settle_granules(world) || world->head->id != id ||
+        dataset_space(SOME(world->fs), id, &space) != LATTICE_OK || space.available < 100) {
         return;
     }
+    /* Nearly all that there is. */
+    struct dataset_properties properties = {.reservation_blocks =
+                                                space.used + space.available - 60};
     lattice_status_t status =
         dataset_set(SOME(world->fs), id, PROPERTY_RESERVATION | PROPERTY_QUOTA, &properties);
     if (!settle_change(world, status) || status != LATTICE_OK) {
