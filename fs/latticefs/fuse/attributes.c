@@ -5,15 +5,6 @@
 
 #pragma clang assume_nonnull begin
 
-static struct timespec time_of(int64_t time) {
-    int64_t seconds = time / 1000000000 - (time % 1000000000 < 0);
-    return (struct timespec){.tv_sec = seconds, .tv_nsec = time - seconds * 1000000000};
-}
-
-static int64_t time_from(struct timespec time) {
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
 static lattice_status_t object_attributes(struct mount *mount, const struct target *target,
                                           struct stat *out) {
     struct inode inode = {};
@@ -27,9 +18,9 @@ static lattice_status_t object_attributes(struct mount *mount, const struct targ
                          .st_size = (off_t)inode.size,
                          .st_blksize = 65536,
                          .st_blocks = (blkcnt_t)(inode.blocks * 8),
-                         .st_atim = time_of(inode.read_time),
-                         .st_mtim = time_of(inode.write_time),
-                         .st_ctim = time_of(inode.change_time)};
+                         .st_atim = host_time_split(inode.read_time),
+                         .st_mtim = host_time_split(inode.write_time),
+                         .st_ctim = host_time_split(inode.change_time)};
     return LATTICE_OK;
 }
 
@@ -41,7 +32,7 @@ void snapshot_folder_attributes(struct mount *mount, struct stat *out) {
     out->st_mode = S_IFDIR | 0755;
     out->st_nlink = 2;
     out->st_size = 0;
-    out->st_mtim = time_of(mount->snapshots_changed);
+    out->st_mtim = host_time_split(mount->snapshots_changed);
     out->st_ctim = out->st_mtim;
 }
 
@@ -116,13 +107,13 @@ static void merge(struct inode *inode, const struct stat *wanted, int what) {
     }
     if ((what & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW)) != 0) {
         inode->read_time =
-            (what & FUSE_SET_ATTR_ATIME_NOW) != 0 ? time : time_from(wanted->st_atim);
+            (what & FUSE_SET_ATTR_ATIME_NOW) != 0 ? time : host_time_join(wanted->st_atim);
     }
     if ((what & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW)) != 0) {
         inode->write_time =
-            (what & FUSE_SET_ATTR_MTIME_NOW) != 0 ? time : time_from(wanted->st_mtim);
+            (what & FUSE_SET_ATTR_MTIME_NOW) != 0 ? time : host_time_join(wanted->st_mtim);
     }
-    inode->change_time = (what & FUSE_SET_ATTR_CTIME) != 0 ? time_from(wanted->st_ctim) : time;
+    inode->change_time = (what & FUSE_SET_ATTR_CTIME) != 0 ? host_time_join(wanted->st_ctim) : time;
 }
 
 static lattice_status_t set_attributes(struct mount *mount, uint64_t node,

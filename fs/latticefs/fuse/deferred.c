@@ -1,5 +1,6 @@
 /* Requests that wait for the kernel to send the dirty pages it holds of open files: a file that is
- * renamed, linked or put into a snapshot takes its data along, written back or not.
+ * renamed, linked or put into a snapshot takes its data along, written back or not, and a search
+ * for holes must know of them.
  *
  *   request ──defer──▶ queue ──deferred_loop: pages back, without the lock──▶ finished, answered
  *
@@ -92,6 +93,10 @@ static void finish(struct mount *mount, const struct deferred *deferred) {
         break;
     case DEFERRED_LINK:
         link_finish(mount, deferred->request, deferred->node, deferred->to_parent, deferred->to);
+        break;
+    case DEFERRED_SEEK: /* the offset stands in the place of the first folder */
+        seek_finish(mount, deferred->request, deferred->node, deferred->from_parent,
+                    deferred->flags);
         break;
     case DEFERRED_SNAPSHOT:
         snapshot_make_finish(mount, deferred->request, deferred->to);

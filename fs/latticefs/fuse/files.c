@@ -123,25 +123,41 @@ void do_fallocate(fuse_req_t request, fuse_ino_t node, int mode, off_t offset, o
     leave_with(mount, request, status);
 }
 
-void do_lseek(fuse_req_t request, fuse_ino_t node, off_t offset, int whence,
-              struct fuse_file_info *file) {
-    struct mount *mount = enter(request);
+void seek_finish(struct mount *mount, fuse_req_t request, uint64_t node, uint64_t offset,
+                 unsigned whence) {
     struct target target = {};
     uint64_t found = 0;
-    (void)file;
     lattice_status_t status = target_of(mount, node, &target);
     if (status == LATTICE_OK) {
         status = granules_push(mount->cache, target.dataset, target.object);
     }
     if (status == LATTICE_OK) {
-        status = file_seek(mount->fs, target.dataset, target.object, (uint64_t)offset,
-                           whence == SEEK_DATA, &found);
+        status = file_seek(mount->fs, target.dataset, target.object, offset, whence == SEEK_DATA,
+                           &found);
     }
     leave(mount);
     if (status == LATTICE_OK) {
         fuse_reply_lseek(request, (off_t)found);
     } else {
         fuse_reply_err(request, status == LATTICE_NOT_FOUND ? ENXIO : status_errno(status));
+    }
+}
+
+/* Pages that the kernel did not send yet are holes here, so they are asked for first. */
+void do_lseek(fuse_req_t request, fuse_ino_t node, off_t offset, int whence,
+              struct fuse_file_info *file) {
+    struct mount *mount = enter(request);
+    (void)file;
+    if (!has_writers(mount, node)) {
+        seek_finish(mount, request, node, (uint64_t)offset, (unsigned)whence);
+        return;
+    }
+    bool deferred =
+        mount->helper_socket >= 0 &&
+        defer(mount, request, DEFERRED_SEEK, node, (uint64_t)offset, "", 0, "", (unsigned)whence);
+    leave(mount);
+    if (!deferred) {
+        fuse_reply_err(request, EINVAL); /* callers then take all for data */
     }
 }
 

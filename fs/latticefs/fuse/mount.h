@@ -96,6 +96,7 @@ lattice_status_t target_of(struct mount *mount, uint64_t node, struct target *ou
 lattice_status_t target_for_change(struct mount *mount, uint64_t node, struct target *out);
 struct lookup *_Nullable lookup_find(struct mount *mount, uint64_t node);
 void lookup_add(struct mount *mount, uint64_t node);
+bool has_writers(struct mount *mount, uint64_t node);
 void lookup_drop(struct mount *mount, uint64_t node, uint64_t count);
 /* A name of this object of the head went; if it was the last and nobody knows it, it is deleted. */
 void object_orphaned(struct mount *mount, uint64_t object);
@@ -117,7 +118,7 @@ void leave_with_entry(struct mount *mount, fuse_req_t request, lattice_status_t 
 
 /* ---- deferred.c: what waits for the kernel's pages ---- */
 
-enum deferred_kind { DEFERRED_RENAME, DEFERRED_LINK, DEFERRED_SNAPSHOT };
+enum deferred_kind { DEFERRED_RENAME, DEFERRED_LINK, DEFERRED_SNAPSHOT, DEFERRED_SEEK };
 
 /* Hands a request to the deferring thread, which has the kernel write back the pages of the node
  * (or, 0, of all open files) and then finishes it. `lock` is held. False: no memory. */
@@ -141,6 +142,11 @@ void rename_finish(struct mount *mount, fuse_req_t request, uint64_t from_parent
                    uint64_t to_parent, const char *to, unsigned flags);
 void link_finish(struct mount *mount, fuse_req_t request, uint64_t node, uint64_t to_parent,
                  const char *to);
+
+/* ---- files.c: the same ---- */
+
+void seek_finish(struct mount *mount, fuse_req_t request, uint64_t node, uint64_t offset,
+                 unsigned whence);
 
 /* ---- snapshots.c: the folder `.snapshots` ---- */
 

@@ -171,11 +171,6 @@ void do_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name) {
 
 /* ---- renaming and linking: what the kernel still holds of the file goes first ---- */
 
-static bool has_writers(struct mount *mount, uint64_t node) {
-    const struct lookup *_Nullable lookup = lookup_find(mount, node);
-    return lookup != nullptr && SOME(lookup)->writers != 0;
-}
-
 static lattice_status_t rename_now(struct mount *mount, uint64_t from_parent, const char *from,
                                    uint64_t to_parent, const char *to, unsigned flags) {
     struct target source = {};

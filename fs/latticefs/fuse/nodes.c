@@ -105,6 +105,11 @@ struct lookup *_Nullable lookup_find(struct mount *mount, uint64_t node) {
     return *lookup_link(mount, node);
 }
 
+bool has_writers(struct mount *mount, uint64_t node) {
+    const struct lookup *_Nullable lookup = lookup_find(mount, node);
+    return lookup != nullptr && SOME(lookup)->writers != 0;
+}
+
 void lookup_add(struct mount *mount, uint64_t node) {
     struct lookup *_Nullable *link = lookup_link(mount, node);
     if (*link == nullptr) {

@@ -24,7 +24,8 @@ struct node_handle {
 };
 static_assert(sizeof(struct node_handle) == 20);
 
-static void open_and_close(const char *folder, uint64_t node) {
+/* The open file, or -1. */
+static int open_node(const char *folder, uint64_t node) {
     struct node_handle handle = {.bytes = 12,
                                  .type = HANDLE_NODE_AND_GENERATION,
                                  .high = (uint32_t)(node >> 32),
@@ -32,13 +33,11 @@ static void open_and_close(const char *folder, uint64_t node) {
                                  .generation = 1};
     int mounted = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (mounted < 0) {
-        return;
+        return -1;
     }
     int file = open_by_handle_at(mounted, (struct file_handle *)&handle, O_RDONLY | O_CLOEXEC);
-    if (file >= 0) {
-        close(file);
-    }
     close(mounted); /* an open folder would keep the mount busy */
+    return file;
 }
 
 [[noreturn]] static void helper(const char *folder, int socket) {
@@ -51,8 +50,14 @@ static void open_and_close(const char *folder, uint64_t node) {
     (void)signal(SIGTERM, SIG_IGN);
     (void)signal(SIGHUP, SIG_IGN);
     while (recv(HELPER_SOCKET, &node, sizeof node, 0) == (ssize_t)sizeof node) {
-        open_and_close(folder, node);
-        if (send(HELPER_SOCKET, &node, sizeof node, MSG_NOSIGNAL) != (ssize_t)sizeof node) {
+        int file = open_node(folder, node);
+        (void)sync_file_range(file, 0, 0,
+                              SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                                  SYNC_FILE_RANGE_WAIT_AFTER);
+        bool alive = send(HELPER_SOCKET, &node, sizeof node, MSG_NOSIGNAL) == (ssize_t)sizeof node;
+        /* Closing takes the file's lock, which whoever waits for the answer may hold. */
+        close(file);
+        if (!alive) {
             break;
         }
     }

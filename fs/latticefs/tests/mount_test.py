@@ -210,6 +210,13 @@ class NamesTest(Case):
         os.removexattr(self.path("a"), "user.large")
         self.check()
 
+    def test_times_beyond_the_format_are_cut(self):
+        self.write("a", b"")
+        for seconds, kept in ((1 << 33, 1 << 33), (1 << 60, 9223372036), (-(1 << 60), -9223372037), (-(1 << 31), -(1 << 31))):
+            os.utime(self.path("a"), (seconds, seconds))
+            self.assertEqual(os.stat(self.path("a")).st_atime_ns // 10**9, kept)
+        self.check()
+
     def test_a_full_pool_says_so_and_can_delete(self):
         with self.assertRaises(OSError) as caught:
             for i in range(100):
@@ -330,6 +337,15 @@ class ContentTest(Case):
         for model in models:
             os.close(model.file)
         self.check()
+
+    def test_data_that_the_kernel_still_holds_is_no_hole(self):
+        with open(self.path("open"), "wb", buffering=0) as file:
+            file.write(b"x" * 100000)
+            self.assertEqual(os.lseek(file.fileno(), 0, os.SEEK_DATA), 0)
+            self.assertEqual(os.lseek(file.fileno(), 0, os.SEEK_HOLE), 100000)
+            file.seek(1 << 20)
+            file.write(b"y" * 5000)
+            self.assertEqual(os.lseek(file.fileno(), 200000, os.SEEK_DATA), 1 << 20)
 
     def test_holes_are_found_and_take_no_space(self):
         with open(self.path("sparse"), "wb") as file:

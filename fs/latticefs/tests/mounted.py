@@ -44,4 +44,9 @@ class Mount:
     def end(self):
         """Unmounts, and waits for the last commit; the process's status."""
         subprocess.run(["fusermount3", "-u", self.folder], check=True)
-        return self.process.wait()
+        try:
+            return self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            # Another mount namespace, made meanwhile, still has it; all files are closed.
+            self.process.terminate()
+            return self.process.wait()

@@ -99,6 +99,23 @@ const char *host_status_text(lattice_status_t status) {
     return "unknown";
 }
 
+static const int64_t SECOND = 1000000000;
+
+int64_t host_time_join(struct timespec time) {
+    int64_t joined = 0;
+    if (ckd_mul(&joined, (int64_t)time.tv_sec, SECOND) ||
+        ckd_add(&joined, joined, (int64_t)time.tv_nsec)) {
+        return time.tv_sec < 0 ? INT64_MIN : INT64_MAX;
+    }
+    return joined;
+}
+
+struct timespec host_time_split(int64_t time) {
+    int64_t rest = time % SECOND;
+    int64_t below = rest < 0 ? 1 : 0;
+    return (struct timespec){.tv_sec = time / SECOND - below, .tv_nsec = rest + below * SECOND};
+}
+
 bool host_parse_size(const char *text, uint64_t *out) {
     char *_Nullable end = nullptr;
     errno = 0;

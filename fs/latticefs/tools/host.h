@@ -1,6 +1,7 @@
 #pragma once
 /* The core's environment on a Linux host, and what all tools share. */
 #include "host_disk.h"
+#include <time.h>
 
 #pragma clang assume_nonnull begin
 
@@ -8,6 +9,10 @@ const struct environment *host_environment(void);
 /* For a program that runs long: memory that was released is kept. */
 void host_memory_settings(void);
 const char *host_status_text(lattice_status_t status);
+/* Nanoseconds since 1970 and back. What they cannot hold (years 1677 to 2262) becomes the nearest
+ * that they can. */
+int64_t host_time_join(struct timespec time);
+struct timespec host_time_split(int64_t time);
 /* "4096", "64M", "1T" in bytes; false if it is no size. */
 bool host_parse_size(const char *text, uint64_t *out);
 /* Opens the disks of "disk" or "disk,disk…"; ends the program with 1 on failure. */

@@ -12,6 +12,7 @@
 #pragma clang assume_nonnull begin
 
 enum { TAR_BLOCK = 512, PATH_SIZE = 4096 };
+#define LATEST UINT64_C(9223372036) /* second that the format holds */
 
 struct header {
     char name[100];
@@ -327,7 +328,7 @@ static lattice_status_t import_entry(struct archive *archive, struct long_text *
         TRY(import_content(archive, object, size));
     }
     return transfer_attributes(job, object, attributes.mode, attributes.user, attributes.group,
-                               (int64_t)number_of(VIEW_OF(header->time)) * 1000000000);
+                               (int64_t)MIN(number_of(VIEW_OF(header->time)), LATEST) * 1000000000);
 }
 
 uint64_t tar_import(struct transfer_job *job, const char *path) {

@@ -78,7 +78,7 @@ static void import_folder(struct transfer_job *transfer, uint64_t directory, int
 
 static void import_attributes(struct transfer_job *transfer, uint64_t object,
                               const struct stat *facts) {
-    int64_t time = (int64_t)facts->st_mtim.tv_sec * 1000000000 + facts->st_mtim.tv_nsec;
+    int64_t time = host_time_join(facts->st_mtim);
     lattice_status_t status =
         transfer_attributes(transfer, object, facts->st_mode, facts->st_uid, facts->st_gid, time);
     if (status != LATTICE_OK) {
@@ -224,9 +224,8 @@ static void export_entry(struct transfer_job *transfer, uint64_t object, int fol
         failed = mknodat(folder, name, inode.mode, inode.device);
         break;
     }
-    struct timespec times[2] = {
-        {.tv_sec = inode.read_time / 1000000000, .tv_nsec = inode.read_time % 1000000000},
-        {.tv_sec = inode.write_time / 1000000000, .tv_nsec = inode.write_time % 1000000000}};
+    struct timespec times[2] = {host_time_split(inode.read_time),
+                                host_time_split(inode.write_time)};
     if (inode_type(&inode) != MODE_SYMLINK) {
         failed = failed || fchmodat(folder, name, inode.mode & 07777, 0) != 0;
     }
