@@ -45,7 +45,9 @@ enum syscall_number : uint32_t {
     SYS_PROTECT, /* (space, address, length, protection) */
     SYS_MEMORY_CLONE,  /* (memory, flags, offset, length) → memory */
     SYS_MEMORY_RESIZE, /* (memory, content size, flags) → old size. Blocks on a writer. */
-    SYS_MEMORY_COPY,   /* (memory, offset, address, length, direction). Blocks on a pager. */
+    SYS_MEMORY_COPY,   /* (memory, offset, address, length, direction). Blocks on a pager. From a
+                          process (RIGHT_READ) what lies at an address in it; ABSENT: it would have
+                          to wait for that. */
     SYS_MEMORY_SUPPLY, /* (memory, operation, offset, length, source memory, source offset) */
     SYS_MEMORY_SCAN,   /* (memory, operation, offset, length, arg, address) → value */
     SYS_STREAM_READ,   /* (session, address, length, offset | STREAM_POSITION, flags) → bytes.

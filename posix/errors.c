@@ -157,6 +157,8 @@ int64_t error_of_tty(status_t status) {
     case (int32_t)TTY_STATUS_NOT_TERMINAL:
     case STATUS_BAD_METHOD:
         return -ENOTTY;
+    case (int32_t)TTY_STATUS_NO_GROUP:
+        return -ESRCH;
     case (int32_t)STREAM_STATUS_BACKGROUND:
         return -ERESTARTSYS;
     default:

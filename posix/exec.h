@@ -27,6 +27,7 @@ struct exec_record {
     handle_t image;
     char name[16];
     uint64_t auxiliary[2 * STACK_AUXILIARY_LIMIT];
+    uint64_t argument_texts, environment_texts, texts_end; /* for /proc */
 };
 #define EXEC_RECORD_OFFSET 0x6000
 static_assert(EXEC_RECORD_OFFSET >= sizeof(struct posix_thread));

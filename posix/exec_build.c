@@ -423,6 +423,9 @@ static int64_t build_stack(struct posix_thread *_Nonnull self, struct exec_work 
         return error;
     }
     work->record.stack = work->stack.pointer;
+    work->record.argument_texts = work->stack.argument_texts;
+    work->record.environment_texts = work->stack.environment_texts;
+    work->record.texts_end = work->stack.environment_texts + work->sizes.environment_bytes;
     return memory_give(work, memory, writer.base, PROGRAM_STACK_SIZE,
                        PROTECT_READ | PROTECT_WRITE |
                            (work->image.executable_stack ? PROTECT_EXECUTE : 0u));

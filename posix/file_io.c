@@ -20,6 +20,14 @@ static int64_t result_of(struct native_result result) {
     return error_of(result.status);
 }
 
+/* What a terminal must know of its caller: whether the signal to who is in the background passes.
+ */
+static uint32_t how_of(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry,
+                       uint32_t signal) {
+    bool terminal = (entry->speaks & STREAM_PROTOCOLS_TTY) != 0;
+    return terminal && signal_would_pass(self, signal) ? STREAM_HOW_PASSES : 0;
+}
+
 /* A file without a Memory that has a position (those of /proc): the session keeps it, and it moves
  * by what was done. */
 static bool keeps_position(const struct fd_entry *_Nonnull entry, uint64_t offset) {
@@ -29,7 +37,6 @@ static bool keeps_position(const struct fd_entry *_Nonnull entry, uint64_t offse
 
 int64_t file_read(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry,
                   uint64_t address, uint64_t length, uint64_t offset) {
-    (void)self;
     uint64_t wanted = MIN(length, TRANSFER_MAX);
     if ((entry->facts & STREAM_FACTS_FLAGS_CACHED) != 0) {
         return result_of(NATIVE(SYS_STREAM_READ, entry->handle, address, wanted, offset, 0));
@@ -40,7 +47,7 @@ int64_t file_read(struct posix_thread *_Nonnull self, const struct fd_entry *_No
     uint64_t done = 0;
     bool moves = keeps_position(entry, offset);
     uint64_t at = moves ? NATIVE(SYS_STREAM_SEEK, entry->handle, 0, 1).value : offset;
-    status_t status = stream_read(entry->handle, at, 0,
+    status_t status = stream_read(entry->handle, at, how_of(self, entry, SIGTTIN),
                                   user_buffer(address, MIN(wanted, STREAM_TRANSFER_MAX)), &done);
     if (status == STATUS_OK && moves && done > 0) {
         (void)NATIVE(SYS_STREAM_SEEK, entry->handle, at + done, 0);
@@ -53,6 +60,7 @@ int64_t file_read(struct posix_thread *_Nonnull self, const struct fd_entry *_No
 static int64_t write_stream(struct posix_thread *_Nonnull self,
                             const struct fd_entry *_Nonnull entry, uint64_t address,
                             uint64_t length, uint64_t offset) {
+    uint32_t how = how_of(self, entry, SIGTTOU);
     uint64_t total = 0;
     if (keeps_position(entry, offset)) {
         offset = NATIVE(SYS_STREAM_SEEK, entry->handle, 0, 1).value;
@@ -62,7 +70,7 @@ static int64_t write_stream(struct posix_thread *_Nonnull self,
         uint64_t at = offset == POSITION_CURRENT ? offset : offset + total;
         uint64_t done = 0;
         status_t status =
-            stream_write(entry->handle, at, 0, user_bytes(address + total, piece), &done);
+            stream_write(entry->handle, at, how, user_bytes(address + total, piece), &done);
         int64_t error = status == STATUS_OK ? 0 : error_of_stream(status);
         if (error == -EPIPE) {
             signal_raise(self, SIGPIPE, SI_USER, 0);

@@ -7,6 +7,7 @@
 #include "posix/file_io.h"
 #include "posix/identity.h"
 #include "posix/native.h"
+#include "posix/object_name.h"
 #include "posix/path.h"
 #include "posix/syscalls.h"
 #include "posix/user.h"
@@ -293,10 +294,20 @@ static status_t read_target(struct posix_thread *_Nonnull self, const struct pla
     return status;
 }
 
+/* The last step of a walk led to an object (/proc/self/exe): its own name is what the link says. */
+static bool is_object(const struct place *_Nonnull place,
+                      const struct filesystem_walk *_Nonnull ended) {
+    return ended->outcome == FILESYSTEM_OUTCOME_DONE ||
+           (ended->outcome == FILESYSTEM_OUTCOME_OBJECT && place->owned && place->rest.size == 0);
+}
+
 static int64_t read_link(struct posix_thread *_Nonnull self, uint64_t fd, uint64_t path,
                          uint64_t to, uint64_t room) {
     struct place place = {};
+    struct filesystem_walk ended = {};
+    uint64_t text = 0;
     uint64_t length = 0;
+    bool named = false;
     if ((int32_t)room <= 0) {
         return -EINVAL;
     }
@@ -304,8 +315,22 @@ static int64_t read_link(struct posix_thread *_Nonnull self, uint64_t fd, uint64
     if (error == 0 && self->path[0] == '\0' && (int32_t)fd == AT_FDCWD) {
         error = -ENOENT;
     }
-    WALK(self, place, FILESYSTEM_WALK_FLAGS_NO_FOLLOW, error,
-         read_target(self, &place, &ended, &text, &length));
+    while (error == 0) {
+        status_t status = read_target(self, &place, &ended, &text, &length);
+        error = error_of_filesystem(status);
+        if (error != 0 ||
+            path_step(self, &place, &ended, text, FILESYSTEM_WALK_FLAGS_NO_FOLLOW, &error)) {
+            break;
+        }
+        if (is_object(&place, &ended)) {
+            named = true;
+            break;
+        }
+    }
+    if (error == 0 && named) {
+        return object_link(self, &place, to, room);
+    }
+    path_end(&place);
     if (error != 0) {
         return error;
     }
@@ -607,62 +632,6 @@ LINUX(fchdir) {
         change(self, &self->process->working, directory);
     }
     return error;
-}
-
-/* Puts `size` bytes of walk before what is at the end of path, with a stroke before them. */
-static bool prepend(struct posix_thread *_Nonnull self, size_t *_Nonnull at, size_t size) {
-    size_t skip = size > 0 && self->walk[0] == '/' ? 1 : 0;
-    size_t length = size - skip;
-    if (length == 0) {
-        return true;
-    }
-    if (*at < length + 1) {
-        return false;
-    }
-    *at -= length;
-    bytes_copy(&self->path[*at], &self->walk[skip], length);
-    *at -= 1;
-    self->path[*at] = '/';
-    return true;
-}
-
-LINUX(getcwd) {
-    size_t at = PATH_MAX - 1;
-    struct place place = {.directory = self->process->working};
-    int64_t error = 0;
-    self->path[at] = '\0';
-    /* From the working directory up: its path below its mount, then from where that is mounted. */
-    for (;;) {
-        struct filesystem_walk ended = {};
-        uint64_t size = 0;
-        status_t status = filesystem_path_of(place.directory, &ended, path_room(self), &size);
-        error = error_of_filesystem(status);
-        if (status != STATUS_OK) {
-            break;
-        }
-        if (!prepend(self, &at, MIN((size_t)size, sizeof self->walk))) {
-            error = -ENAMETOOLONG;
-            break;
-        }
-        if (ended.outcome == FILESYSTEM_OUTCOME_DONE ||
-            path_step(self, &place, &ended, 0, 0, &error)) {
-            break;
-        }
-    }
-    path_end(&place);
-    if (error != 0) {
-        return error;
-    }
-    if (at == PATH_MAX - 1) {
-        at--;
-        self->path[at] = '/';
-    }
-    size_t length = PATH_MAX - at;
-    if (length > frame->rsi) {
-        return -ERANGE;
-    }
-    error = user_write(frame->rdi, &self->path[at], length);
-    return error != 0 ? error : (int64_t)length;
 }
 
 /* ---- to the disk, and locks ---- */

@@ -1,6 +1,7 @@
 /* open(2) and its like. */
 #include "posix/file_open.h"
 #include "idl/local.h"
+#include "idl/tty.h"
 #include "idl/vfs.h"
 #include "posix/descriptors.h"
 #include "posix/errors.h"
@@ -139,6 +140,46 @@ static int64_t open_fifo(struct posix_thread *_Nonnull self, handle_t *_Nonnull 
     return 0;
 }
 
+/* Linux's numbers of terminals. */
+enum {
+    DEVICE_SERIAL = 4 << 8 | 64,
+    DEVICE_TTY = 5 << 8,
+    DEVICE_CONSOLE = 5 << 8 | 1,
+    DEVICE_MASTER = 5 << 8 | 2,
+    DEVICE_PTS = 136 << 8
+};
+
+static bool is_terminal(const struct stream_stat *_Nonnull info) {
+    uint64_t node = info->node;
+    return (info->mode & S_IFMT) == S_IFCHR &&
+           (node == DEVICE_SERIAL || (node >= DEVICE_TTY && node <= DEVICE_MASTER) ||
+            (node & ~0xffull) == DEVICE_PTS);
+}
+
+/* A terminal's inode: what stands behind it is `tty`'s, which must see who opens it. */
+static int64_t open_terminal(struct posix_thread *_Nonnull self, handle_t *_Nonnull file,
+                             uint64_t node, uint64_t flags) {
+    handle_t tty = self->process->tty;
+    handle_t terminal = HANDLE_NONE;
+    uint32_t number = 0;
+    bool keeps = (flags & O_NOCTTY) != 0;
+    status_t status = node == DEVICE_TTY       ? tty_open_own(tty, &terminal)
+                      : node == DEVICE_CONSOLE ? tty_open(tty, 0, keeps, &terminal)
+                      : node == DEVICE_MASTER  ? tty_open_master(tty, &terminal, &number)
+                      : node == DEVICE_SERIAL
+                          ? tty_open(tty, 1, keeps, &terminal)
+                          : tty_open_peer(tty, (uint32_t)(node - DEVICE_PTS), keeps, &terminal);
+    if (status != STATUS_OK) {
+        return status == STATUS_NOT_FOUND      ? -ENXIO
+               : status == STATUS_NOT_ALLOWED  ? -EACCES
+               : status == STATUS_OUT_OF_QUOTA ? -ENOSPC
+                                               : error_of_tty(status);
+    }
+    handle_close(*file);
+    *file = terminal;
+    return 0;
+}
+
 /* A device's inode outside of /dev: vfs knows who serves the number. A session of the device
  * itself says so by its facts. */
 static int64_t open_device(struct posix_thread *_Nonnull self, handle_t *_Nonnull file,
@@ -171,7 +212,8 @@ static int64_t open_special(struct posix_thread *_Nonnull self, handle_t *_Nonnu
         return open_fifo(self, file, flags);
     case S_IFCHR:
     case S_IFBLK:
-        return open_device(self, file, info);
+        return is_terminal(info) ? open_terminal(self, file, info->node, flags)
+                                 : open_device(self, file, info);
     case S_IFSOCK:
         return -ENXIO;
     case S_IFLNK:

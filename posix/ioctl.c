@@ -5,6 +5,7 @@
 #include "posix/descriptors.h"
 #include "posix/errors.h"
 #include "posix/native.h"
+#include "posix/signals.h"
 #include "posix/syscalls.h"
 #include "posix/user.h"
 
@@ -34,6 +35,12 @@ enum {
 };
 #define TIOCGPTN 0x80045430u
 
+/* Whether SIGTTOU would do nothing to this thread: it is told to the terminal, which cannot see it.
+ */
+static bool passes(struct posix_thread *_Nonnull self) {
+    return signal_would_pass(self, SIGTTOU);
+}
+
 static int64_t get_termios(handle_t session, uint64_t to) {
     struct tty_attributes values = {};
     status_t status = tty_get_attributes(session, &values);
@@ -49,7 +56,8 @@ static int64_t get_termios(handle_t session, uint64_t to) {
     return USER_WRITE(to, termios);
 }
 
-static int64_t set_termios(handle_t session, uint32_t command, uint64_t from) {
+static int64_t set_termios(struct posix_thread *_Nonnull self, handle_t session, uint32_t command,
+                           uint64_t from) {
     struct tty_attributes values = {};
     struct linux_termios termios = {};
     int64_t error = USER_READ(termios, from);
@@ -64,7 +72,8 @@ static int64_t set_termios(handle_t session, uint32_t command, uint64_t from) {
         values.local = termios.local;
         values.line = termios.line;
         bytes_copy(values.characters, termios.characters, sizeof values.characters);
-        status = tty_set_attributes(session, (enum tty_when)(command - TCSETS), &values);
+        status =
+            tty_set_attributes(session, (enum tty_when)(command - TCSETS), passes(self), &values);
     }
     return error_of_tty(status);
 }
@@ -83,7 +92,8 @@ static int64_t window(handle_t session, bool set, uint64_t address) {
     return error != 0 ? error : error_of_tty(tty_set_size(session, &size));
 }
 
-static int64_t group(handle_t session, uint32_t command, uint64_t address) {
+static int64_t group(struct posix_thread *_Nonnull self, handle_t session, uint32_t command,
+                     uint64_t address) {
     uint32_t foreground = 0;
     uint32_t leader = 0;
     if (command == TIOCSPGRP) {
@@ -91,10 +101,13 @@ static int64_t group(handle_t session, uint32_t command, uint64_t address) {
         if (error == 0 && (int32_t)foreground < 0) {
             error = -EINVAL;
         }
-        return error != 0 ? error : error_of_tty(tty_set_group(session, foreground));
+        return error != 0 ? error : error_of_tty(tty_set_group(session, passes(self), foreground));
     }
     status_t status = tty_get_group(session, &foreground, &leader);
     uint32_t value = command == TIOCGSID ? leader : foreground;
+    if (status == STATUS_OK && command == TIOCGSID && leader == 0) {
+        return -ENOTTY;
+    }
     return status != STATUS_OK ? error_of_tty(status) : USER_WRITE(address, value);
 }
 
@@ -143,26 +156,29 @@ static int64_t terminal(struct posix_thread *_Nonnull self, handle_t session, ui
     case TCSETS:
     case TCSETS + 1:
     case TCSETSF:
-        return set_termios(session, command, argument);
+        return set_termios(self, session, command, argument);
     case TIOCGWINSZ:
     case TIOCSWINSZ:
         return window(session, command == TIOCSWINSZ, argument);
     case TIOCGPGRP:
     case TIOCSPGRP:
     case TIOCGSID:
-        return group(session, command, argument);
+        return group(self, session, command, argument);
     case TIOCSCTTY:
         return error_of_tty(tty_take(session, argument == 1));
     case TIOCNOTTY:
         return error_of_tty(tty_drop(session));
     case TCFLSH:
-        return argument > 2 ? -EINVAL : error_of_tty(tty_flush(session, (uint32_t)argument + 1));
+        return argument > 2
+                   ? -EINVAL
+                   : error_of_tty(tty_flush(session, passes(self), (uint32_t)argument + 1));
     case TCXONC:
-        return argument > 3 ? -EINVAL
-                            : error_of_tty(tty_flow_control(session, (enum tty_flow)argument));
+        return argument > 3
+                   ? -EINVAL
+                   : error_of_tty(tty_flow_control(session, passes(self), (enum tty_flow)argument));
     case TCSBRK:
     case TCSBRKP:
-        return error_of_tty(tty_drain(session, argument == 0));
+        return error_of_tty(tty_drain(session, passes(self), argument == 0));
     case TIOCVHANGUP:
         return error_of_tty(tty_hang_up(session));
     case TIOCGPTN:

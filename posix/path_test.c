@@ -91,6 +91,10 @@ static status_t on_cross(void *_Nonnull server, struct rt_request *_Nonnull requ
     out->place =
         rule != nullptr && rule->outcome == FILESYSTEM_OUTCOME_PARENT ? (handle_t)UP : OBJECT;
     out->gate = mount ? (handle_t)GATE : HANDLE_NONE;
+    if (rule != nullptr && rule->rest != nullptr) {
+        out->text_size = strlen(rule->rest);
+        memcpy(in->text.head.data, rule->rest, strlen(rule->rest));
+    }
     return STATUS_OK;
 }
 

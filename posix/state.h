@@ -1,6 +1,7 @@
 #pragma once
 /* What one POSIX process keeps in its own memory, and one thread. There are no globals: a thread
- * finds its state from its stack pointer, and the process's from there.
+ * finds its state from its stack pointer, and the process's from there. /proc reads it from
+ * outside, as hostile bytes (servers/procfs/program.c).
  *
  * Invariants:
  *  1. Nothing here is believed by a server: a program can overwrite all of it, and then harms
@@ -95,9 +96,12 @@ struct posix_process {
     struct linux_action actions[SIGNAL_COUNT];
     struct thread_slot threads[THREAD_LIMIT];
     struct epoll_item epoll[EPOLL_LIMIT];
-    uint64_t auxiliary[64]; /* /proc/self/auxv */
+    uint64_t auxiliary[64];                                /* /proc/self/auxv */
+    uint64_t stack;                                        /* where the program's began */
+    uint64_t argument_texts, environment_texts, texts_end; /* one behind the other */
     uint32_t unsupported[SYSCALL_LIMIT];
     uint32_t unsupported_ioctl, unsupported_other;
+    uint64_t ignored; /* signals whose action does nothing */
 };
 static_assert(sizeof(struct posix_process) <= VFORK_DESCRIPTORS - VFORK_STATE);
 static_assert(sizeof(struct fd_table) <= VFORK_SIZE - VFORK_DESCRIPTORS);

@@ -1,5 +1,6 @@
 /* The table of system calls, from the list in syscalls.h. */
 #include "posix/syscalls.h"
+#include "idl/process.h"
 #include "lib/base/safe.h"
 
 #define ENTRY(number, name) [number] = linux_##name,
@@ -15,6 +16,8 @@ int64_t runtime_dispatch(struct posix_thread *_Nonnull self, uint64_t number,
     if (call != nullptr) {
         return call(self, frame);
     }
+    (void)process_unsupported(self->process->process,
+                              (uint32_t)MIN(number, (uint64_t)PROCESS_UNSUPPORTED_OTHER));
     if (number < SYSCALL_LIMIT) {
         uint32_t *count = &self->process->unsupported[number];
         *count = *count == UINT32_MAX ? *count : *count + 1;

@@ -1,6 +1,7 @@
 /* Small calls about the system and this process: uname, sysinfo, getrandom, prctl, arch_prctl,
  * scheduling. */
 #include "idl/process.h"
+#include "idl/tty.h"
 #include "lib/base/bytes.h"
 #include "posix/errors.h"
 #include "posix/identity.h"
@@ -45,6 +46,44 @@ LINUX(sethostname) {
     return error_of_process(process_host_name(self->process->process, true,
                                               user_bytes(frame->rdi, frame->rsi), RT_BUFFER_OF(old),
                                               &size));
+}
+
+/* What programs wrote to the console is sent before the machine ends. */
+static void drain_console(struct posix_thread *_Nonnull self) {
+    handle_t console = HANDLE_NONE;
+    if (tty_open(self->process->tty, 0, true, &console) == STATUS_OK) {
+        (void)tty_drain(console, true, false); /* a signal may cut it short */
+        handle_close(console);
+    }
+}
+
+LINUX(reboot) {
+    enum : uint32_t {
+        MAGIC = 0xfee1dead,
+        RESTART = 0x1234567,
+        HALT = 0xcdef0123,
+        POWER_OFF = 0x4321fedc,
+        KEYS_ON = 0x89abcdef,
+        KEYS_OFF = 0
+    };
+    static const uint32_t second[] = {672274793, 85072278, 369367448, 537993216};
+    uint32_t command = (uint32_t)frame->rdx;
+    bool known = false;
+    for (size_t i = 0; i < ARRAY_LENGTH(second); i++) {
+        known = known || (uint32_t)frame->rsi == second[i];
+    }
+    if ((uint32_t)frame->rdi != MAGIC || !known) {
+        return -EINVAL;
+    }
+    if (command == KEYS_ON || command == KEYS_OFF) {
+        return facts_credentials(self).effective_uid == 0 ? 0 : -EPERM;
+    }
+    if (command != RESTART && command != HALT && command != POWER_OFF) {
+        return -EINVAL;
+    }
+    drain_console(self);
+    return error_of_process(process_power(
+        self->process->process, command == RESTART ? PROCESS_POWER_RESTART : PROCESS_POWER_OFF));
 }
 
 LINUX(sysinfo) {

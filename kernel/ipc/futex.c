@@ -125,7 +125,7 @@ void futex_clear(struct thread *_Nonnull thread, uint64_t address) {
     struct futex_key key = {};
     void *word = nullptr;
     if (find_key(thread, address, &key) != STATUS_OK ||
-        lease_page(thread, address, true, &word) != STATUS_OK) {
+        process_page(thread->process, address, true, &word) != STATUS_OK) {
         return;
     }
     __atomic_store_n((uint32_t *)SOME(word), 0u, __ATOMIC_SEQ_CST);

@@ -34,7 +34,7 @@ static status_t peer_page(const struct lease_peer *_Nonnull peer, uint64_t at, b
                           void *_Nullable *_Nonnull out) LOCKED {
     struct memory_page page = {};
     if (peer->memory == nullptr) {
-        return lease_page(peer->server, at, write, out);
+        return process_page(peer->server->process, at, write, out);
     }
     TRY(memory_page(SOME(peer->memory), at >> PAGE_SHIFT, write, &page));
     *out = bytes_at(arch_pointer(page.physical), (size_t)(at & (PAGE_SIZE - 1)));
@@ -58,7 +58,7 @@ static status_t copy_lease(struct syscall_registers *_Nonnull r, uint64_t wanted
         void *ours = nullptr;
         uint64_t at = client_address + done;
         uint64_t own = peer->start + done;
-        status = lease_page(client, at, write, &theirs);
+        status = process_page(client->process, at, write, &theirs);
         if (status == STATUS_OK) {
             status = peer_page(peer, own, !write, &ours);
         }

@@ -4,10 +4,10 @@
 #include "kernel/sched/thread.h"
 #include "lib/base/bytes.h"
 
-static status_t find_page(struct thread *_Nonnull thread, uint64_t address, bool write,
+static status_t find_page(struct process *_Nonnull process, uint64_t address, bool write,
                           void *_Nullable *_Nonnull out,
                           struct space_fault *_Nonnull fault) LOCKED {
-    struct space *space = thread->process->space;
+    struct space *space = process->space;
     REFUSE(space == nullptr, STATUS_BAD_ADDRESS);
     uint64_t physical = 0;
     *out = arch_host_memory(address);
@@ -25,7 +25,7 @@ static status_t find_page(struct thread *_Nonnull thread, uint64_t address, bool
 status_t user_page(struct thread *_Nonnull thread, uint64_t address, bool write,
                    void *_Nullable *_Nonnull out) {
     struct space_fault fault = {};
-    status_t status = find_page(thread, address, write, out, &fault);
+    status_t status = find_page(thread->process, address, write, out, &fault);
     if (status == STATUS_WOULD_BLOCK) {
         return memory_wait_page(thread, &fault.wait, fault.index);
     }
@@ -33,10 +33,10 @@ status_t user_page(struct thread *_Nonnull thread, uint64_t address, bool write,
     return status;
 }
 
-status_t lease_page(struct thread *_Nonnull client, uint64_t address, bool write,
-                    void *_Nullable *_Nonnull out) {
+status_t process_page(struct process *_Nonnull process, uint64_t address, bool write,
+                      void *_Nullable *_Nonnull out) {
     struct space_fault fault = {};
-    status_t status = find_page(client, address, write, out, &fault);
+    status_t status = find_page(process, address, write, out, &fault);
     REFUSE(status == STATUS_WOULD_BLOCK, STATUS_ABSENT);
     REFUSE(status == STATUS_BAD_RIGHTS || status == STATUS_OUT_OF_RANGE, STATUS_BAD_ADDRESS);
     return status;

@@ -6,6 +6,7 @@
 #include "kernel/memory/space.h"
 
 struct thread;
+struct process;
 
 /* The kernel's pointer to the byte at `address` of the thread's space; valid to the end of its
  * page. Errors: BAD_ADDRESS; RESTART: the thread now waits (return it); OUT_OF_MEMORY,
@@ -17,9 +18,10 @@ status_t user_read(struct thread *_Nonnull thread, uint64_t address, void *_Nonn
                    size_t size) LOCKED;
 status_t user_write(struct thread *_Nonnull thread, uint64_t address, const void *_Nonnull from,
                     size_t size) LOCKED;
-/* Like user_page for another thread's lease: never waits; ABSENT where it would have to. */
-status_t lease_page(struct thread *_Nonnull client, uint64_t address, bool write,
-                    void *_Nullable *_Nonnull out) LOCKED;
+/* Like user_page for another process (a lease of its thread): never waits; ABSENT where it would
+ * have to. */
+status_t process_page(struct process *_Nonnull process, uint64_t address, bool write,
+                      void *_Nullable *_Nonnull out) LOCKED;
 /* A fault of a running thread. It is resolved, waits, goes to its upcall, or ends its process. */
 void user_fault(struct thread *_Nonnull thread, uint64_t address, uint32_t access,
                 uint64_t error) LOCKED;

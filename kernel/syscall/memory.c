@@ -160,36 +160,41 @@ status_t sys_memory_resize(struct thread *_Nonnull self, struct syscall_register
 
 enum { COPY_PAGES_PER_ENTRY = 16 };
 
-/* Registers: a memory, b offset, words: address, length, direction. Progress is kept in the
- * registers: the call is executed again with what is left. */
+/* The byte at `offset` of a Memory, or of a process that is looked at from outside: nobody waits
+ * for its pages. */
+static status_t copied_page(struct thread *_Nonnull self, struct object *_Nonnull object,
+                            uint64_t offset, bool write, void *_Nullable *_Nonnull out) LOCKED {
+    struct memory_page page = {};
+    REFUSE(object->type == OBJECT_PROCESS && !write,
+           process_page((struct process *)object, offset, false, out));
+    REFUSE(object->type != OBJECT_MEMORY, STATUS_BAD_TYPE);
+    status_t status = memory_page((struct memory *)object, offset >> PAGE_SHIFT, write, &page);
+    REFUSE(status == STATUS_WOULD_BLOCK, memory_wait_page(self, &page, offset >> PAGE_SHIFT));
+    *out = status == STATUS_OK
+               ? bytes_at(arch_pointer(page.physical), (size_t)(offset & (PAGE_SIZE - 1)))
+               : nullptr;
+    return status;
+}
+
+/* Registers: a memory or process, b offset, words: address, length, direction. Progress is kept in
+ * the registers: the call is executed again with what is left. */
 status_t sys_memory_copy(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r) {
     bool write = r->words[2] != MEMORY_TO_CALLER;
-    FIND(object, r->a, OBJECT_MEMORY, write ? RIGHT_WRITE : RIGHT_READ);
-    struct memory *memory = (struct memory *)SOME(object);
+    FIND(object, r->a, OBJECT_NONE, write ? RIGHT_WRITE : RIGHT_READ);
     for (unsigned pages = 0; r->words[1] > 0; pages++) {
-        if (pages == COPY_PAGES_PER_ENTRY) {
-            return STATUS_RESTART;
-        }
-        uint64_t within = r->b & (PAGE_SIZE - 1);
-        uint64_t chunk = MIN(r->words[1], PAGE_SIZE - within);
+        REFUSE(pages == COPY_PAGES_PER_ENTRY, STATUS_RESTART);
+        uint64_t chunk = MIN(r->words[1], PAGE_SIZE - (r->b & (PAGE_SIZE - 1)));
         void *user = nullptr;
+        void *theirs = nullptr;
         if (r->words[2] != MEMORY_ZERO) {
             chunk = MIN(chunk, PAGE_SIZE - (r->words[0] & (PAGE_SIZE - 1)));
             TRY(user_page(self, r->words[0], !write, &user));
         }
-        struct memory_page page = {};
-        status_t status = memory_page(memory, r->b >> PAGE_SHIFT, write, &page);
-        if (status == STATUS_WOULD_BLOCK) {
-            return memory_wait_page(self, &page, r->b >> PAGE_SHIFT);
-        }
-        TRY(status);
-        void *theirs = bytes_at(arch_pointer(page.physical), (size_t)within);
+        TRY(copied_page(self, SOME(object), r->b, write, &theirs));
         if (r->words[2] == MEMORY_ZERO) {
-            bytes_zero(theirs, (size_t)chunk);
-        } else if (write) {
-            bytes_copy(theirs, SOME(user), (size_t)chunk);
+            bytes_zero(SOME(theirs), (size_t)chunk);
         } else {
-            bytes_copy(SOME(user), theirs, (size_t)chunk);
+            bytes_copy(write ? SOME(theirs) : SOME(user), write ? user : theirs, (size_t)chunk);
         }
         r->b += chunk;
         r->words[0] += chunk;

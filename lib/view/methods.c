@@ -245,10 +245,7 @@ HANDLER(read_directory) {
 HANDLER(path_of) {
     struct view *view = server;
     struct view_session session = {};
-    struct stream_stat info = {};
     TRY(view_session_of(request->cookie, &session));
-    TRY(view_about(view, request, session.node, session.context, &info));
-    REFUSE((info.mode & VIEW_KIND) != VIEW_DIRECTORY, FILESYSTEM_STATUS_NOT_DIRECTORY);
     const struct view_context *context = &view->vault->contexts[session.context];
     uint64_t root = session.context == 0 ? VIEW_ROOT : context->root;
     uint64_t current = session.node;

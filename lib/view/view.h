@@ -75,8 +75,8 @@ struct view_operations {
     /* What stat tells, but for mount, device and block size. */
     status_t (*_Nonnull about)(struct view *_Nonnull view, struct rt_request *_Nonnull request,
                                uint64_t node, struct stream_stat *_Nonnull out);
-    /* The directory that a directory is in, and its name there; of VIEW_ROOT never asked. */
-    status_t (*_Nonnull parent)(struct view *_Nonnull view, uint64_t directory,
+    /* The directory that a node is in, and its name there; of VIEW_ROOT never asked. */
+    status_t (*_Nonnull parent)(struct view *_Nonnull view, uint64_t node,
                                 struct view_entry *_Nonnull out);
     /* The entry behind *cookie (0: the first), and its own cookie, which is larger. OUT_OF_RANGE:
      * the end. */

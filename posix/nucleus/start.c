@@ -56,6 +56,10 @@ void exec_begin(const struct exec_record *_Nonnull record, struct thread_page *_
     process->heap_mapped = record->heap;
     process->map_hint = record->map_hint;
     process->dumpable = 1;
+    process->stack = record->stack;
+    process->argument_texts = record->argument_texts;
+    process->environment_texts = record->environment_texts;
+    process->texts_end = record->texts_end;
     bytes_copy(process->name, record->name, sizeof process->name);
     bytes_copy(process->auxiliary, record->auxiliary, sizeof record->auxiliary);
     handle_close(old_image);

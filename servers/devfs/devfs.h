@@ -13,12 +13,19 @@ enum {
     NODE_URANDOM = DEVICE_NODE + 0x109,
     NODE_TTY = DEVICE_NODE + 0x500,
     NODE_CONSOLE = DEVICE_NODE + 0x501,
-    NODE_LINKS = 16 /* links have nodes from here on */
+    NODE_MASTER = DEVICE_NODE + 0x502,
+    NODE_SERIAL = DEVICE_NODE + 0x440,
+    NODE_PSEUDO = DEVICE_NODE + 0x8800, /* + number */
+    NODE_LINKS = 16,                    /* links have nodes from here on */
+    NODE_PTS = 64                       /* the directory of pseudo-terminals */
 };
 
 struct devfs {
     struct view view;
-    struct access_processes processes;
+    struct {
+        uint64_t count;
+        uint32_t at[1024];
+    } terminals; /* the pseudo-terminals there are, when the call in hand asked for them */
 };
 
 extern const struct view_operations devfs_tree;

@@ -7,17 +7,6 @@ static void on_packet(struct rt_server *_Nonnull server, const struct rt_packet 
     }
 }
 
-static void read_processes(struct devfs *_Nonnull devfs, struct rt_server *_Nonnull server) {
-    handle_t process = rt_start_handle(server, "process");
-    if (process == HANDLE_NONE) {
-        return;
-    }
-    status_t status = access_processes_attach(process, &devfs->processes);
-    if (status != STATUS_OK) {
-        rt_log(server, "no processes: status %d", (int)status);
-    }
-}
-
 void server_main(uint64_t mode, uint64_t thread_page) {
     struct rt_server server;
     handle_t memory = HANDLE_NONE;
@@ -34,7 +23,6 @@ void server_main(uint64_t mode, uint64_t thread_page) {
     }
     struct devfs *devfs = rt_pointer(address);
     view_begin(&devfs->view, &server, &devfs_tree);
-    read_processes(devfs, &server);
     server.state = devfs;
     rt_server_run(&server, &(struct rt_service){devfs_call, on_packet});
 }

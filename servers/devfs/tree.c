@@ -1,5 +1,6 @@
 /* What there is under /dev. */
 #include "lib/base/bytes.h"
+#include "lib/base/format.h"
 #include "servers/devfs/devfs.h"
 
 struct device {
@@ -17,6 +18,9 @@ static const struct device devices[] = {
     {NODE_URANDOM, VIEW_CHARACTER | 0666, "urandom", nullptr},
     {NODE_TTY, VIEW_CHARACTER | 0666, "tty", nullptr},
     {NODE_CONSOLE, VIEW_CHARACTER | 0600, "console", nullptr},
+    {NODE_SERIAL, VIEW_CHARACTER | 0620, "ttyS0", nullptr},
+    {NODE_MASTER, VIEW_CHARACTER | 0666, "ptmx", nullptr},
+    {NODE_PTS, VIEW_DIRECTORY | 0755, "pts", nullptr},
     {NODE_LINKS + 0, VIEW_LINK | 0777, "fd", "/proc/self/fd"},
     {NODE_LINKS + 1, VIEW_LINK | 0777, "stdin", "/proc/self/fd/0"},
     {NODE_LINKS + 2, VIEW_LINK | 0777, "stdout", "/proc/self/fd/1"},
@@ -38,10 +42,64 @@ static bool is_named(const struct device *_Nonnull device, struct rt_bytes name)
            bytes_equal(device->name, SOME(name.data), name.size);
 }
 
+/* ---- /dev/pts ---- */
+
+/* Asks which pseudo-terminals there are. */
+static status_t ask_terminals(struct devfs *_Nonnull devfs, struct rt_request *_Nonnull request) {
+    handle_t tty = rt_start_handle(devfs->view.server, "tty");
+    struct rt_buffer room = {.size = sizeof devfs->terminals.at,
+                             .data = (uint8_t *)&devfs->terminals.at[0]};
+    uint64_t size = 0;
+    devfs->terminals.count = 0;
+    REFUSE(tty == HANDLE_NONE, STATUS_OK);
+    TRY(tty_list_nested(SOME(request->context), 1, tty, room, &size));
+    devfs->terminals.count = size / sizeof devfs->terminals.at[0];
+    return STATUS_OK;
+}
+
+/* The number that a name spells, as it would be written. */
+static bool number_of(struct rt_bytes name, uint32_t *_Nonnull out) {
+    *out = 0;
+    for (size_t i = 0; i < name.size; i++) {
+        uint8_t byte = name.data[i];
+        if (byte < '0' || byte > '9' || name.size > 4 || (byte == '0' && i == 0 && name.size > 1)) {
+            return false;
+        }
+        *out = *out * 10 + byte - '0';
+    }
+    return name.size > 0;
+}
+
+static void name_terminal(uint32_t number, struct view_entry *_Nonnull out) {
+    *out = (struct view_entry){.node = NODE_PSEUDO + number, .mode = VIEW_CHARACTER | 0620};
+    out->name_size = (uint32_t)format_text((char *)&out->name[0], sizeof out->name, "%u", number);
+}
+
+static status_t find_terminal(struct devfs *_Nonnull devfs, struct rt_request *_Nonnull request,
+                              struct rt_bytes name, uint64_t *_Nonnull out) {
+    uint32_t number = 0;
+    REFUSE(!number_of(name, &number), STATUS_NOT_FOUND);
+    TRY(ask_terminals(devfs, request));
+    for (uint64_t i = 0; i < devfs->terminals.count; i++) {
+        if (devfs->terminals.at[i] == number) {
+            *out = NODE_PSEUDO + number;
+            return STATUS_OK;
+        }
+    }
+    return STATUS_NOT_FOUND;
+}
+
+static bool is_pseudo(uint64_t node) {
+    return node >= NODE_PSEUDO && node < NODE_PSEUDO + 0x100;
+}
+
+/* ---- the tree ---- */
+
 static status_t find(struct view *_Nonnull view, struct rt_request *_Nonnull request,
                      uint64_t directory, struct rt_bytes name, uint64_t *_Nonnull out) {
-    (void)view;
-    (void)request;
+    if (directory == NODE_PTS) {
+        return find_terminal((struct devfs *)view, request, name, out);
+    }
     for (size_t i = 0; i < ARRAY_LENGTH(devices) && directory == VIEW_ROOT; i++) {
         if (is_named(&devices[i], name)) {
             *out = devices[i].node;
@@ -56,9 +114,14 @@ static status_t about(struct view *_Nonnull view, struct rt_request *_Nonnull re
     (void)view;
     (void)request;
     const struct device *device = device_of(node);
-    if (node == VIEW_ROOT) {
+    if (node == VIEW_ROOT || node == NODE_PTS) {
         out->mode = VIEW_DIRECTORY | 0755;
-        out->links = 2;
+        out->links = node == VIEW_ROOT ? 3 : 2;
+        return STATUS_OK;
+    }
+    if (is_pseudo(node)) {
+        out->mode = VIEW_CHARACTER | 0620;
+        out->node = node - DEVICE_NODE;
         return STATUS_OK;
     }
     REFUSE(device == nullptr, STATUS_NOT_FOUND);
@@ -70,25 +133,39 @@ static status_t about(struct view *_Nonnull view, struct rt_request *_Nonnull re
     return STATUS_OK;
 }
 
-static status_t parent(struct view *_Nonnull view, uint64_t directory,
-                       struct view_entry *_Nonnull out) {
+static void name_entry(const struct device *_Nonnull device, struct view_entry *_Nonnull out) {
+    *out = (struct view_entry){.node = device->node,
+                               .mode = device->mode,
+                               .name_size = (uint32_t)text_length(device->name, VIEW_NAME)};
+    bytes_copy(out->name, device->name, out->name_size);
+}
+
+static status_t parent(struct view *_Nonnull view, uint64_t node, struct view_entry *_Nonnull out) {
+    const struct device *device = device_of(node);
     (void)view;
-    (void)directory;
-    (void)out;
-    return STATUS_NOT_FOUND; /* the root is the only directory */
+    if (is_pseudo(node)) {
+        name_terminal((uint32_t)(node - NODE_PSEUDO), out);
+        out->node = NODE_PTS;
+        return STATUS_OK;
+    }
+    REFUSE(device == nullptr, STATUS_NOT_FOUND);
+    name_entry(SOME(device), out);
+    out->node = VIEW_ROOT;
+    return STATUS_OK;
 }
 
 static status_t next(struct view *_Nonnull view, struct rt_request *_Nonnull request,
                      uint64_t directory, uint64_t *_Nonnull cookie,
                      struct view_entry *_Nonnull out) {
-    (void)view;
-    (void)request;
+    struct devfs *devfs = (struct devfs *)view;
+    if (directory == NODE_PTS) {
+        TRY(ask_terminals(devfs, request));
+        REFUSE(*cookie >= devfs->terminals.count, STATUS_OUT_OF_RANGE);
+        name_terminal(devfs->terminals.at[(*cookie)++], out);
+        return STATUS_OK;
+    }
     REFUSE(directory != VIEW_ROOT || *cookie >= ARRAY_LENGTH(devices), STATUS_OUT_OF_RANGE);
-    const struct device *device = &devices[(*cookie)++];
-    *out = (struct view_entry){.node = device->node,
-                               .mode = device->mode,
-                               .name_size = (uint32_t)text_length(device->name, VIEW_NAME)};
-    bytes_copy(out->name, device->name, out->name_size);
+    name_entry(&devices[(*cookie)++], out);
     return STATUS_OK;
 }
 
@@ -103,30 +180,16 @@ static status_t target(struct view *_Nonnull view, struct rt_request *_Nonnull r
     return STATUS_OK;
 }
 
-/* The controlling terminal of the caller, as device number; 0: none. */
-static uint32_t terminal_of(const struct devfs *_Nonnull devfs,
-                            const struct rt_request *_Nonnull request) {
-    struct process_table_entry entry = {};
-    uint64_t serial = request->page->received.process_serial;
-    return access_process_by_serial(&devfs->processes, serial, &entry) ? entry.terminal : 0;
-}
-
+/* Terminals are opened by the program's own session to tty, which must see who opens
+ * (posix/file_open.c): here they are names, owners and modes. */
 static status_t open(struct view *_Nonnull view, struct rt_request *_Nonnull request, uint64_t node,
                      uint32_t how, handle_t *_Nonnull out) {
+    (void)view;
+    (void)request;
+    (void)node;
     (void)how;
-    uint64_t wanted = node;
-    if (node == NODE_TTY) {
-        uint32_t terminal = terminal_of((const struct devfs *)view, request);
-        REFUSE(terminal == 0, FILESYSTEM_STATUS_NO_DEVICE);
-        wanted = DEVICE_NODE + terminal;
-    }
-    if (wanted != NODE_CONSOLE) {
-        REFUSE(node == NODE_TTY, FILESYSTEM_STATUS_NO_DEVICE);
-        return STATUS_OK;
-    }
-    handle_t tty = rt_start_handle(view->server, "tty");
-    REFUSE(tty == HANDLE_NONE, FILESYSTEM_STATUS_NO_DEVICE);
-    return tty_open_nested(SOME(request->context), 1, tty, 0, node == NODE_TTY, out);
+    (void)out;
+    return STATUS_OK;
 }
 
 /* What /dev/zero maps: private mappings are clones of nothing, so the size costs nothing. */

@@ -24,7 +24,7 @@ static void drain_console(struct rt_server *_Nonnull server) {
     handle_t terminal = HANDLE_NONE;
     handle_t tty = rt_start_handle(server, "tty");
     if (tty != HANDLE_NONE && tty_open(tty, 0, true, &terminal) == STATUS_OK) {
-        (void)tty_drain(terminal, false);
+        (void)tty_drain(terminal, false, false);
         rt_handle_close(terminal);
     }
 }

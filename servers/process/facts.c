@@ -1,5 +1,6 @@
 /* What can be asked and set of processes beside what they are to each other: tables, limits, nice
  * values, usage, /proc's view, thread numbers, the machine's name. */
+#include "idl/service.h"
 #include "lib/base/bytes.h"
 #include "servers/process/family.h"
 
@@ -186,10 +187,12 @@ HANDLER(describe) {
         .size = info.mapped_bytes,
         .resident = info.resident_pages * PAGE_SIZE,
         .signals_pending = page == nullptr ? 0 : page->pending,
-        .signals_blocked = page == nullptr ? 0 : page->blocked,
         .threads = info.threads,
         .nice = record->nice,
         .exit_signal = record->exit_signal,
+        .exit_status = record->state != STATE_ZOMBIE                 ? 0
+                       : record->end_kind == PROCESS_END_KIND_EXITED ? record->end_code << 8
+                                                                     : record->end_code,
     };
     bytes_copy(out->about.name, record->name, sizeof out->about.name);
     return STATUS_OK;
@@ -226,10 +229,51 @@ HANDLER(open_process) {
     if (slot == NO_SLOT || slot_at(ps, slot)->state == STATE_ZOMBIE) {
         return PROCESS_STATUS_NO_PROCESS;
     }
-    out->descriptors = HANDLE_NONE;
-    out->arguments = HANDLE_NONE;
-    return keep_share(ps, KEEP_PROCESS + slot,
-                      RIGHT_INSPECT | RIGHT_READ | RIGHT_TRANSFER | RIGHT_DUPLICATE, &out->process);
+    uint32_t rights = RIGHT_INSPECT | RIGHT_READ | RIGHT_TRANSFER | RIGHT_DUPLICATE;
+    TRY(keep_share(ps, KEEP_PROCESS + slot, rights, &out->process));
+    /* A first program has none before its exec. */
+    if (keep_share(ps, KEEP_IMAGE + slot, rights | RIGHT_CALL | RIGHT_WAIT, &out->image) !=
+        STATUS_OK) {
+        out->image = HANDLE_NONE;
+    }
+    return STATUS_OK;
+}
+
+HANDLER(limits_of) {
+    struct processes *ps = server;
+    uint32_t slot = slot_by_pid(ps, in->pid);
+    (void)request;
+    REFUSE(slot == NO_SLOT, PROCESS_STATUS_NO_PROCESS);
+    const struct slot_record *record = slot_at(ps, slot);
+    static_assert(sizeof record->limits == sizeof out->values);
+    out->values_size = sizeof record->limits;
+    bytes_copy(&out->values[0], &record->limits[0][0], sizeof record->limits);
+    return STATUS_OK;
+}
+
+HANDLER_IN(unsupported) {
+    struct processes *ps = server;
+    const struct unsupported_record *kept = &ps->vault->unsupported;
+    (void)request;
+    REFUSE(in->number > PROCESS_UNSUPPORTED_OTHER, STATUS_BAD_ARGUMENT);
+    struct unsupported_record *record = &ps->unsupported;
+    *record = *kept;
+    uint32_t *count = &record->counts[in->number];
+    *count += *count < UINT32_MAX ? 1 : 0;
+    record->header =
+        (struct rt_record_header){.kind = 0x554e5355, .version = 1, .size = sizeof *record};
+    record->header.checksum = rt_record_checksum(&record->header);
+    TRY(rt_stage(ps->server, &kept->header, &record->header, sizeof record->header));
+    return rt_stage(ps->server, &kept->counts[in->number], count, sizeof *count);
+}
+
+HANDLER(lacks) {
+    struct processes *ps = server;
+    const struct unsupported_record *kept = &ps->vault->unsupported;
+    out->counts_size = MIN(in->counts.size, sizeof kept->counts);
+    return rt_output_write(request, &in->counts, 0,
+                           (struct rt_bytes){.size = (size_t)out->counts_size,
+                                             .data = (const uint8_t *)&kept->counts[0]});
 }
 
 HANDLER(host_name) {
@@ -251,4 +295,18 @@ HANDLER(host_name) {
                    MIN(in->name.size, sizeof super->host_name - 1));
     }
     return table_finish(ps);
+}
+
+HANDLER_IN(power) {
+    struct processes *ps = server;
+    enum : uint64_t { CAPABILITY_BOOT = 1u << 22 };
+    uint32_t self = 0;
+    handle_t supervisor = rt_start_handle(ps->server, "supervisor");
+    TRY(slot_of_caller(ps, request, &self));
+    REFUSE((principal_at(ps, slot_at(ps, self)->principal)->capabilities & CAPABILITY_BOOT) == 0,
+           STATUS_NOT_ALLOWED);
+    REFUSE(supervisor == HANDLE_NONE, STATUS_NOT_SUPPORTED);
+    bool again = in->action == PROCESS_POWER_RESTART;
+    return service_power_nested(SOME(request->context), 1, supervisor,
+                                again ? SERVICE_POWER_REBOOT : SERVICE_POWER_OFF, 0);
 }

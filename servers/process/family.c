@@ -349,14 +349,24 @@ static bool reaps_itself(struct processes *_Nonnull ps, const struct slot_record
     return page != nullptr && page->no_zombies != 0 && child->exit_signal == SIGNAL_CHILD;
 }
 
+/* A session whose leader has ended has no terminal. */
 static void leader_ended(struct processes *_Nonnull ps, const struct slot_record *_Nonnull leader) {
     handle_t event = HANDLE_NONE;
-    if (leader->pid != leader->session || leader->terminal == 0 ||
-        rt_keep_get(ps->server, KEEP_WATCH, &event) != STATUS_OK) {
+    if (leader->pid != leader->session) {
         return;
     }
-    (void)rt_event_signal(event, ps->vault->super.watch_bits); /* a hint: tty reads the table */
-    rt_handle_close(event);
+    for (uint32_t i = 0; i < ps->slot_limit; i++) {
+        const struct slot_record *member = slot_at(ps, i);
+        if (member->pid != 0 && member->session == leader->session && member->terminal != 0) {
+            slot_edit(ps, i)->terminal = 0;
+            table_commit(ps);
+        }
+    }
+    if (rt_keep_get(ps->server, KEEP_WATCH, &event) == STATUS_OK) {
+        /* A hint: tty reads the table. */
+        (void)rt_event_signal(event, ps->vault->super.watch_bits);
+        rt_handle_close(event);
+    }
 }
 
 /* Groups that lost their last parent outside: stopped members would never be continued. */

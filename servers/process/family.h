@@ -34,12 +34,16 @@ HANDLER(describe);
 HANDLER(list);
 HANDLER(open_process);
 HANDLER(host_name);
+HANDLER(limits_of);
+HANDLER_IN(unsupported);
+HANDLER(lacks);
 HANDLER_IN(signal_group);
 HANDLER_IN(set_terminal);
 HANDLER_IN(watch_sessions);
 HANDLER(grant_ticket);
 HANDLER_OUT(registry);
 HANDLER(begin);
+HANDLER_IN(power);
 
 enum {
     SIGNAL_HANGUP = 1,

@@ -116,6 +116,14 @@ struct timer_record {
     uint32_t overruns, told;  /* missed so far, and before the signal that was taken last */
 };
 
+/* How often programs asked for what the runtime does not support. */
+struct unsupported_record {
+    struct rt_record_header header;
+    uint32_t counts[PROCESS_UNSUPPORTED_OTHER + 1];
+    uint32_t unused;
+};
+static_assert(sizeof(struct unsupported_record) % 8 == 0);
+
 struct process_vault {
     union {
         struct process_super super;
@@ -126,4 +134,5 @@ struct process_vault {
     struct info_record infos[INFO_COUNT];
     struct ticket_record tickets[TICKET_COUNT];
     struct timer_record timers[TIMER_COUNT];
+    struct unsupported_record unsupported;
 };

@@ -67,8 +67,15 @@ HANDLER_IN(set_terminal) {
         return STATUS_NOT_ALLOWED;
     }
     uint32_t leader = slot_by_serial(ps, in->serial);
-    if (leader == NO_SLOT || slot_at(ps, leader)->session != slot_at(ps, leader)->pid) {
+    if (leader == NO_SLOT) {
         return STATUS_NOT_ALLOWED;
+    }
+    if (slot_at(ps, leader)->session != slot_at(ps, leader)->pid) {
+        if (in->terminal != 0) {
+            return STATUS_NOT_ALLOWED;
+        }
+        slot_edit(ps, leader)->terminal = 0; /* it alone gives it up */
+        return table_finish(ps);
     }
     uint32_t session = slot_at(ps, leader)->session;
     uint32_t had = slot_at(ps, leader)->terminal;

@@ -23,12 +23,16 @@ static const struct process_handlers handlers = {
     .list = serve_list,
     .open_process = serve_open_process,
     .host_name = serve_host_name,
+    .limits_of = serve_limits_of,
+    .unsupported = serve_unsupported,
+    .lacks = serve_lacks,
     .signal_group = serve_signal_group,
     .set_terminal = serve_set_terminal,
     .watch_sessions = serve_watch_sessions,
     .grant_ticket = serve_grant_ticket,
     .registry = serve_registry,
     .begin = serve_begin,
+    .power = serve_power,
 };
 
 void process_call(struct rt_server *_Nonnull server, struct rt_request *_Nonnull request) {

@@ -82,8 +82,8 @@ static void publish(struct processes *_Nonnull ps, uint32_t slot) {
         .orphaned = record->pid != 0 && group_orphaned(ps, record->group, record->session),
         .started_ns = record->started_ns,
     };
-    uint32_t next = 1 - (shared->index & 1);
-    if (next == 0) {
+    uint32_t next = shared->index + 1; /* counts, so that a reader sees that it was overtaken */
+    if ((next & 1) == 0) {
         shared->copy0 = entry;
     } else {
         shared->copy1 = entry;
@@ -343,6 +343,12 @@ void table_rebuild(struct processes *_Nonnull ps) {
     if (vault->super.header.kind != 0 &&
         rt_record_checksum(&vault->super.header) != vault->super.header.checksum) {
         rt_vault_corrupt(ps->server, "super");
+    }
+    const struct unsupported_record *unsupported = &ps->vault->unsupported;
+    if (unsupported->header.kind != 0 &&
+        (unsupported->header.size != sizeof *unsupported ||
+         rt_record_checksum(&unsupported->header) != unsupported->header.checksum)) {
+        rt_vault_corrupt(ps->server, "unsupported");
     }
     for (uint32_t i = 0; i < PRINCIPAL_COUNT; i++) {
         const struct principal_record *record = &vault->principals[i];

@@ -51,6 +51,7 @@ struct processes {
     struct table_edit edits[TABLE_EDITS];
     struct process_super super; /* staged where super_edited */
     bool super_edited;
+    struct unsupported_record unsupported; /* room for the next one */
     uint16_t by_serial[HINTS], by_pid[HINTS];
     struct slot_cache cache[PROCESS_COUNT];
     struct waiter waiters[WAITERS];

@@ -60,7 +60,16 @@ enum {
     CHARACTER_LNEXT = 15,
     CHARACTER_EOL2 = 16
 };
-enum : uint32_t { SIGNAL_INT = 2, SIGNAL_QUIT = 3, SIGNAL_TSTP = 20, SIGNAL_WINCH = 28 };
+enum : uint32_t {
+    SIGNAL_HUP = 1,
+    SIGNAL_INT = 2,
+    SIGNAL_QUIT = 3,
+    SIGNAL_CONT = 18,
+    SIGNAL_TSTP = 20,
+    SIGNAL_TTIN = 21,
+    SIGNAL_TTOU = 22,
+    SIGNAL_WINCH = 28
+};
 
 struct discipline {
     struct tty_attributes attributes;
@@ -97,6 +106,10 @@ struct discipline_reading {
     uint64_t count, consumed;
 };
 struct discipline_reading discipline_read(const struct discipline *_Nonnull line, uint64_t size);
+/* VTIME, where it counts; 0: reads wait for ever. */
+uint64_t discipline_patience_ns(const struct discipline *_Nonnull line);
+/* Whether poll(2) says that it can be read. */
+bool discipline_readable(const struct discipline *_Nonnull line);
 /* Byte number `index` of the reading. */
 uint8_t discipline_byte(const struct discipline *_Nonnull line, uint64_t index);
 /* The reading was delivered. */

@@ -36,9 +36,25 @@ struct discipline_reading discipline_read(const struct discipline *_Nonnull line
     }
     uint64_t there = line->input_put - line->input_taken;
     uint64_t least = line->attributes.characters[CHARACTER_MIN];
+    least = discipline_patience_ns(line) > 0 ? MAX(least, 1ull) : least;
     uint64_t count = MIN(there, size);
     return (struct discipline_reading){
         .ready = there >= MIN(least, size), .count = count, .consumed = count};
+}
+
+uint64_t discipline_patience_ns(const struct discipline *_Nonnull line) {
+    enum { TENTH_OF_A_SECOND_NS = 100000000 };
+    return canonical(line)
+               ? 0
+               : (uint64_t)line->attributes.characters[CHARACTER_TIME] * TENTH_OF_A_SECOND_NS;
+}
+
+bool discipline_readable(const struct discipline *_Nonnull line) {
+    uint64_t there = line->input_put - line->input_taken;
+    uint64_t least = line->attributes.characters[CHARACTER_MIN];
+    bool patient = discipline_patience_ns(line) > 0;
+    return canonical(line) ? line->input_line_end != line->input_taken
+                           : there >= (patient ? 1 : MAX(least, 1ull));
 }
 
 uint8_t discipline_byte(const struct discipline *_Nonnull line, uint64_t index) {
@@ -78,7 +94,7 @@ void discipline_begin(struct discipline *_Nonnull line) {
     *line = (struct discipline){
         .attributes = {.input = INPUT_ICRNL | INPUT_IXON,
                        .output = OUTPUT_OPOST | OUTPUT_ONLCR,
-                       .control = 0xbf | 0x1000, /* 8 bits, receiver on, 115200 baud */
+                       .control = 0x1cb2, /* 8 bits, receiver on, no modem, 115200 baud */
                        .local = LOCAL_ISIG | LOCAL_ICANON | LOCAL_ECHO | LOCAL_ECHOE | LOCAL_ECHOK |
                                 LOCAL_ECHOCTL | LOCAL_ECHOKE | LOCAL_IEXTEN,
                        .characters = {3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22},

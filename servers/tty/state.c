@@ -4,43 +4,51 @@
 
 enum { BLOCK = 64, GAP = 4 };
 
-void tty_revert(struct tty *_Nonnull tty) {
-    if (tty->edited) {
-        tty->now = tty->vault->console;
-        tty->edited = false;
+static const struct terminal *_Nonnull recorded(const struct tty *_Nonnull tty,
+                                                const struct station *_Nonnull station) {
+    return &tty->vault->terminals[station->index];
+}
+
+void tty_revert(struct tty *_Nonnull tty, struct station *_Nonnull station) {
+    if (station->edited) {
+        station->now = *recorded(tty, station);
+        station->edited = false;
     }
 }
 
-struct terminal *_Nonnull tty_edit(struct tty *_Nonnull tty) {
-    tty->edited = true;
-    return &tty->now;
+struct terminal *_Nonnull tty_edit(struct station *_Nonnull station) {
+    station->edited = true;
+    return &station->now;
 }
 
 static size_t block_end(size_t start) {
     return MIN(start + BLOCK, sizeof(struct terminal));
 }
 
-static bool differs(const struct tty *_Nonnull tty, size_t start) {
-    return !bytes_equal(bytes_at_const(&tty->vault->console, start),
-                        bytes_at_const(&tty->now, start), block_end(start) - start);
+static bool differs(const struct tty *_Nonnull tty, const struct station *_Nonnull station,
+                    size_t start) {
+    return !bytes_equal(bytes_at_const(recorded(tty, station), start),
+                        bytes_at_const(&station->now, start), block_end(start) - start);
 }
 
 /* The changes are few runs of bytes: what lies between two near ones goes with them. */
-status_t tty_stage(struct tty *_Nonnull tty) {
+status_t tty_stage(struct tty *_Nonnull tty, struct station *_Nonnull station) {
     size_t start = 0;
-    tty->now.header.checksum = rt_record_checksum(&tty->now.header);
+    station->now.header = (struct rt_record_header){
+        .kind = TTY_RECORD_TERMINAL, .version = 1, .size = sizeof station->now};
+    station->now.header.checksum = rt_record_checksum(&station->now.header);
     while (start < sizeof(struct terminal)) {
-        if (!differs(tty, start)) {
+        if (!differs(tty, station, start)) {
             start += BLOCK;
             continue;
         }
         size_t end = block_end(start);
         for (size_t next = end; next < sizeof(struct terminal) && next - end <= GAP * BLOCK;
              next += BLOCK) {
-            end = differs(tty, next) ? block_end(next) : end;
+            end = differs(tty, station, next) ? block_end(next) : end;
         }
-        status_t status = rt_stage(tty->server, bytes_at_const(&tty->vault->console, start),
-                                   bytes_at_const(&tty->now, start), end - start);
+        status_t status = rt_stage(tty->server, bytes_at_const(recorded(tty, station), start),
+                                   bytes_at_const(&station->now, start), end - start);
         if (status != STATUS_OK) {
             rt_stage_drop(tty->server);
             return status;
@@ -50,18 +58,14 @@ status_t tty_stage(struct tty *_Nonnull tty) {
     return STATUS_OK;
 }
 
-void tty_close(struct tty *_Nonnull tty, uint64_t cookie) {
-    uint32_t slot = (uint32_t)cookie;
-    if ((cookie & RT_COOKIE_SERVICE) != 0 || slot >= TTY_SESSIONS) {
-        return;
+bool tty_commit(struct tty *_Nonnull tty, struct station *_Nonnull station) {
+    status_t status = tty_stage(tty, station);
+    status = status == STATUS_OK ? rt_commit(tty->server) : status;
+    if (status != STATUS_OK) {
+        rt_stage_drop(tty->server);
+        tty_revert(tty, station);
+        return false;
     }
-    struct tty_session session = tty->vault->sessions[slot];
-    if (session.used == 0 || session.generation != (uint32_t)(cookie >> 32)) {
-        return;
-    }
-    session.used = 0;
-    CHECK(rt_stage_record(tty->server, &tty->vault->sessions[slot], &session.header) == STATUS_OK);
-    CHECK(rt_stage_keep(tty->server, TTY_KEEP_SESSIONS + slot, HANDLE_NONE) == STATUS_OK);
-    rt_handle_close(tty->sessions[slot]);
-    tty->sessions[slot] = HANDLE_NONE;
+    station->edited = false;
+    return true;
 }

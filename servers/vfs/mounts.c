@@ -166,6 +166,9 @@ static status_t serve_mount(void *_Nonnull server, struct rt_request *_Nonnull r
     }
     status = status == STATUS_OK ? stage_mount(vfs, slot) : status;
     status = status == STATUS_OK ? stage_super(vfs, id + 1, 1) : status;
+    if (status == STATUS_OK) {
+        vfs_publish(vfs, slot);
+    }
     out->mount = id;
     return status;
 }
@@ -209,12 +212,18 @@ static status_t serve_unmount(void *_Nonnull server, struct rt_request *_Nonnull
         return status;
     }
     vfs->record = (struct mount_record){};
+    vfs_publish(vfs, slot);
     return rt_stage(vfs->server, &vfs->vault->mounts[slot], &vfs->record, sizeof vfs->record);
 }
 
-/* Appends one mount to the answer. False: no room. */
-static bool list_one(struct vfs *_Nonnull vfs, const struct mount_record *_Nonnull record,
-                     size_t room, size_t *_Nonnull length) {
+/* Where a list of mounts is written. */
+struct mount_list {
+    size_t room, length;
+    uint8_t *_Nonnull COUNTED_BY(room) to;
+};
+
+/* Appends one mount. False: no room. */
+static bool list_one(struct mount_list *_Nonnull list, const struct mount_record *_Nonnull record) {
     struct vfs_mount about = {
         .id = record->id,
         .parent = record->parent,
@@ -226,42 +235,62 @@ static bool list_one(struct vfs *_Nonnull vfs, const struct mount_record *_Nonnu
     };
     size_t texts = about.kind_size + about.source_size + about.place_size;
     size_t size = (sizeof about + texts + 7) & ~(size_t)7;
-    if (size > room - *length) {
+    if (size > list->room - list->length) {
         return false;
     }
-    bytes_zero(&vfs->output[*length + size - 8], 8);
-    bytes_copy(&vfs->output[*length], &about, sizeof about);
-    size_t at = *length + sizeof about;
-    bytes_copy(&vfs->output[at], record->kind, about.kind_size);
-    bytes_copy(&vfs->output[at + about.kind_size], record->source, about.source_size);
-    bytes_copy(&vfs->output[at + about.kind_size + about.source_size], record->place,
+    bytes_zero(&list->to[list->length + size - 8], 8);
+    bytes_copy(&list->to[list->length], &about, sizeof about);
+    size_t at = list->length + sizeof about;
+    bytes_copy(&list->to[at], record->kind, about.kind_size);
+    bytes_copy(&list->to[at + about.kind_size], record->source, about.source_size);
+    bytes_copy(&list->to[at + about.kind_size + about.source_size], record->place,
                about.place_size);
-    *length += size;
+    list->length += size;
     return true;
+}
+
+/* The mounts behind an id, in the order of ids. The record at `edited` counts instead of the one
+ * in the vault. */
+static void list_mounts(const struct vfs *_Nonnull vfs, uint64_t behind, uint32_t edited,
+                        struct mount_list *_Nonnull list) {
+    for (uint32_t n = 0; n < MOUNT_COUNT; n++) {
+        const struct mount_record *next = nullptr;
+        for (uint32_t i = 0; i < MOUNT_COUNT; i++) {
+            const struct mount_record *record = i == edited ? &vfs->record : &vfs->vault->mounts[i];
+            if (record->id > behind && (next == nullptr || record->id < SOME(next)->id)) {
+                next = record;
+            }
+        }
+        if (next == nullptr || !list_one(list, SOME(next))) {
+            break;
+        }
+        behind = SOME(next)->id;
+    }
 }
 
 static status_t serve_list(void *_Nonnull server, struct rt_request *_Nonnull request,
                            const struct vfs_list_in *_Nonnull in,
                            struct vfs_list_out *_Nonnull out) {
     struct vfs *vfs = server;
-    size_t room = (size_t)MIN(in->mounts.size, sizeof vfs->output);
-    size_t length = 0;
-    uint64_t behind = in->behind;
-    for (uint32_t n = 0; n < MOUNT_COUNT; n++) {
-        uint32_t next = MOUNT_COUNT;
-        for (uint32_t i = 0; i < MOUNT_COUNT; i++) {
-            uint64_t id = vfs->vault->mounts[i].id;
-            bool nearer = next == MOUNT_COUNT || id < vfs->vault->mounts[next].id;
-            next = id > behind && nearer ? i : next;
-        }
-        if (next == MOUNT_COUNT || !list_one(vfs, &vfs->vault->mounts[next], room, &length)) {
-            break;
-        }
-        behind = vfs->vault->mounts[next].id;
-    }
-    out->mounts_size = length;
+    struct mount_list list = {.room = (size_t)MIN(in->mounts.size, sizeof vfs->output),
+                              .to = &vfs->output[0]};
+    list_mounts(vfs, in->behind, MOUNT_COUNT, &list);
+    out->mounts_size = list.length;
     return rt_output_write(request, &in->mounts, 0,
-                           (struct rt_bytes){.size = length, .data = &vfs->output[0]});
+                           (struct rt_bytes){.size = list.length, .data = &vfs->output[0]});
+}
+
+void vfs_publish(struct vfs *_Nonnull vfs, uint32_t edited) {
+    if (vfs->shared == nullptr) {
+        return;
+    }
+    struct vfs_shared_mounts *shared = SOME(vfs->shared);
+    uint32_t next = 1 - (shared->table.index & 1);
+    struct mount_list list = {.room = VFS_MOUNT_TABLE_TEXT, .to = &shared->texts[next].bytes[0]};
+    list_mounts(vfs, 0, edited, &list);
+    shared->table.sizes[next] = list.length;
+    __atomic_store_n(&shared->table.index, next, __ATOMIC_RELEASE);
+    vfs->published_edit = edited != MOUNT_COUNT;
 }
 
 /* device() and copy() are not there yet: NOT_SUPPORTED. */
@@ -275,6 +304,9 @@ static const struct vfs_handlers handlers = {
 
 void vfs_call(struct rt_server *_Nonnull server, struct rt_request *_Nonnull request) {
     struct vfs *vfs = SOME(server->state);
+    if (vfs->published_edit) {
+        vfs_publish(vfs, MOUNT_COUNT); /* what became of the last change */
+    }
     if (vfs_speaks(request->label)) {
         vfs_dispatch(&handlers, vfs, request);
     } else {

@@ -12,7 +12,14 @@
 #include "lib/access/access.h"
 #include "lib/rt/server.h"
 
-enum { MOUNT_COUNT = 64, KEEP_ROOT = 1, VFS_KEEP_SLOTS = 4, KIND_SIZE = 16, TEXT_SIZE = 256 };
+enum {
+    MOUNT_COUNT = 64,
+    KEEP_ROOT = 1,
+    KEEP_SHARED = 2,
+    VFS_KEEP_SLOTS = 4,
+    KIND_SIZE = 16,
+    TEXT_SIZE = 256
+};
 
 struct vfs_super {
     struct rt_record_header header;
@@ -34,6 +41,15 @@ struct vfs_vault {
     struct mount_record mounts[MOUNT_COUNT];
 };
 
+/* The table that is shared with who shows the mounts. It is written a moment before the commit; a
+ * successor, and the next call, write it again from the vault. */
+struct vfs_shared_mounts {
+    struct vfs_mount_table table;
+    struct {
+        uint8_t bytes[VFS_MOUNT_TABLE_TEXT];
+    } texts[2];
+};
+
 struct vfs {
     struct rt_server *_Nonnull server;
     const struct vfs_vault *_Nonnull vault;
@@ -41,10 +57,16 @@ struct vfs {
     uint8_t texts[8192];
     uint8_t output[65536];
     struct mount_record record; /* the one at work */
+    struct vfs_shared_mounts *_Nullable shared;
+    bool published_edit; /* with a change that may not have been committed */
 };
 
 void vfs_call(struct rt_server *_Nonnull server, struct rt_request *_Nonnull request);
 void vfs_packet(struct rt_server *_Nonnull server, const struct rt_packet *_Nonnull packet);
 struct vfs *_Nonnull vfs_start(struct rt_server *_Nonnull server);
+/* Makes the shared table, or finds it, and hands it to the service "procfs", where there is one. */
+void vfs_share(struct vfs *_Nonnull vfs);
+/* Writes the shared table; the record at work counts for slot `edited` (MOUNT_COUNT: for none). */
+void vfs_publish(struct vfs *_Nonnull vfs, uint32_t edited);
 /* The mounts of the start: root, and "KIND=PLACE …" of the manifest's argument. */
 void vfs_first_mounts(struct vfs *_Nonnull vfs);

@@ -29,7 +29,7 @@ static bool converse(handle_t terminal) {
                    STATUS_OK &&
                size > 0;
         if (good && size == 4 && bytes_equal(line, "end\n", 4)) {
-            return tty_drain(terminal, false) == STATUS_OK;
+            return tty_drain(terminal, false, false) == STATUS_OK;
         }
         good = good && say(terminal, RT_STRING("read: ")) &&
                say(terminal, (struct rt_bytes){.size = (size_t)size, .data = &line[0]});

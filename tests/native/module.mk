@@ -20,8 +20,8 @@ $(foreach t,$(NATIVE_TESTS),$(eval $(call native_test_rule,$(t))))
 $(foreach t,$(filter-out console,$(NATIVE_TESTS)),$(eval $(call native_image_rule,$(t))))
 
 # console: a client of tty and uart, under the real supervisor.
-CONSOLE_PROGRAMS := supervisor uart tty
-CONSOLE_MANIFESTS := system/manifests/uart.manifest system/manifests/tty.manifest tests/native/console.manifest
+CONSOLE_PROGRAMS := supervisor uart process tty
+CONSOLE_MANIFESTS := system/manifests/uart.manifest system/manifests/process.manifest system/manifests/tty.manifest tests/native/console.manifest
 $(OUT)/native/console.img: $(OUT)/native/console $(patsubst %,$(OUT)/stripped/%,$(CONSOLE_PROGRAMS)) \
     $(CONSOLE_MANIFESTS) host/image/main.py host/image/bootimage.py
 	$(call say,IMAGE,$@)

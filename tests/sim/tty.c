@@ -11,6 +11,7 @@
 
 enum { LINES = 400, LINE_LENGTH = 9, ANSWER_LENGTH = 8, KEY_CLIENT = 1, SHOWN = 65536 };
 
+void process_main(uint64_t mode, uint64_t page);
 void tty_main(uint64_t mode, uint64_t page);
 
 /* ---- what is typed, echoed and answered: capitals and small letters ---- */
@@ -144,7 +145,7 @@ static bool read_lines(handle_t terminal) {
             return false;
         }
     }
-    return tty_drain(terminal, false) == STATUS_OK;
+    return tty_drain(terminal, false, false) == STATUS_OK;
 }
 
 static bool shown_is_right(void) {
@@ -174,12 +175,16 @@ static void client_main(uint64_t mode, uint64_t page) {
 }
 
 int main(int argc, char **argv) {
-    static const struct sim_program_entry programs[] = {
-        {"uart", driver_main}, {"tty", tty_main}, {"client", client_main}};
+    static const struct sim_program_entry programs[] = {{"uart", driver_main},
+                                                        {"process", process_main},
+                                                        {"tty", tty_main},
+                                                        {"client", client_main}};
     world_add(BOOT_PROGRAM, "uart", "x");
+    world_add(BOOT_PROGRAM, "process", "x");
     world_add(BOOT_PROGRAM, "tty", "x");
     world_add(BOOT_PROGRAM, "client", "x");
     world_add(BOOT_MANIFEST, "uart", "service uart\nprogram uart\npriority 16\n");
+    world_add_manifest("process");
     world_add_manifest("tty");
     world_add(BOOT_MANIFEST, "client",
               "service client\nprogram client\nrestart never\npriority 1\n"

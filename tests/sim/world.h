@@ -75,7 +75,7 @@ static inline int world_run(int argc, char *_Nonnull *_Nonnull argv,
     world.victim = victim;
     bytes_copy(world_image.header.magic, "ISOBOOT1", 8);
     world_image.header.total_size = sizeof world_image;
-    struct sim_options options = {.memory_pages = 4096,
+    struct sim_options options = {.memory_pages = 8192,
                                   .cpu_count = 1,
                                   .seed = seed,
                                   .before_call = world_kill,

@@ -86,45 +86,90 @@ static uint32_t entry_of(const struct ramfs *_Nonnull fs, uint32_t directory) {
     return slot;
 }
 
+/* A path that grows from its end towards its beginning, in fs->path. */
+struct climb {
+    struct ramfs *_Nonnull fs;
+    uint32_t at, end;
+};
+
+static status_t climb_name(struct climb *_Nonnull climb, struct rt_bytes name) {
+    if (name.size + 1 > climb->at) {
+        return FILESYSTEM_STATUS_NAME_TOO_LONG;
+    }
+    climb->at -= (uint32_t)name.size;
+    bytes_copy(&climb->fs->path[climb->at], SOME(name.data), name.size);
+    climb->fs->path[--climb->at] = '/';
+    return STATUS_OK;
+}
+
+static status_t climb_entry(struct climb *_Nonnull climb, uint32_t slot) {
+    uint8_t name[NAME_LIMIT + 1];
+    if (slot == UINT32_MAX) {
+        return STATUS_NOT_FOUND;
+    }
+    size_t length = entry_name(climb->fs, slot, &name);
+    return climb_name(climb, (struct rt_bytes){.size = length, .data = &name[0]});
+}
+
+/* The last part of the path of what is no directory: one of its names, or the one that it had. */
+static status_t climb_file(struct climb *_Nonnull climb, uint32_t number,
+                           uint32_t *_Nonnull directory) {
+    struct ramfs *fs = climb->fs;
+    const struct inode_record *inode = inode_at(fs, number);
+    if (inode->links == 0) {
+        static const char mark[] = " (deleted)";
+        bool known = inode->target_length > 0 && inode->target_length <= INLINE_TARGET &&
+                     is_directory(inode_at(fs, inode->parent));
+        if (!known) {
+            return STATUS_NOT_FOUND;
+        }
+        climb->at -= sizeof mark - 1;
+        bytes_copy(&fs->path[climb->at], mark, sizeof mark - 1);
+        *directory = inode->parent;
+        return climb_name(
+            climb, (struct rt_bytes){.size = inode->target_length, .data = &inode->target[0]});
+    }
+    for (uint32_t slot = 0; slot < ENTRY_COUNT; slot++) {
+        if (fs->vault->entries[slot].inode == number) {
+            *directory = fs->vault->entries[slot].parent;
+            return climb_entry(climb, slot);
+        }
+    }
+    return STATUS_NOT_FOUND;
+}
+
 HANDLER(path_of) {
     struct ramfs *fs = server;
     struct walk walk = {};
+    struct climb climb = {.fs = fs, .at = PATH_ROOM / 2, .end = PATH_ROOM / 2};
     status_t status = walk_from(fs, request->cookie, &walk);
     if (status != STATUS_OK) {
         return status;
     }
     uint32_t root = walk.context == 0 ? ROOT_INODE : fs->vault->contexts[walk.context].root;
     uint32_t current = walk.start;
-    uint32_t at = PATH_ROOM / 2; /* built from its end */
     if (!is_directory(inode_at(fs, current))) {
-        return FILESYSTEM_STATUS_NOT_DIRECTORY;
+        status = climb_file(&climb, current, &current);
     }
-    while (current != root && current != walk.floor) {
-        uint32_t slot = inode_at(fs, current)->parent == 0 ? UINT32_MAX : entry_of(fs, current);
-        if (slot == UINT32_MAX) {
-            return STATUS_NOT_FOUND;
-        }
-        uint8_t name[NAME_LIMIT + 1];
-        uint32_t length = (uint32_t)entry_name(fs, slot, &name);
-        if (length + 1 > at) {
-            return FILESYSTEM_STATUS_NAME_TOO_LONG;
-        }
-        at -= length;
-        bytes_copy(&fs->path[at], &name[0], length);
-        fs->path[--at] = '/';
+    while (status == STATUS_OK && current != root && current != walk.floor) {
+        status = climb_entry(&climb, inode_at(fs, current)->parent == 0 ? UINT32_MAX
+                                                                        : entry_of(fs, current));
         current = inode_at(fs, current)->parent;
     }
-    if (at == PATH_ROOM / 2) {
-        fs->path[--at] = '/';
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (climb.at == climb.end) {
+        fs->path[--climb.at] = '/';
     }
     /* The rest of the way is above this mount, unless a floor ends it. */
     out->ended = (struct filesystem_walk){.outcome = walk.context != 0 && current != walk.floor
                                                          ? FILESYSTEM_OUTCOME_PARENT
                                                          : FILESYSTEM_OUTCOME_DONE};
-    out->text_size = PATH_ROOM / 2 - at;
+    out->text_size = climb.end - climb.at;
     return rt_output_write(
         request, &in->text, 0,
-        (struct rt_bytes){.size = (size_t)out->text_size, .data = &fs->path[at]});
+        (struct rt_bytes){.size = (size_t)out->text_size, .data = &fs->path[climb.at]});
 }
 
 /* ---- files ---- */

@@ -173,6 +173,18 @@ static status_t removable(const struct ramfs *_Nonnull fs, const struct walk *_N
     return fs->index.inodes[walk->inode].entries > 0 ? FILESYSTEM_STATUS_NOT_EMPTY : STATUS_OK;
 }
 
+/* What is open stays, and /proc tells where it was: in fields that only directories and links use.
+ */
+static void remember_name(struct ramfs *_Nonnull fs, const struct walk *_Nonnull walk) {
+    struct inode_record *inode = inode_edit(fs, walk->inode);
+    struct rt_bytes name = walk_name(fs, walk);
+    if (kind_of(inode) == MODE_REGULAR && name.size <= sizeof inode->target) {
+        inode->parent = walk->directory;
+        inode->target_length = (uint32_t)name.size;
+        bytes_copy(inode->target, SOME(name.data), name.size);
+    }
+}
+
 HANDLER(remove) {
     struct ramfs *fs = server;
     struct walk walk = {.links = in->links, .goal = WALK_PARENT};
@@ -183,6 +195,7 @@ HANDLER(remove) {
             status = FILESYSTEM_STATUS_NOT_DIRECTORY;
         }
         if (status == STATUS_OK) {
+            remember_name(fs, &walk);
             entry_free(fs, walk.entry);
             status = drop_link(fs, walk.inode);
         }
