@@ -68,7 +68,8 @@ enum call_state : uint32_t {
         1u << 0, /* it, or the call that it is nested in, may have been worked on */
     CALL_STATE_CANCELLED = 1u << 1, /* answer soon: done, partial or STATUS_CANCELLED */
     CALL_STATE_ORPHAN = 1u << 2,    /* nobody waits; its leases are revoked */
-    CALL_STATE_ALL = 7
+    CALL_STATE_ALL = 7,
+    CALL_STATE_NONBLOCK = 0x800 /* the session's flag, at the moment of delivery */
 };
 
 struct lease {

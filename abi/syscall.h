@@ -53,7 +53,8 @@ enum syscall_number : uint32_t {
     SYS_STREAM_READ,   /* (session, address, length, offset | STREAM_POSITION, flags) → bytes.
                           Blocks on a pager. */
     SYS_STREAM_WRITE,  /* the same; with the session's STREAM_APPEND flag at the end. */
-    SYS_STREAM_SEEK,   /* (session, offset, whence) → position. Without a Memory: no end. */
+    SYS_STREAM_SEEK,   /* (session, offset, whence) → position, of any that may be called. Without a
+                          Memory: no end. */
     /* calls */
     SYS_CALL,          /* call.h. Blocks until answered. */
     SYS_REPLY_RECEIVE, /* call.h. Blocks until a packet comes. */

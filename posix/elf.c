@@ -7,10 +7,6 @@
 enum {
     CLASS_64 = 2,
     LITTLE_ENDIAN_DATA = 1,
-    MACHINE_X86_64 = 62,
-    SEGMENT_EXECUTE = 1,
-    SEGMENT_WRITE = 2,
-    SEGMENT_READ = 4,
     INTERPRETER_LIMIT = 4096,
 };
 #define PAGE_MASK (~(uint64_t)(PAGE_SIZE - 1))
@@ -18,18 +14,19 @@ enum {
 int64_t elf_check(const struct elf_header *_Nonnull header, uint64_t file_bytes) {
     static const uint8_t magic[4] = {0x7f, 'E', 'L', 'F'};
     for (size_t i = 0; i < sizeof magic; i++) {
-        if (file_bytes < ELF_HEADER_SIZE || header->identity[i] != magic[i]) {
+        if (file_bytes < sizeof *header || header->identity[i] != magic[i]) {
             return -ENOEXEC;
         }
     }
     bool ours = (header->type == ELF_EXECUTABLE || header->type == ELF_SHARED) &&
-                header->machine == MACHINE_X86_64 && header->identity[4] == CLASS_64 &&
+                header->machine == ELF_MACHINE_X86_64 && header->identity[4] == CLASS_64 &&
                 header->identity[5] == LITTLE_ENDIAN_DATA;
-    bool table = header->segment_size == ELF_SEGMENT_SIZE && header->segment_count > 0 &&
+    bool table = header->segment_size == sizeof(struct elf_segment) && header->segment_count > 0 &&
                  header->segment_count <= ELF_SEGMENT_LIMIT;
     uint64_t end = 0;
     if (!ours || !table ||
-        ckd_add(&end, header->segments, (uint64_t)header->segment_count * ELF_SEGMENT_SIZE) ||
+        ckd_add(&end, header->segments,
+                (uint64_t)header->segment_count * sizeof(struct elf_segment)) ||
         (int64_t)end < 0) {
         return -ENOEXEC;
     }
@@ -37,9 +34,9 @@ int64_t elf_check(const struct elf_header *_Nonnull header, uint64_t file_bytes)
 }
 
 static uint32_t protection_of(uint32_t flags) {
-    return ((flags & (SEGMENT_READ | SEGMENT_WRITE | SEGMENT_EXECUTE)) != 0 ? PROTECT_READ : 0) |
-           ((flags & SEGMENT_WRITE) != 0 ? PROTECT_WRITE : 0) |
-           ((flags & SEGMENT_EXECUTE) != 0 ? PROTECT_EXECUTE : 0);
+    return ((flags & (ELF_READ | ELF_WRITE | ELF_EXECUTE)) != 0 ? PROTECT_READ : 0) |
+           ((flags & ELF_WRITE) != 0 ? PROTECT_WRITE : 0) |
+           ((flags & ELF_EXECUTE) != 0 ? PROTECT_EXECUTE : 0);
 }
 
 /* The mapping of one segment. -EFAULT: impossible. */
@@ -142,7 +139,7 @@ int64_t elf_plan_make(const struct elf_header *_Nonnull header,
             out->interpreter_size = segment->file_size;
             break;
         case ELF_GNU_STACK:
-            out->executable_stack = (segment->flags & SEGMENT_EXECUTE) != 0;
+            out->executable_stack = (segment->flags & ELF_EXECUTE) != 0;
             break;
         case ELF_LOAD:
             /* what cannot be mapped kills later; what is no program at all is told now */

@@ -2,35 +2,18 @@
 /* Program images: the ELF header and its segments, checked, and turned into a list of what to map.
  * The bytes are a file's, so hostile. Source: the System V ABI and its x86-64 supplement; errnos
  * and signals as Linux's binfmt_elf gives them. */
+#include "abi/elf.h"
 #include "lib/base/safe.h"
 #include "posix/linux.h"
 
 enum {
-    ELF_HEADER_SIZE = 64,
-    ELF_SEGMENT_SIZE = 56,
     ELF_SEGMENT_LIMIT = 72, /* what fits into the reader's 4 KiB */
     ELF_MAP_LIMIT = 24,
     ELF_EXECUTABLE = 2,
     ELF_SHARED = 3,
-    ELF_LOAD = 1,
     ELF_INTERPRETER = 3,
     ELF_GNU_STACK = 0x6474e551,
 };
-
-struct elf_header {
-    uint8_t identity[16];
-    uint16_t type, machine;
-    uint32_t version;
-    uint64_t entry, segments, sections;
-    uint32_t flags;
-    uint16_t header_size, segment_size, segment_count, section_size, section_count, names;
-};
-static_assert(sizeof(struct elf_header) == ELF_HEADER_SIZE);
-struct elf_segment {
-    uint32_t type, flags;
-    uint64_t offset, address, physical, file_size, memory_size, alignment;
-};
-static_assert(sizeof(struct elf_segment) == ELF_SEGMENT_SIZE);
 
 /* Is it an image that this machine runs? -ENOEXEC. */
 int64_t elf_check(const struct elf_header *_Nonnull header, uint64_t file_bytes);

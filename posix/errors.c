@@ -59,6 +59,14 @@ int64_t error_of_stream(status_t status) {
         return -EINVAL;
     case (int32_t)STREAM_STATUS_BACKGROUND:
         return -ERESTARTSYS;
+    case (int32_t)STREAM_STATUS_NOT_CONNECTED:
+        return -ENOTCONN;
+    case (int32_t)STREAM_STATUS_TOO_LONG:
+        return -EMSGSIZE;
+    case (int32_t)STREAM_STATUS_RESET:
+        return -ECONNRESET;
+    case (int32_t)STREAM_STATUS_REFUSED:
+        return -ECONNREFUSED;
     case (int32_t)STREAM_STATUS_FULL:
         return -ENOSPC;
     case (int32_t)STREAM_STATUS_GONE:

@@ -55,12 +55,23 @@ int64_t file_read(struct posix_thread *_Nonnull self, const struct fd_entry *_No
     return status == STATUS_OK ? (int64_t)done : error_of_stream(status);
 }
 
+/* Whether that many bytes may go in several pieces: a message may not. */
+static int64_t check_pieces(const struct fd_entry *_Nonnull entry, uint64_t length) {
+    uint64_t type = LOCAL_SOCKET_TYPE_STREAM;
+    status_t status = STATUS_OK;
+    if (entry->kind == STREAM_KIND_SOCKET && length > STREAM_TRANSFER_MAX) {
+        status = local_option(entry->handle, LOCAL_OPTION_TYPE, false, 0, &type);
+    }
+    return status != STATUS_OK                ? error_of_local(status)
+           : type != LOCAL_SOCKET_TYPE_STREAM ? -EMSGSIZE
+                                              : 0;
+}
+
 /* Pieces of at most STREAM_TRANSFER_MAX until all is written: a server takes what it has room for,
  * and waits with the next piece, or says that it will not. */
-static int64_t write_stream(struct posix_thread *_Nonnull self,
-                            const struct fd_entry *_Nonnull entry, uint64_t address,
-                            uint64_t length, uint64_t offset) {
-    uint32_t how = how_of(self, entry, SIGTTOU);
+static int64_t write_stream(const struct fd_entry *_Nonnull entry, uint64_t address,
+                            uint64_t length, uint64_t offset, uint32_t how,
+                            int64_t *_Nonnull out_error) {
     uint64_t total = 0;
     if (keeps_position(entry, offset)) {
         offset = NATIVE(SYS_STREAM_SEEK, entry->handle, 0, 1).value;
@@ -71,12 +82,9 @@ static int64_t write_stream(struct posix_thread *_Nonnull self,
         uint64_t done = 0;
         status_t status =
             stream_write(entry->handle, at, how, user_bytes(address + total, piece), &done);
-        int64_t error = status == STATUS_OK ? 0 : error_of_stream(status);
-        if (error == -EPIPE) {
-            signal_raise(self, SIGPIPE, SI_USER, 0);
-        }
-        if (error != 0) {
-            return total > 0 ? (int64_t)total : error;
+        if (status != STATUS_OK) {
+            *out_error = error_of_stream(status);
+            return total > 0 ? (int64_t)total : *out_error;
         }
         total += done;
         if (done == 0 || entry->kind == STREAM_KIND_ANONYMOUS) {
@@ -84,6 +92,20 @@ static int64_t write_stream(struct posix_thread *_Nonnull self,
         }
     }
     return (int64_t)total;
+}
+
+int64_t file_send(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry,
+                  uint64_t address, uint64_t length, uint32_t how, bool signals) {
+    uint64_t wanted = MIN(length, TRANSFER_MAX);
+    int64_t error = check_pieces(entry, wanted);
+    if (error != 0) {
+        return error;
+    }
+    int64_t result = write_stream(entry, address, wanted, POSITION_CURRENT, how, &error);
+    if (error == -EPIPE && signals) {
+        signal_raise(self, SIGPIPE, SI_USER, 0);
+    }
+    return result;
 }
 
 int64_t file_size_check(struct posix_thread *_Nonnull self, uint64_t size) {
@@ -131,15 +153,11 @@ int64_t file_write(struct posix_thread *_Nonnull self, const struct fd_entry *_N
     if (entry->kind == STREAM_KIND_DIRECTORY) {
         return -EISDIR;
     }
-    if (entry->kind == STREAM_KIND_SOCKET && wanted > STREAM_TRANSFER_MAX) {
-        /* A message may not be cut into several. */
-        uint64_t type = 0;
-        status_t status = local_option(entry->handle, LOCAL_OPTION_TYPE, false, 0, &type);
-        if (status != STATUS_OK || type != LOCAL_SOCKET_TYPE_STREAM) {
-            return status == STATUS_OK ? -EMSGSIZE : error_of_local(status);
-        }
+    if (offset == POSITION_CURRENT) {
+        return file_send(self, entry, address, length, how_of(self, entry, SIGTTOU), true);
     }
-    return write_stream(self, entry, address, wanted, offset);
+    int64_t error = 0;
+    return write_stream(entry, address, wanted, offset, 0, &error);
 }
 
 /* The entry of a descriptor that can be read, or written. */

@@ -9,6 +9,9 @@
 /* Bytes, 0 at the end, or a negative errno. */
 int64_t file_read(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry,
                   uint64_t address, uint64_t length, uint64_t offset);
+/* The same for what is no file; `how`: enum stream_how; `signals`: SIGPIPE where nobody reads. */
+int64_t file_send(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry,
+                  uint64_t address, uint64_t length, uint32_t how, bool signals);
 /* RLIMIT_FSIZE: -EFBIG, with SIGXFSZ, where a file may not become as long. */
 int64_t file_size_check(struct posix_thread *_Nonnull self, uint64_t size);
 int64_t file_write(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry,

@@ -178,9 +178,32 @@ static bool step_two(struct posix_thread *_Nonnull self, struct two_paths *_Nonn
     return false;
 }
 
+/* Crosses whatever mounts are on the way to the last name, whether or not that exists. */
+static int64_t advance(struct posix_thread *_Nonnull self, struct place *_Nonnull to) {
+    int64_t error = 0;
+    for (;;) {
+        struct filesystem_walk ended = {};
+        struct stream_stat info = {};
+        struct two_paths both = {};
+        uint64_t text = 0;
+        status_t status = filesystem_stat(to->directory, FILESYSTEM_WALK_FLAGS_NO_FOLLOW, to->links,
+                                          to->rest, &ended, &info, path_room(self), &text);
+        if (status != STATUS_OK || ended.outcome == FILESYSTEM_OUTCOME_DONE) {
+            return 0; /* what it is, the call itself says */
+        }
+        both.to = *to;
+        bool over = step_two(self, &both, true, &ended, text, &error);
+        *to = both.to;
+        if (over) {
+            return error;
+        }
+    }
+}
+
 static int64_t two(struct posix_thread *_Nonnull self, enum two_kind kind, uint32_t flags,
                    struct two_paths *_Nonnull paths) {
     int64_t error = 0;
+    bool advanced = false;
     while (error == 0) {
         struct filesystem_walk ended = {};
         struct rt_bytes texts = {};
@@ -191,11 +214,12 @@ static int64_t two(struct posix_thread *_Nonnull self, enum two_kind kind, uint3
             break;
         }
         status_t status = call_two(self, kind, flags, paths, texts, &second, &ended, &text);
-        if (status == STATUS_BAD_ARGUMENT || status == STATUS_BAD_TYPE) {
-            /* the target's session is another server's: only its own may be named */
-            bool other = paths->from.directory != paths->to.directory && status == STATUS_BAD_TYPE;
-            error = other ? -EXDEV : error_of_filesystem(status);
-            break;
+        if ((status == STATUS_BAD_ARGUMENT || status == STATUS_BAD_TYPE) &&
+            !session_same_server(paths->from.directory, paths->to.directory)) {
+            /* A session of another server's: it may lead to the same one further on. */
+            error = advanced ? -EXDEV : advance(self, &paths->to);
+            advanced = true;
+            continue;
         }
         error = error_of_filesystem(status);
         if (status != STATUS_OK || step_two(self, paths, second, &ended, text, &error)) {

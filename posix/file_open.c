@@ -207,8 +207,15 @@ static int64_t open_special(struct posix_thread *_Nonnull self, handle_t *_Nonnu
     if ((flags & O_PATH) != 0) {
         return 0;
     }
+    enum stream_kind kind = STREAM_KIND_ANONYMOUS;
+    uint32_t speaks = 0;
+    uint32_t facts = 0;
     switch (info->mode & S_IFMT) {
     case S_IFIFO:
+        if (stream_facts(*file, &kind, &speaks, &facts) == STATUS_OK &&
+            (speaks & STREAM_PROTOCOLS_LOCAL) != 0) {
+            return 0; /* a pipe's end itself, by a link to it (/proc/self/fd/N) */
+        }
         return open_fifo(self, file, flags);
     case S_IFCHR:
     case S_IFBLK:

@@ -259,7 +259,7 @@ static int64_t thread_launch(struct posix_thread *_Nonnull self, struct thread_s
     place->handle = thread;
     place->tid = tid;
     process->thread_count++;
-    signals_publish_mask(self);
+    signals_share_mask(self);
     uint64_t page = RUNTIME_PAGES + slot * (uint64_t)PAGE_SIZE;
     uint64_t arguments[6] = {
         thread, (uintptr_t)thread_entry, place->area + AREA_SIZE, place->area, page, fs};

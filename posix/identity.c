@@ -61,8 +61,8 @@ void facts_load(struct posix_thread *_Nonnull self) {
         self->tid = process->pid;
         process->threads[self->slot].tid = process->pid;
     }
+    signals_share_mask(self);
     process->facts_known = 1;
-    signals_publish_mask(self);
     signals_look(self); /* what came before */
 }
 

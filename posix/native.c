@@ -38,6 +38,17 @@ status_t session_flags(handle_t session, uint32_t *_Nonnull out) {
     return got.status;
 }
 
+bool session_same_server(handle_t one, handle_t other) {
+    struct session_info first = {};
+    struct session_info second = {};
+    struct native_result got =
+        NATIVE(SYS_OBJECT_INFO, one, INFO_SESSION, (uintptr_t)&first, sizeof first);
+    if (got.status == STATUS_OK) {
+        got = NATIVE(SYS_OBJECT_INFO, other, INFO_SESSION, (uintptr_t)&second, sizeof second);
+    }
+    return got.status == STATUS_OK && first.endpoint_serial == second.endpoint_serial;
+}
+
 /* ---- calls to servers ---- */
 
 struct thread_page *_Nonnull rt_thread_page(void) {

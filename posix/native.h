@@ -41,4 +41,6 @@ void handle_close(handle_t handle);
 [[nodiscard]] status_t space_map(handle_t space, uint64_t *_Nonnull address, uint64_t length,
                                  handle_t memory, uint64_t offset, uint32_t flags);
 void space_unmap(uint64_t address, uint64_t length);
-[[nodiscard]] status_t session_flags(handle_t session, uint32_t *_Nonnull out);
+[[nodiscard]] /* Whether two sessions are of the same server. */
+bool session_same_server(handle_t one, handle_t other);
+status_t session_flags(handle_t session, uint32_t *_Nonnull out);

@@ -76,7 +76,7 @@ LINUX(rt_sigprocmask) {
             return -EINVAL;
         }
         self->mask &= ~SIGNALS_UNMASKABLE;
-        signals_publish_mask(self);
+        signals_share_mask(self);
         if (signals_pending(self)) {
             signals_look(self);
         }
@@ -95,7 +95,7 @@ LINUX(rt_sigreturn) {
     }
     signal_frame_take(registers, &saved.ucontext.context);
     self->mask = saved.ucontext.mask & ~SIGNALS_UNMASKABLE;
-    signals_publish_mask(self);
+    signals_share_mask(self);
     if ((saved.ucontext.stack.flags & ~(SS_ONSTACK | SS_DISABLE)) == 0 &&
         !stack_contains(&self->alternate, registers->rsp)) {
         struct linux_stack stack = saved.ucontext.stack;

@@ -66,6 +66,14 @@ void signals_reset_caught(struct posix_process *_Nonnull process) {
     }
 }
 
+void signals_share_mask(const struct posix_thread *_Nonnull self) {
+    const struct posix_process *process = self->process;
+    if (process->signals != nullptr) {
+        uint64_t mask = self->mask | (self->mask_saved != 0 ? self->saved_mask : 0);
+        SOME(process->signals)->blocked = process->thread_count > 1 ? UINT64_MAX : mask;
+    }
+}
+
 void signals_publish(struct posix_thread *_Nonnull self) {
     struct posix_process *process = self->process;
     facts_load(self);
@@ -78,7 +86,8 @@ void signals_publish(struct posix_thread *_Nonnull self) {
     uint64_t restarts = 0;
     for (uint32_t number = 1; number <= SIGNAL_COUNT; number++) {
         const struct linux_action *action = &process->actions[number - 1];
-        ignored |= signal_is_ignored(action, number) ? SIGNAL_BIT(number) : 0;
+        /* one that is ignored by default counts all the same while it is blocked */
+        ignored |= action->handler == SIG_IGN ? SIGNAL_BIT(number) : 0;
         caught |= action->handler > SIG_IGN ? SIGNAL_BIT(number) : 0;
         restarts |= (action->flags & SA_RESTART) != 0 ? SIGNAL_BIT(number) : 0;
     }
@@ -90,21 +99,12 @@ void signals_publish(struct posix_thread *_Nonnull self) {
         }
     }
     const struct linux_action *child = &process->actions[SIGCHLD - 1];
-    process->ignored = ignored;
+    page->ignored = ignored;
+    signals_share_mask(self);
     page->caught = caught;
     page->restarts = restarts;
     page->no_zombies = child->handler == SIG_IGN || (child->flags & SA_NOCLDWAIT) != 0 ? 1 : 0;
     page->no_stops = (child->flags & SA_NOCLDSTOP) != 0 ? 1 : 0;
-    signals_publish_mask(self);
-}
-
-void signals_publish_mask(struct posix_thread *_Nonnull self) {
-    const struct posix_process *process = self->process;
-    if (process->facts_known != 0 && process->signals != nullptr) {
-        /* What another thread blocks is not known here: then all is kept. */
-        uint64_t mask = self->mask | (self->mask_saved != 0 ? self->saved_mask : 0);
-        SOME(process->signals)->ignored = process->thread_count > 1 ? 0 : process->ignored & ~mask;
-    }
 }
 
 /* ---- taking one ---- */
@@ -170,7 +170,7 @@ static bool enter_handler(struct posix_thread *_Nonnull self,
     if ((action->flags & SA_NODEFER) == 0) {
         self->mask |= SIGNAL_BIT(info->number);
     }
-    signals_publish_mask(self);
+    signals_share_mask(self);
     registers->rsp = place.frame;
     registers->rip = action->handler;
     registers->rcx = action->handler; /* so that the way there needs no kernel */
@@ -277,7 +277,7 @@ void signals_deliver(struct posix_thread *_Nonnull self) {
     if (self->mask_saved != 0) {
         self->mask = self->saved_mask;
         self->mask_saved = 0;
-        signals_publish_mask(self);
+        signals_share_mask(self);
         if (signals_pending(self)) {
             signals_look(self);
         }

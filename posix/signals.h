@@ -51,10 +51,10 @@ void signals_look(struct posix_thread *_Nonnull self);
 void signal_mask_temporarily(struct posix_thread *_Nonnull self, uint64_t mask);
 /* After exec: caught signals are default again. */
 void signals_reset_caught(struct posix_process *_Nonnull process);
+/* Shares which signals are blocked, without a call: after each change of a mask. */
+void signals_share_mask(const struct posix_thread *_Nonnull self);
 /* Shares what `process` wants to know of dispositions. */
 void signals_publish(struct posix_thread *_Nonnull self);
-/* The same when only the mask changed: what is blocked is kept, even if its action does nothing. */
-void signals_publish_mask(struct posix_thread *_Nonnull self);
 /* The siginfo of a pending signal, which then is pending no more. False: another thread took it. */
 bool signal_take(struct posix_thread *_Nonnull self, uint32_t number,
                  struct linux_siginfo *_Nonnull out);

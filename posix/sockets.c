@@ -13,6 +13,7 @@
 
 enum {
     AF_UNIX = 1,
+    AF_INET = 2,
     SOCK_TYPE_MASK = 0xf,
     SOCK_NONBLOCK = O_NONBLOCK,
     SOCK_CLOEXEC = O_CLOEXEC,
@@ -166,7 +167,7 @@ LINUX(socketpair) {
     static const uint32_t access[2] = {O_RDWR, O_RDWR};
     int64_t error = type_of(frame, &type);
     if (error != 0) {
-        return error;
+        return error == -EAFNOSUPPORT && (uint32_t)frame->rdi == AF_INET ? -EOPNOTSUPP : error;
     }
     status_t status = local_socket(self->process->local, type, true, &ends[0], &ends[1]);
     if (status != STATUS_OK) {
@@ -387,16 +388,28 @@ LINUX(getpeername) {
 /* ---- options ---- */
 
 enum {
+    SO_REUSEADDR = 2,
     SO_TYPE = 3,
     SO_ERROR = 4,
+    SO_DONTROUTE = 5,
+    SO_BROADCAST = 6,
     SO_SNDBUF = 7,
     SO_RCVBUF = 8,
+    SO_KEEPALIVE = 9,
+    SO_LINGER = 13,
+    SO_REUSEPORT = 15,
     SO_PASSCRED = 16,
     SO_PEERCRED = 17,
     SO_ACCEPTCONN = 30,
     SO_PROTOCOL = 38,
     SO_DOMAIN = 39,
 };
+
+/* What makes no difference between processes of one machine. */
+static bool option_is_idle(uint32_t name) {
+    return name == SO_REUSEADDR || name == SO_BROADCAST || name == SO_KEEPALIVE ||
+           name == SO_LINGER || name == SO_REUSEPORT || name == SO_DONTROUTE;
+}
 
 static bool option_of(uint32_t name, enum local_option *_Nonnull out) {
     switch (name) {
@@ -450,7 +463,9 @@ LINUX(getsockopt) {
         words[0] = name == SO_DOMAIN ? AF_UNIX : 0;
     } else if (option_of(name, &option)) {
         error = error_of_local(local_option(entry.handle, option, false, 0, &value));
-        words[0] = (uint32_t)value;
+        words[0] = name == SO_ERROR && value != 0 ? ECONNRESET : (uint32_t)value;
+    } else if (option_is_idle(name)) {
+        size = name == SO_LINGER ? 2 * sizeof words[0] : size;
     } else {
         self->process->unsupported_other++;
         return -ENOPROTOOPT;
@@ -475,6 +490,9 @@ LINUX(setsockopt) {
     error = error != 0 ? error : USER_READ(value, frame->r10);
     if (error != 0) {
         return error;
+    }
+    if (option_is_idle((uint32_t)frame->rdx)) {
+        return 0;
     }
     if (!option_of((uint32_t)frame->rdx, &option) || (uint32_t)frame->rdx == SO_TYPE ||
         (uint32_t)frame->rdx == SO_ERROR) {

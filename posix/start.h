@@ -13,6 +13,9 @@
 
 #define RUNTIME_MAGIC 0x31585350u /* "PSX1" */
 #define START_VERSION 1u
+/* What uname(2) and /proc tell of the system that programs see. */
+#define RUNTIME_RELEASE "6.1.0-isotope"
+#define RUNTIME_SYSTEM_VERSION "#1 Isotope"
 
 /* At RUNTIME_BASE. Addresses are final: the image is linked there. */
 struct runtime_header {
@@ -39,6 +42,7 @@ enum start_handle : uint32_t {
     START_INPUT,         /* sessions that speak `stream`, or HANDLE_NONE */
     START_OUTPUT,
     START_ERROR,
+    START_TIME, /* session to `time` */
     START_HANDLE_COUNT = 16
 };
 

@@ -72,7 +72,7 @@ struct lock_owner {
 struct posix_process {
     uint64_t magic;
     struct fd_table *_Nonnull table;
-    handle_t process, vfs, root, working, local, tty, runtime_image, clock, image;
+    handle_t process, vfs, root, working, local, tty, time, runtime_image, clock, image;
     uint32_t umask;
     uint32_t pid, slot, principal;
     uint32_t facts_known; /* pid, slot and the signal page are this process's own */
@@ -101,7 +101,6 @@ struct posix_process {
     uint64_t argument_texts, environment_texts, texts_end; /* one behind the other */
     uint32_t unsupported[SYSCALL_LIMIT];
     uint32_t unsupported_ioctl, unsupported_other;
-    uint64_t ignored; /* signals whose action does nothing */
 };
 static_assert(sizeof(struct posix_process) <= VFORK_DESCRIPTORS - VFORK_STATE);
 static_assert(sizeof(struct fd_table) <= VFORK_SIZE - VFORK_DESCRIPTORS);

@@ -6,6 +6,7 @@
 #include "posix/errors.h"
 #include "posix/identity.h"
 #include "posix/native.h"
+#include "posix/start.h"
 #include "posix/syscalls.h"
 #include "posix/user.h"
 
@@ -23,8 +24,8 @@ LINUX(uname) {
     static_assert(sizeof *names <= sizeof self->scratch);
     bytes_zero(names, sizeof *names);
     COPY_TEXT(names->system, "Linux");
-    COPY_TEXT(names->release, "6.1.0-isotope");
-    COPY_TEXT(names->version, "#1 Isotope");
+    COPY_TEXT(names->release, RUNTIME_RELEASE);
+    COPY_TEXT(names->version, RUNTIME_SYSTEM_VERSION);
     COPY_TEXT(names->machine, "x86_64");
     COPY_TEXT(names->domain, "(none)");
     uint8_t node[HOST_NAME_MAX] = {};

@@ -93,10 +93,18 @@ static void interrupts(struct measurer *_Nonnull self, uint8_t which) {
 
 /* ---- rows ---- */
 
+static bool wanted(const struct measurer *_Nonnull self, const char *_Nonnull name) {
+    const char *only = self->server.start->arguments;
+    return text_length(only, 1) == 0 || text_equal(only, name);
+}
+
 typedef void (*operation_t)(struct measurer *_Nonnull self);
 
-static void row(struct measurer *_Nonnull self, const char *_Nonnull name,
-                operation_t _Nonnull operation) {
+[[gnu::noinline]] static void row(struct measurer *_Nonnull self, const char *_Nonnull name,
+                                  operation_t _Nonnull operation) {
+    if (!wanted(self, name)) {
+        return;
+    }
     for (uint32_t i = 0; i < WARM; i++) {
         operation(self);
     }
@@ -112,7 +120,7 @@ static void row(struct measurer *_Nonnull self, const char *_Nonnull name,
 
 /* From the write that raises the line to the moment when its driver has acknowledged it, less the
  * write itself. */
-static void row_irq(struct measurer *_Nonnull self) {
+[[gnu::noinline]] static void row_irq(struct measurer *_Nonnull self) {
     uint64_t sum = 0;
     uint64_t write = 0;
     uint64_t count = 0;
@@ -133,7 +141,7 @@ static void row_irq(struct measurer *_Nonnull self) {
     rt_log(&self->server, "bench irq_driver %lu 1.0", (sum - write) / ROUNDS);
 }
 
-static void prepare(struct measurer *_Nonnull self) {
+[[gnu::noinline]] static void prepare(struct measurer *_Nonnull self) {
     handle_t memory = HANDLE_NONE;
     handle_t ping = HANDLE_NONE;
     handle_t pong = HANDLE_NONE;
@@ -161,7 +169,9 @@ void server_main(uint64_t mode, uint64_t thread_page) {
     row(&self, "ipc_lease_800", call_bytes);
     row(&self, "event_pingpong", event_pingpong);
     row(&self, "fault_pager", fault_pager);
-    row_irq(&self);
+    if (wanted(&self, "irq_driver")) {
+        row_irq(&self);
+    }
     row(&self, "null_call", null_call);
     (void)service_power(rt_start_handle(&self.server, "supervisor"), SERVICE_POWER_OFF, 0);
     rt_exit(0);

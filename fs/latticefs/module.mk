@@ -10,10 +10,11 @@ $(call archive,asan,latticefs,$(LATTICE_CORE))
 $(call host_program,host,$(HOST)/bin/soak-latticefs,$(LATTICE_SIM),$(DIR_host)/liblatticefs.a,$(LATTICE_LINK))
 $(call host_program,asan,$(HOST)/sim/asan/soak-latticefs,$(LATTICE_SIM),$(DIR_asan)/liblatticefs.a,$(LATTICE_LINK))
 
-LATTICE_HOST := $(addprefix fs/latticefs/tools/,host.c host_disk.c)
+LATTICE_HOST := $(addprefix fs/latticefs/tools/,host.c host_disk.c values.c)
+LATTICE_COMMANDS := $(filter-out %/host.c %/host_disk.c %/values.c %/mkfs_main.c,$(filter fs/latticefs/tools/%.c,$(SOURCES)))
 LATTICE_FUSE := $(filter fs/latticefs/fuse/%.c,$(SOURCES))
 $(call host_program,host,$(HOST)/bin/mkfs.latticefs,fs/latticefs/tools/mkfs_main.c $(LATTICE_HOST),$(DIR_host)/liblatticefs.a,$(LATTICE_LINK))
-$(call host_program,host,$(HOST)/bin/latticefs,fs/latticefs/tools/latticefs_main.c fs/latticefs/tools/transfer.c $(LATTICE_HOST),$(DIR_host)/liblatticefs.a,$(LATTICE_LINK))
+$(call host_program,host,$(HOST)/bin/latticefs,$(LATTICE_COMMANDS) $(LATTICE_HOST),$(DIR_host)/liblatticefs.a,$(LATTICE_LINK))
 $(foreach f,$(LATTICE_FUSE),$(eval FLAGS_$(f) := $(LATTICE_FLAGS) -isystem /usr/include/fuse3 -D_FILE_OFFSET_BITS=64))
 $(call host_program,host,$(HOST)/bin/mount.fuse.latticefs,$(LATTICE_FUSE) $(LATTICE_HOST),$(DIR_host)/liblatticefs.a,$(LATTICE_LINK) -lfuse3)
 

@@ -5,6 +5,7 @@ One boot under instruction counting gives Isotope's column. The peer of the IPC 
 figures); that of the POSIX rows is Linux: with --against linux a guest with Debian's cloud kernel runs
 the same program in the same run, otherwise recorded figures are shown. `--tsv` prints rows of name,
 isotope, peer, unit, with `-` for what is not known. Ends with status 1 if a row could not be measured.
+`./isotope bench latticefs` compares file systems instead: see its --help.
 """
 import argparse
 import os
@@ -51,6 +52,9 @@ def table(names, results, peer, note):
 
 
 def main(arguments):
+    if arguments[:1] == ["latticefs"]:
+        import latticefs
+        return latticefs.main(arguments[1:])
     parser = argparse.ArgumentParser(prog="isotope bench", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="rows; all without any")

@@ -41,9 +41,11 @@ TARGET_COMMON := -O2 -g -ffreestanding -nostdlibinc -fno-builtin \
 FLAGS_VARIANT_kernel := --target=x86_64-unknown-none-elf $(TARGET_COMMON) $(FRAME) -fsanitize=$(TRAPS) -DISOTOPE_KERNEL=1 \
     -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fcf-protection=full -fno-pic \
     -fstack-protector-strong -mstack-protector-guard=global -fzero-call-used-regs=used-gpr
+# No floating point in servers: its registers would be saved and loaded at each call.
+SERVER_REGISTERS = -mgeneral-regs-only
 # The linux-gnu triple only because clang knows stack-clash protection for no bare one.
-FLAGS_VARIANT_server := --target=x86_64-unknown-linux-gnu $(TARGET_COMMON) $(FRAME) -fsanitize=$(SERVER_TRAPS) -fPIE \
-    -fvisibility=hidden -fcf-protection=full -fstack-clash-protection \
+FLAGS_VARIANT_server = --target=x86_64-unknown-linux-gnu $(TARGET_COMMON) $(FRAME) -fsanitize=$(SERVER_TRAPS) -fPIE \
+    -fvisibility=hidden -fcf-protection=full -fstack-clash-protection $(SERVER_REGISTERS) \
     -fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs \
     -mstack-protector-guard-offset=120
 FLAGS_VARIANT_posix := --target=x86_64-unknown-linux-gnu $(TARGET_COMMON) $(FRAME) -fsanitize=$(SERVER_TRAPS) -fPIE \

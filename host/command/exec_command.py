@@ -106,16 +106,20 @@ def talk(options, process, read_fd, write_fd):
     dialogue = session.Session(read_fd, write_fd, Streams.writer(1), Streams.writer(2))
     if options.icount:
         dialogue.silence_s = dialogue.silence_maximum_s = 30.0  # polls would be counted, too
+        dialogue.patience_s = 600.0
     if options.timeout:
         dialogue.deadline = time.monotonic() + options.timeout
     try:
         dialogue.run([], gets=len(options.get))
     except session.SessionError as error:
-        if str(error) == "timed out":
+        if str(error) in (session.TIMED_OUT, session.NO_AGENT):
             process.kill()
             process.wait()
             noise = error.noise.decode(errors="replace")
-            raise common.Failure(f"no end after {options.timeout:g} seconds\n{noise}", common.TIMED_OUT) from error
+            if str(error) == session.TIMED_OUT:
+                raise common.Failure(f"no end after {options.timeout:g} seconds\n{noise}", common.TIMED_OUT) from error
+            text = f"no agent answered within {dialogue.patience_s:g} seconds\n{noise}{log_tail(options)}"
+            raise common.Failure(text, common.MACHINE) from error
         status = process.wait()
         text = error.noise.decode(errors="replace") + log_tail(options)
         raise common.Failure(guest.explain(status, text, options.profile), common.MACHINE) from error

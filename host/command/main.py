@@ -21,6 +21,7 @@ MODULES = {
     "new": "new_command",
     "image": "image_command",
     "tools": "tools_command",
+    "manual": "manual_command",
     "soak": "soak_command",
 }
 

@@ -366,6 +366,10 @@ class Refusals(unittest.TestCase):
         talk.deadline = 0
         with self.assertRaisesRegex(session.SessionError, "timed out"):
             talk.run([])
+        talk = session.Session(read_fd, os.open("/dev/null", os.O_WRONLY), None, None)
+        talk.first_silence_s, talk.patience_s = 0.05, 0.2
+        with self.assertRaisesRegex(session.SessionError, "no agent answered"):
+            talk.run([])
 
 
 if __name__ == "__main__":

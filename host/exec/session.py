@@ -8,6 +8,9 @@ import link
 import request
 
 
+TIMED_OUT, NO_AGENT = "timed out", "no agent answered"
+
+
 class SessionError(Exception):
     """The other side went away, or the time is up; `noise` is what it said outside frames."""
 
@@ -19,12 +22,14 @@ class SessionError(Exception):
 class Session:
     """One exec over the pair (read_fd, write_fd). `silence_s` is how long nothing may be heard before
     the guest is polled (it doubles up to `silence_maximum_s`), `first_silence_s` the same before the
-    guest was ever heard; `deadline` is in time.monotonic()'s time, or None."""
+    guest was ever heard; who was not heard for `patience_s` has no agent; `deadline` is in
+    time.monotonic()'s time, or None."""
 
     def __init__(self, read_fd, write_fd, on_output, on_error):
         self.link = link.HostLink()
         self.result = request.Result(on_output, on_error)
         self.silence_s, self.silence_maximum_s, self.first_silence_s = 0.5, 8.0, 30.0
+        self.patience_s = 180.0
         self.deadline = None
         self.watch = lambda: None  # called now and then; raises SessionError if the guest died
         self._read_fd, self._write_fd = read_fd, write_fd
@@ -45,8 +50,11 @@ class Session:
 
     def _until(self, done):
         quiet = self.silence_s
+        begun = time.monotonic()
         while not done():
-            wait = quiet if self.link.heard else self.first_silence_s
+            if not self.link.heard and time.monotonic() - begun >= self.patience_s:
+                raise SessionError(NO_AGENT, self.link.decoder.pending_noise())
+            wait = quiet if self.link.heard else min(self.first_silence_s, self.patience_s)
             data = self._exchange(wait)
             if data is None:
                 self.link.silence()
@@ -63,7 +71,7 @@ class Session:
             self._pending += self.link.output()
             now = time.monotonic()
             if self.deadline is not None and now >= self.deadline:
-                raise SessionError("timed out", self.link.decoder.pending_noise())
+                raise SessionError(TIMED_OUT, self.link.decoder.pending_noise())
             self.watch()
             if now >= limit:
                 return None

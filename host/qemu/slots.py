@@ -35,8 +35,14 @@ def _try_all(files):
     return None
 
 
+def _say(text):
+    """Tells a person; who reads our standard error as a program gets what the guest wrote, no more."""
+    if sys.stderr.isatty():
+        print(text, file=sys.stderr)
+
+
 @contextlib.contextmanager
-def slot(say=lambda text: print(text, file=sys.stderr)):
+def slot(say=_say):
     """Holds one slot; waits for it as long as it takes, and says so once."""
     with contextlib.ExitStack() as stack:
         files = []

@@ -227,11 +227,9 @@ static status_t reserve_for_receive(struct thread *_Nonnull self) LOCKED {
     if (self->receive_slots == CALL_HANDLES) {
         return STATUS_OK;
     }
-    status_t status = handle_reserve(&self->process->table, CALL_HANDLES - self->receive_slots);
-    if (status == STATUS_OK) {
-        self->receive_slots = CALL_HANDLES;
-    }
-    return status;
+    TRY(handle_reserve(&self->process->table, CALL_HANDLES - self->receive_slots));
+    self->receive_slots = CALL_HANDLES;
+    return STATUS_OK;
 }
 
 status_t call_reply_receive(struct thread *_Nonnull self,

@@ -89,7 +89,7 @@
     const struct object *session = &SOME(request->session)->object;
     return request->kind == REQUEST_CALL && request->client != nullptr && !request->cancelled &&
            request->handle_count == 0 && request->reserved_slots == 0 && request->pin_count == 0 &&
-           session->handles > 0 && session->references > 1;
+           session->handles > session->kept && session->references > 1;
 }
 
 [[gnu::always_inline]] static inline bool fast_reply(struct cpu *_Nonnull cpu,

@@ -40,12 +40,10 @@ status_t futex_wait(struct thread *_Nonnull self, struct syscall_registers *_Non
     uint32_t bits = (uint32_t)r->words[1];
     uint64_t flags = r->words[2];
     struct futex_key key = {};
-    status_t status = bits == 0 ? STATUS_BAD_ARGUMENT : find_key(self, r->a, &key);
     void *word = nullptr;
-    if (status == STATUS_OK) {
-        status = user_page(self, r->a, false, &word);
-    }
-    TRY(status);
+    REFUSE(bits == 0, STATUS_BAD_ARGUMENT);
+    TRY(find_key(self, r->a, &key));
+    TRY(user_page(self, r->a, false, &word));
     REFUSE(__atomic_load_n((const uint32_t *)SOME(word), __ATOMIC_SEQ_CST) != (uint32_t)r->b,
            STATUS_AGAIN);
     REFUSE((flags & FUTEX_INTERRUPTIBLE) != 0 && self->page != nullptr &&

@@ -368,12 +368,9 @@ status_t waitset_bind(struct waitset *_Nonnull waitset, struct object *_Nonnull 
     REFUSE(binding == nullptr && object->type == OBJECT_ENDPOINT && !list_empty(&source->bindings),
            STATUS_BUSY);
     if (binding == nullptr) {
-        status_t status = check_nesting(waitset, object);
         void *memory = nullptr;
-        if (status == STATUS_OK) {
-            status = slab_allocate(SLAB_BINDING, SOME(waitset->object.domain), &memory);
-        }
-        TRY(status);
+        TRY(check_nesting(waitset, object));
+        TRY(slab_allocate(SLAB_BINDING, SOME(waitset->object.domain), &memory));
         if (single_server(object->type)) {
             source_close(source);
         }

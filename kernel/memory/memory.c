@@ -75,12 +75,9 @@ status_t memory_create(struct domain *_Nullable domain, uint64_t size, uint32_t 
 status_t memory_insert_page(struct memory *_Nonnull memory, uint64_t index,
                             struct page *_Nonnull page, uint64_t flags) {
     uint64_t *slot = nullptr;
-    status_t status = memory_slot_create(memory, index, &slot);
-    if (status == STATUS_OK) {
-        CHECK(*SOME(slot) == 0);
-        status = domain_charge(SOME(memory->object.domain), RESOURCE_PAGES, 1);
-    }
-    TRY(status);
+    TRY(memory_slot_create(memory, index, &slot));
+    CHECK(*SOME(slot) == 0);
+    TRY(domain_charge(SOME(memory->object.domain), RESOURCE_PAGES, 1));
     *SOME(slot) = (uint64_t)page_number(page) << 8 | flags;
     memory->resident++;
     return STATUS_OK;

@@ -32,11 +32,9 @@ uint64_t *_Nullable memory_slot(struct memory *_Nonnull memory, uint64_t index) 
 
 static status_t add_node(struct memory *_Nonnull memory, uint64_t *_Nonnull slot) LOCKED {
     void *node = nullptr;
-    status_t status = slab_allocate(SLAB_NODE, SOME(memory->object.domain), &node);
-    if (status == STATUS_OK) {
-        *slot = arch_physical(SOME(node));
-    }
-    return status;
+    TRY(slab_allocate(SLAB_NODE, SOME(memory->object.domain), &node));
+    *slot = arch_physical(SOME(node));
+    return STATUS_OK;
 }
 
 status_t memory_slot_create(struct memory *_Nonnull memory, uint64_t index,

@@ -2,25 +2,9 @@
 #include "abi/boot.h"
 #include "kernel/memory/space.h"
 #include "kernel/object/domain.h"
-#include "lib/base/bytes.h"
+#include "lib/base/elf.h"
 
-enum { ENTRY_LIMIT = 256, SEGMENT_LIMIT = 16, ELF_LOAD = 1 };
-enum { ELF_EXECUTE = 1, ELF_WRITE = 2, ELF_READ = 4 };
-
-/* ELF-64, System V ABI, chapter 4 and 5. */
-struct elf_header {
-    uint8_t ident[16];
-    uint16_t type, machine;
-    uint32_t version;
-    uint64_t entry, program_offset, section_offset;
-    uint32_t flags;
-    uint16_t header_size, program_size, program_count, section_size, section_count, names;
-};
-struct elf_segment {
-    uint32_t type, flags;
-    uint64_t offset, address, physical, file_size, memory_size, align;
-};
-static_assert(sizeof(struct elf_header) == 64 && sizeof(struct elf_segment) == 56);
+enum { ENTRY_LIMIT = 256 };
 
 static status_t find_supervisor(struct memory *_Nonnull image,
                                 struct boot_entry *_Nonnull entry) LOCKED {
@@ -42,11 +26,8 @@ static status_t find_supervisor(struct memory *_Nonnull image,
 static status_t map_segment(struct memory *_Nonnull image, const struct boot_entry *_Nonnull file,
                             const struct elf_segment *_Nonnull segment,
                             struct space *_Nonnull space) LOCKED {
-    uint64_t end = 0;
     uint64_t address = 0;
-    REFUSE(((segment->address | segment->offset | file->offset) & (PAGE_SIZE - 1)) != 0 ||
-               segment->file_size != segment->memory_size || (segment->flags & ELF_WRITE) != 0 ||
-               ckd_add(&end, segment->offset, segment->file_size) || end > file->size,
+    REFUSE((file->offset & (PAGE_SIZE - 1)) != 0 || !elf_native_segment(segment, file->size),
            STATUS_CORRUPT);
     uint64_t length = (segment->memory_size + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
     uint32_t execute = (segment->flags & ELF_EXECUTE) != 0 ? PROTECT_EXECUTE : 0u;
@@ -74,14 +55,11 @@ status_t boot_load_supervisor(struct memory *_Nonnull image, struct process *_No
     struct elf_header header = {};
     TRY(find_supervisor(image, &file));
     TRY(memory_read_wired(image, file.offset, &header, sizeof header));
-    REFUSE(!bytes_equal(header.ident, "\177ELF\2\1", 6) || header.machine != 62 ||
-               header.program_size != sizeof(struct elf_segment) ||
-               header.program_count > SEGMENT_LIMIT || header.program_offset > file.size,
-           STATUS_CORRUPT);
-    for (uint16_t i = 0; i < header.program_count; i++) {
+    REFUSE(!elf_native(&header) || header.segments > file.size, STATUS_CORRUPT);
+    for (uint16_t i = 0; i < header.segment_count; i++) {
         struct elf_segment segment = {};
-        TRY(memory_read_wired(image, file.offset + header.program_offset + i * sizeof segment,
-                              &segment, sizeof segment));
+        TRY(memory_read_wired(image, file.offset + header.segments + i * sizeof segment, &segment,
+                              sizeof segment));
         if (segment.type == ELF_LOAD && segment.memory_size > 0) {
             TRY(map_segment(image, &file, &segment, SOME(process->space)));
         }

@@ -10,7 +10,7 @@
 #include "kernel/object/domain.h"
 #include "kernel/object/keep.h"
 #include "kernel/object/process.h"
-#include "kernel/sched/thread.h"
+#include "kernel/sched/scheduler.h"
 
 static struct list reap_list GUARDED = {&reap_list, &reap_list};
 static struct list unhandled_list GUARDED = {&unhandled_list, &unhandled_list};
@@ -50,9 +50,8 @@ static struct thread *_Nonnull thread_of(struct object *_Nonnull object) {
 void object_release(struct object *_Nonnull object) {
     CHECK(object->references > 0);
     object->references--;
-    if (object->references == 0 && !object->reaping) {
-        object->reaping = true;
-        list_append(&reap_list, &object->reap_link);
+    if (object->references == 0) {
+        object_reap_later(object);
     }
 }
 
@@ -60,6 +59,7 @@ void object_reap_later(struct object *_Nonnull object) {
     if (!object->reaping) {
         object->reaping = true;
         list_append(&reap_list, &object->reap_link);
+        scheduler_look();
     }
 }
 
@@ -89,6 +89,7 @@ void object_drop_handle(struct object *_Nonnull object) {
     if (object->handles == object->kept && list_empty(&object->unhandled_link)) {
         object_reference(object);
         list_append(&unhandled_list, &object->unhandled_link);
+        scheduler_look();
     }
     object_release(object);
 }

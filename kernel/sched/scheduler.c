@@ -51,6 +51,7 @@ static void enqueue(struct cpu *_Nonnull cpu, struct thread *_Nonnull thread, bo
     }
     run->bitmap |= 1u << priority;
     run->count++;
+    cpu->look = true;
     thread->cpu = cpu->index;
     thread->queued = true;
 }
@@ -238,6 +239,11 @@ static void arm_timer(struct cpu *_Nonnull cpu) LOCKED {
 
 void scheduler_exit(struct cpu *_Nonnull cpu) {
     struct thread *current = cpu->current;
+    if (!cpu->look && cpu->next == nullptr && !cpu->resched && current != nullptr &&
+        current->state == THREAD_RUNNING && !current->dying && !current->kicked &&
+        cpu->run.bitmap >> current->priority <= 1) {
+        return; /* it goes on, and nothing else changed */
+    }
     if (current != nullptr && current->dying) {
         scheduler_account(SOME(current), arch_ticks());
         cpu->current = nullptr;
@@ -247,6 +253,7 @@ void scheduler_exit(struct cpu *_Nonnull cpu) {
     reap_left = object_reap(REAP_BUDGET);
     object_run_unhandled();
     thread_run_deferred();
+    cpu->look = reap_left;
     if (current == nullptr || !goes_on(cpu, SOME(current))) {
         uint64_t now = arch_ticks();
         if (current != nullptr) {
@@ -278,12 +285,14 @@ void scheduler_exit(struct cpu *_Nonnull cpu) {
 void scheduler_expect_sweep(void) {
     if (scheduler_sweep_ns == UINT64_MAX) {
         scheduler_sweep_ns = arch_clock_ns() + CALL_SWEEP_NS;
+        scheduler_look();
     }
 }
 
 void scheduler_tick(struct cpu *_Nonnull cpu) {
     uint64_t now = arch_clock_ns();
     cpu->timer_armed_ns = UINT64_MAX;
+    cpu->look = true;
     timer_run(now, TIMER_BUDGET);
     if (now >= scheduler_sweep_ns) {
         scheduler_sweep_ns = call_sweep_deadlines() ? now + CALL_SWEEP_NS : UINT64_MAX;

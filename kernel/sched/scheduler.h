@@ -19,6 +19,7 @@ struct cpu {
     struct thread *_Nullable next;    /* ready, most urgent: runs without passing a queue */
     uint32_t index, mask;             /* mask: 1 << index */
     bool online : 1, resched : 1, idle : 1;
+    bool look : 1; /* the end of this entry may find something to do: see scheduler_look */
     struct run_queue run;
     struct arch_cpu arch;
     uint64_t slice_end_ns, timer_armed_ns;
@@ -39,6 +40,10 @@ void scheduler_remove(struct thread *_Nonnull thread) LOCKED;
 void scheduler_yield(struct cpu *_Nonnull cpu) LOCKED;
 /* Asks that `thread`, ready or about to be, run next on this processor: direct switch of a call. */
 void scheduler_hand_over(struct cpu *_Nonnull cpu, struct thread *_Nonnull thread) LOCKED;
+/* What the end of an entry does has to be looked for: a queue, a timer or deferred work changed. */
+static inline void scheduler_look(void) LOCKED {
+    cpu_current()->look = true;
+}
 /* Settles the time that `thread` ran until now. */
 [[gnu::always_inline]] static inline void scheduler_account(struct thread *_Nonnull thread,
                                                             uint64_t now_ticks) LOCKED {

@@ -74,14 +74,11 @@ status_t thread_map_page(struct thread *_Nonnull thread, uint64_t address) {
     REFUSE(space == nullptr, STATUS_DIED);
     uint64_t at = 0;
     uint64_t length = thread->has_staging ? 2 * PAGE_SIZE : PAGE_SIZE;
-    status_t status =
-        space_map(SOME(space), address, length, thread->page_memory, 0,
-                  PROTECT_READ | PROTECT_WRITE, MAP_NO_REPLACE | MAP_GUARD | MAP_THREAD_PAGE, &at);
-    if (status == STATUS_OK) {
-        thread->page_address = address;
-        SOME(thread->page)->self = address;
-    }
-    return status;
+    TRY(space_map(SOME(space), address, length, thread->page_memory, 0,
+                  PROTECT_READ | PROTECT_WRITE, MAP_NO_REPLACE | MAP_GUARD | MAP_THREAD_PAGE, &at));
+    thread->page_address = address;
+    SOME(thread->page)->self = address;
+    return STATUS_OK;
 }
 
 /* Where the space has room. */
@@ -178,6 +175,7 @@ static struct list deferred GUARDED = {&deferred, &deferred};
 
 void thread_defer(struct thread *_Nonnull thread) {
     list_append(&deferred, &thread->deferred_link);
+    scheduler_look();
 }
 
 static void run_one(struct thread *_Nonnull thread) LOCKED {

@@ -1,17 +1,19 @@
 #include "kernel/sched/timer.h"
 #include "kernel/ipc/event.h"
-#include "kernel/sched/thread.h"
+#include "kernel/sched/scheduler.h"
 
 static struct tree timers GUARDED;
 
 void timer_start(struct timer *_Nonnull timer, uint64_t deadline_ns) {
     timer_stop(timer);
     tree_insert(&timers, &timer->node, deadline_ns);
+    scheduler_look();
 }
 
 void timer_stop(struct timer *_Nonnull timer) {
     if (tree_contains(&timer->node)) {
         tree_remove(&timers, &timer->node);
+        scheduler_look();
     }
 }
 

@@ -98,15 +98,11 @@ static status_t create_domain(struct thread *_Nonnull self, struct syscall_regis
                               struct object *_Nullable *_Nonnull out) LOCKED {
     struct domain_quota quota = {};
     struct domain *domain = nullptr;
-    status_t status = user_read(self, r->words[0], &quota, sizeof quota);
-    if (status == STATUS_OK && quota.kernel_pages > UINT64_MAX / PAGE_SIZE) {
-        status = STATUS_BAD_ARGUMENT;
-    }
-    if (status == STATUS_OK) {
-        status = domain_create(parent, &quota, &domain);
-    }
-    *out = domain != nullptr ? &domain->object : nullptr;
-    return status;
+    TRY(user_read(self, r->words[0], &quota, sizeof quota));
+    REFUSE(quota.kernel_pages > UINT64_MAX / PAGE_SIZE, STATUS_BAD_ARGUMENT);
+    TRY(domain_create(parent, &quota, &domain));
+    *out = &SOME(domain)->object;
+    return STATUS_OK;
 }
 
 static status_t create_process(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r,

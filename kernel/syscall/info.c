@@ -13,11 +13,9 @@
 /* Copies a structure out, as much of it as the caller has room for; words[0]: its full size. */
 static status_t put(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r,
                     const void *_Nonnull from, size_t size) LOCKED {
-    status_t status = user_write(self, r->words[0], from, (size_t)MIN((uint64_t)size, r->words[1]));
-    if (status == STATUS_OK) {
-        r->words[0] = size;
-    }
-    return status;
+    TRY(user_write(self, r->words[0], from, (size_t)MIN((uint64_t)size, r->words[1])));
+    r->words[0] = size;
+    return STATUS_OK;
 }
 
 static status_t info_domain(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r,

@@ -239,7 +239,7 @@ status_t sys_stream_write(struct thread *_Nonnull self, struct syscall_registers
 }
 
 status_t sys_stream_seek(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r) {
-    FIND(object, r->a, OBJECT_SESSION, 0); /* who only writes has a position too */
+    FIND(object, r->a, OBJECT_SESSION, RIGHT_CALL);
     uint64_t position = 0;
     status_t status = stream_seek((struct session *)SOME(object), r->b, r->words[0], &position);
     r->words[0] = position;

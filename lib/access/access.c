@@ -83,7 +83,7 @@ bool access_process_by_pid(const struct access_processes *_Nonnull table, uint32
     return false;
 }
 
-static const struct process_principal_entry *_Nullable find(
+const struct process_principal_entry *_Nullable access_principal(
     const struct access_table *_Nonnull table, uint32_t principal) {
     for (size_t i = 0; i < table->count; i++) {
         const struct process_principal_entry *entry =
@@ -106,7 +106,7 @@ struct caller access_caller(const struct access_table *_Nonnull table,
         caller.capabilities = UINT64_MAX;
         return caller;
     }
-    const struct process_principal_entry *entry = find(table, principal);
+    const struct process_principal_entry *entry = access_principal(table, principal);
     if (entry == nullptr) {
         caller.uid = caller.gid = NOBODY;
         return caller;

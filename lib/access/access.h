@@ -61,6 +61,9 @@ bool access_process_by_pid(const struct access_processes *_Nonnull table, uint32
  * know is nobody. `real`: by the real ids, as access(2) asks. */
 struct caller access_caller(const struct access_table *_Nonnull table,
                             const struct rt_request *_Nonnull request, bool real);
+/* What a principal stands for; null: the table does not know it. */
+const struct process_principal_entry *_Nullable access_principal(
+    const struct access_table *_Nonnull table, uint32_t principal);
 bool caller_in_group(const struct caller *_Nonnull caller, uint32_t gid);
 static inline bool caller_can(const struct caller *_Nonnull caller, uint64_t capability) {
     return (caller->capabilities & capability) != 0;

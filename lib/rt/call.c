@@ -26,16 +26,13 @@ static status_t put_handles(struct thread_page *_Nonnull page,
     return STATUS_OK;
 }
 
+/* What is beyond words and inline bytes. */
 static status_t prepare(struct thread_page *_Nonnull page, const struct rt_call *_Nonnull call,
                         uint32_t *_Nonnull flags) {
-    if (call->lease_in.length != 0 || call->lease_out.length != 0) {
+    if ((call->lease_in.length | call->lease_out.length) != 0) {
         page->call.lease_in = call->lease_in;
         page->call.lease_out = call->lease_out;
         *flags |= CALL_HAS_LEASES;
-    }
-    if (call->timeout_ns != RT_TIMEOUT_NEVER) {
-        page->call.timeout_ns = call->timeout_ns;
-        *flags |= CALL_HAS_DEADLINE;
     }
     if (call->handle_count > 0) {
         *flags |= CALL_HAS_HANDLES;
@@ -44,31 +41,35 @@ static status_t prepare(struct thread_page *_Nonnull page, const struct rt_call 
     return STATUS_OK;
 }
 
-static status_t make(handle_t session, struct rt_call *_Nonnull call, uint32_t flags) {
-    struct thread_page *page = rt_thread_page();
-    flags |= call->flags;
-    status_t status = prepare(page, call, &flags);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    struct syscall_registers r = {
-        .number = SYS_CALL,
-        .a = (uint64_t)flags << 32 | session,
-        .b = (uint64_t)call->inline_size << 32 | call->label,
-    };
-    for (size_t i = 0; i < CALL_WORDS; i++) {
-        r.words[i] = call->words[i];
-    }
-    rt_invoke(&r);
-    for (size_t i = 0; i < CALL_WORDS; i++) {
-        call->words[i] = r.words[i];
-    }
-    call->inline_size = (uint32_t)(r.b >> 32) & 0xffff;
-    call->handle_count = (uint32_t)(r.b >> 48) & 0xff;
+static void take_handles(const struct thread_page *_Nonnull page, struct rt_call *_Nonnull call) {
     for (uint32_t i = 0; i < CALL_HANDLES; i++) {
         call->handles[i] = i < call->handle_count ? page->call.handles[i] : HANDLE_NONE;
     }
-    return (status_t)(int32_t)(uint32_t)r.number;
+}
+
+static inline status_t make(handle_t session, struct rt_call *_Nonnull call, uint32_t flags) {
+    struct thread_page *page = rt_thread_page();
+    flags |= call->flags;
+    if (call->timeout_ns != RT_TIMEOUT_NEVER) {
+        page->call.timeout_ns = call->timeout_ns;
+        flags |= CALL_HAS_DEADLINE;
+    }
+    if ((call->lease_in.length | call->lease_out.length | call->handle_count) != 0) {
+        status_t status = prepare(page, call, &flags);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    struct rt_exchange e = {.number = SYS_CALL,
+                            .a = (uint64_t)flags << 32 | session,
+                            .b = (uint64_t)call->inline_size << 32 | call->label};
+    rt_exchange(&e, &call->words, &call->words);
+    call->inline_size = (uint32_t)(e.b >> 32) & 0xffff;
+    call->handle_count = (uint32_t)(e.b >> 48) & 0xff;
+    if (call->handle_count > 0) {
+        take_handles(page, call);
+    }
+    return (status_t)(int32_t)(uint32_t)e.number;
 }
 
 status_t rt_call(handle_t session, struct rt_call *_Nonnull call) {

@@ -9,6 +9,18 @@
 
 /* Executes the system call in `registers`, and leaves its results there. */
 void rt_invoke(struct syscall_registers *_Nonnull registers);
+/* A call or an answer, where each copy counts: registers but the words in and out, words in from
+ * one array and out to another (or the same). */
+struct rt_exchange {
+    uint64_t number, a, b, token;
+};
+#ifdef ISOTOPE_HOST
+void rt_exchange(struct rt_exchange *_Nonnull e, const uint64_t (*_Nonnull in)[CALL_WORDS],
+                 uint64_t (*_Nonnull out)[CALL_WORDS]);
+#else
+#include "lib/rt/nucleus/exchange.h"
+#endif
+
 /* The address of something of this process, as system calls take it. */
 static inline uint64_t rt_address(const volatile void *_Nullable pointer) {
     return (uint64_t)(uintptr_t)pointer;

@@ -156,43 +156,52 @@ struct rt_reply rt_reply_for(struct rt_server *_Nonnull server, uint64_t token) 
     return (struct rt_reply){.output = &server->page->reply_output[0], .token = token};
 }
 
-/* Fills the registers of reply_receive with an answer. Returns the flags. */
-static uint32_t load_reply(struct rt_server *_Nonnull server, const struct rt_reply *_Nonnull reply,
-                           struct syscall_registers *_Nonnull r) {
+/* An answer that asks for pages of a lease. */
+static void load_fault_in(struct rt_reply *_Nonnull reply, struct rt_exchange *_Nonnull e) {
+    e->b = (uint32_t)STATUS_FAULT_IN;
+    reply->words[0] = reply->fault_lease;
+    reply->words[1] = reply->fault_offset;
+    reply->words[2] = reply->fault_length;
+}
+
+static void load_handles(struct thread_page *_Nonnull page, const struct rt_reply *_Nonnull reply) {
+    for (uint32_t i = 0; i < reply->handle_count && i < CALL_HANDLES; i++) {
+        page->reply.handles[i] = reply->handles[i];
+    }
+    page->reply.handle_count = reply->handle_count;
+}
+
+uint32_t rt_reply_load(struct thread_page *_Nonnull page, struct rt_reply *_Nonnull reply,
+                       struct rt_exchange *_Nonnull e) {
     uint32_t flags = reply->outcome == RT_PARK ? RECEIVE_PARK : RECEIVE_REPLY;
-    r->token = reply->token;
-    r->b = (uint64_t)reply->inline_size << 32 | (uint32_t)reply->status;
-    for (size_t i = 0; i < CALL_WORDS; i++) {
-        r->words[i] = reply->words[i];
-    }
+    e->token = reply->token;
+    e->b = (uint64_t)reply->inline_size << 32 | (uint32_t)reply->status;
     if (reply->outcome == RT_FAULT_IN) {
-        r->b = (uint32_t)STATUS_FAULT_IN;
-        r->words[0] = reply->fault_lease;
-        r->words[1] = reply->fault_offset;
-        r->words[2] = reply->fault_length;
-        return flags;
-    }
-    if (reply->handle_count > 0) {
-        for (uint32_t i = 0; i < reply->handle_count && i < CALL_HANDLES; i++) {
-            server->page->reply.handles[i] = reply->handles[i];
-        }
-        server->page->reply.handle_count = reply->handle_count;
+        load_fault_in(reply, e);
+    } else if (reply->handle_count > 0) {
+        load_handles(page, reply);
         flags |= RECEIVE_HAS_HANDLES;
-    }
-    server->page->reply.label = 0;
-    if (staged(server)) {
-        announce_staged(server);
-        flags |= RECEIVE_HAS_PATCHES;
     }
     return flags;
 }
 
+/* The same, with what the server staged. */
+static inline void load_reply(struct rt_server *_Nonnull server, struct rt_reply *_Nonnull reply,
+                              uint32_t more_flags, struct rt_exchange *_Nonnull e) {
+    uint32_t flags = more_flags | rt_reply_load(server->page, reply, e);
+    if (staged(server) && reply->outcome != RT_FAULT_IN) {
+        announce_staged(server);
+        flags |= RECEIVE_HAS_PATCHES;
+    }
+    e->a = (uint64_t)flags << 32 | server->waitset;
+}
+
 status_t rt_answer(struct rt_server *_Nonnull server, struct rt_reply *_Nonnull reply) {
-    struct syscall_registers r = {.number = SYS_REPLY_RECEIVE};
-    uint32_t flags = load_reply(server, reply, &r) | RECEIVE_ONLY_REPLY;
-    r.a = (uint64_t)flags << 32 | server->waitset;
-    rt_invoke(&r);
-    status_t status = (status_t)(int32_t)(uint32_t)r.number;
+    struct rt_exchange e = {.number = SYS_REPLY_RECEIVE};
+    uint64_t ignored[CALL_WORDS];
+    load_reply(server, reply, RECEIVE_ONLY_REPLY, &e);
+    rt_exchange(&e, &reply->words, &ignored);
+    status_t status = (status_t)(int32_t)(uint32_t)e.number;
     if (status == STATUS_OK) {
         rt_stage_drop(server);
     }
@@ -207,33 +216,30 @@ status_t rt_answer_error(struct rt_server *_Nonnull server, uint64_t token, stat
 
 /* ---- the loop ---- */
 
-static void serve_call(struct rt_server *_Nonnull server, const struct rt_service *_Nonnull service,
-                       const struct syscall_registers *_Nonnull r,
-                       struct rt_reply *_Nonnull reply) {
-    *reply = rt_reply_for(server, r->token);
-    server->context = (struct rt_context){.token = r->token};
-    struct rt_request request = {
-        .page = server->page,
-        .context = &server->context,
-        .reply = reply,
-        .token = r->token,
-        .cookie = r->a,
-        .endpoint_serial = server->endpoint_serial,
-        .label = (uint32_t)r->b,
-        .inline_size = (uint32_t)(r->b >> 32) & 0xffff,
-        .handle_count = (uint32_t)(r->b >> 48) & 0xff,
-    };
-    for (size_t i = 0; i < CALL_WORDS; i++) {
-        request.words[i] = r->words[i];
-    }
-    bool nested = server->page->received.identity.path != 0;
-    if (nested && server->kept_count > 0 && rt_kept_find(server, &request)) {
+void rt_request_take(struct rt_request *_Nonnull request, const struct rt_exchange *_Nonnull e) {
+    request->token = e->token;
+    request->cookie = e->a;
+    request->label = (uint32_t)e->b;
+    request->inline_size = (uint32_t)(e->b >> 32) & 0xffff;
+    request->handle_count = (uint32_t)(e->b >> 48) & 0xff;
+}
+
+/* The request's words are there already. */
+static inline void serve_call(struct rt_server *_Nonnull server,
+                              const struct rt_service *_Nonnull service,
+                              const struct rt_exchange *_Nonnull e,
+                              struct rt_request *_Nonnull request) {
+    struct rt_reply *reply = request->reply;
+    rt_request_take(request, e);
+    server->context.token = e->token;
+    *reply = rt_reply_for(server, e->token);
+    bool nested = server->kept_count > 0 && server->page->received.identity.path != 0;
+    if (nested && rt_kept_find(server, request)) {
         return;
     }
-    service->on_call(server, &request);
-    if (nested && server->kept_count > 0 && staged(server) && reply->outcome == RT_REPLY &&
-        reply->status == STATUS_OK) {
-        reply->status = rt_kept_stage(server, &request);
+    service->on_call(server, request);
+    if (nested && staged(server) && reply->outcome == RT_REPLY && reply->status == STATUS_OK) {
+        reply->status = rt_kept_stage(server, request);
     }
     bool keeps =
         reply->outcome == RT_PARK || (reply->outcome == RT_REPLY && reply->status == STATUS_OK);
@@ -244,14 +250,12 @@ static void serve_call(struct rt_server *_Nonnull server, const struct rt_servic
 
 static void serve_packet(struct rt_server *_Nonnull server,
                          const struct rt_service *_Nonnull service,
-                         const struct syscall_registers *_Nonnull r) {
+                         const struct rt_exchange *_Nonnull e,
+                         const struct rt_request *_Nonnull request) {
     struct rt_packet packet = {
-        .kind = (enum packet_kind)(r->b >> 56),
-        .key = r->a,
-        .token = r->token,
-    };
+        .kind = (enum packet_kind)(e->b >> 56), .key = e->a, .token = e->token};
     for (size_t i = 0; i < CALL_WORDS; i++) {
-        packet.words[i] = r->words[i];
+        packet.words[i] = request->words[i];
     }
     service->on_packet(server, &packet);
 }
@@ -271,14 +275,20 @@ static void answer_refused(struct rt_server *_Nonnull server, const struct rt_re
     must(server->endpoint == HANDLE_NONE
              ? STATUS_OK
              : rt_bind(server->waitset, server->endpoint, UINT32_MAX, 0, 0));
-    struct rt_reply reply = {.output = &server->page->reply_output[0]};
+    struct rt_reply reply = rt_reply_for(server, 0);
+    struct rt_request request = {.page = server->page,
+                                 .context = &server->context,
+                                 .reply = &reply,
+                                 .endpoint_serial = server->endpoint_serial};
+    server->context = (struct rt_context){};
     bool answers = false;
     for (;;) {
-        struct syscall_registers r = {.number = SYS_REPLY_RECEIVE};
-        uint32_t flags = answers ? load_reply(server, &reply, &r) : 0;
-        r.a = (uint64_t)flags << 32 | server->waitset;
-        rt_invoke(&r);
-        status_t status = (status_t)(int32_t)(uint32_t)r.number;
+        struct rt_exchange e = {.number = SYS_REPLY_RECEIVE, .a = server->waitset};
+        if (answers) {
+            load_reply(server, &reply, 0, &e);
+        }
+        rt_exchange(&e, &reply.words, &request.words);
+        status_t status = (status_t)(int32_t)(uint32_t)e.number;
         if (status != STATUS_OK) {
             if (!answers) {
                 rt_exit(RT_EXIT_START);
@@ -290,29 +300,15 @@ static void answer_refused(struct rt_server *_Nonnull server, const struct rt_re
             continue;
         }
         rt_stage_drop(server);
-        switch ((enum packet_kind)(r.b >> 56)) {
-        case PACKET_CALL:
-            serve_call(server, service, &r, &reply);
-            answers = true;
-            break;
-        case PACKET_CLOSE:
-            serve_packet(server, service, &r);
-            reply = rt_reply_for(server, r.token);
-            answers = true;
-            break;
-        case PACKET_NONE:
-        case PACKET_CANCEL:
-        case PACKET_EVENT:
-        case PACKET_READY:
-        case PACKET_EXIT:
-        case PACKET_PAGE:
-        case PACKET_FAULT:
-        case PACKET_IRQ:
-        case PACKET_UNUSED:
-        default:
-            answers = false;
-            serve_packet(server, service, &r);
-            break;
+        enum packet_kind kind = (enum packet_kind)(e.b >> 56);
+        answers = kind == PACKET_CALL || kind == PACKET_CLOSE;
+        if (kind == PACKET_CALL) {
+            serve_call(server, service, &e, &request);
+        } else {
+            serve_packet(server, service, &e, &request);
+        }
+        if (kind == PACKET_CLOSE) {
+            reply = rt_reply_for(server, e.token);
         }
     }
 }

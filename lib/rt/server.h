@@ -115,6 +115,13 @@ status_t rt_answer_error(struct rt_server *_Nonnull server, uint64_t token, stat
 /* An empty reply to `token`, to be filled. */
 struct rt_reply rt_reply_for(struct rt_server *_Nonnull server, uint64_t token);
 
+/* For a loop of one's own around SYS_REPLY_RECEIVE: fills in what its registers say of a request
+ * (its words are received in place), and a reply as they want it (returns the flags, which go into
+ * the upper half of register a; its words are sent in place). */
+void rt_request_take(struct rt_request *_Nonnull request, const struct rt_exchange *_Nonnull e);
+uint32_t rt_reply_load(struct thread_page *_Nonnull page, struct rt_reply *_Nonnull reply,
+                       struct rt_exchange *_Nonnull e);
+
 /* Ends the process because a record of its vault is damaged: `what` goes to the log. */
 [[noreturn]] void rt_vault_corrupt(struct rt_server *_Nonnull server, const char *_Nonnull what);
 /* A line for the log, prefixed with the service's name. */

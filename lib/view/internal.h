@@ -27,6 +27,8 @@ struct view_walk {
 status_t view_walk_begin(struct view *_Nonnull view, struct rt_request *_Nonnull request,
                          const struct rt_input *_Nonnull input, uint64_t offset, uint64_t size,
                          struct view_walk *_Nonnull walk);
+bool view_leads_to_object(struct view *_Nonnull view, struct rt_request *_Nonnull request,
+                          uint64_t link);
 /* Tells the client how the walk ended: of a redirect, its rest too. */
 status_t view_walk_tell(struct view *_Nonnull view, struct rt_request *_Nonnull request,
                         const struct view_walk *_Nonnull walk,

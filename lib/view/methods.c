@@ -51,6 +51,10 @@ HANDLER(read_link) {
     }
     REFUSE(walk.node == 0, STATUS_NOT_FOUND);
     REFUSE((walk.mode & VIEW_KIND) != VIEW_LINK, STATUS_BAD_ARGUMENT);
+    if (view_leads_to_object(view, request, walk.node)) {
+        walk.outcome = FILESYSTEM_OUTCOME_OBJECT; /* the client asks the object for its name */
+        return view_walk_tell(view, request, &walk, &in->text, &out->ended, &out->text_size);
+    }
     TRY(view->operations->target(view, request, walk.node, &size));
     out->ended = (struct filesystem_walk){.outcome = FILESYSTEM_OUTCOME_DONE, .links = walk.links};
     out->text_size = MIN((uint64_t)size, in->text.size);
@@ -403,6 +407,23 @@ HANDLER(set_attributes) {
     return view_walk_tell(view, request, &walk, &in->text, &out->ended, &out->text_size);
 }
 
+/* Names stay where they are: who moves one copies it. */
+HANDLER(rename) {
+    (void)server;
+    (void)request;
+    (void)in;
+    (void)out;
+    return FILESYSTEM_STATUS_CROSS_DEVICE;
+}
+
+HANDLER(link) {
+    (void)server;
+    (void)request;
+    (void)in;
+    (void)out;
+    return FILESYSTEM_STATUS_CROSS_DEVICE;
+}
+
 static status_t serve_sync(void *_Nonnull server, struct rt_request *_Nonnull request,
                            const struct filesystem_sync_in *_Nonnull in) {
     (void)server;
@@ -421,6 +442,8 @@ void view_call(struct view *_Nonnull view, struct rt_request *_Nonnull request) 
         .make_node = serve_make_node,
         .make_link = serve_make_link,
         .remove = serve_remove,
+        .rename = serve_rename,
+        .link = serve_link,
         .set_attributes = serve_set_attributes,
         .space = serve_space,
         .read_directory = serve_read_directory,

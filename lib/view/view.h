@@ -88,7 +88,8 @@ struct view_operations {
                                 uint64_t link, size_t *_Nonnull size);
     /* Whether following this link leads to an object rather than along its target; and the object.
      * Null: no such links. */
-    bool (*_Nullable leads_to_object)(struct view *_Nonnull view, uint64_t link);
+    bool (*_Nullable leads_to_object)(struct view *_Nonnull view,
+                                      struct rt_request *_Nonnull request, uint64_t link);
     status_t (*_Nullable object)(struct view *_Nonnull view, struct rt_request *_Nonnull request,
                                  uint64_t link, handle_t *_Nonnull out);
     /* Opens a node that another server stands for: *out is its session. HANDLE_NONE: it is this

@@ -33,6 +33,12 @@ static status_t redirect(struct view_walk *_Nonnull walk, enum filesystem_outcom
     return STATUS_OK;
 }
 
+bool view_leads_to_object(struct view *_Nonnull view, struct rt_request *_Nonnull request,
+                          uint64_t link) {
+    return view->operations->leads_to_object != nullptr &&
+           SOME(view->operations->leads_to_object)(view, request, link);
+}
+
 /* Puts a link's target before the rest of the path. */
 static status_t follow(struct view *_Nonnull view, struct rt_request *_Nonnull request,
                        struct view_walk *_Nonnull walk, struct steps *_Nonnull steps, uint64_t link,
@@ -42,8 +48,7 @@ static status_t follow(struct view *_Nonnull view, struct rt_request *_Nonnull r
     REFUSE((walk->flags & FILESYSTEM_WALK_FLAGS_NO_LINKS) != 0 || walk->links >= LINKS_LIMIT,
            FILESYSTEM_STATUS_TOO_MANY_LINKS);
     walk->links++;
-    if (view->operations->leads_to_object != nullptr &&
-        SOME(view->operations->leads_to_object)(view, link)) {
+    if (view_leads_to_object(view, request, link)) {
         *done = true;
         walk->node = link;
         return redirect(walk, FILESYSTEM_OUTCOME_OBJECT, part->after, steps->length);

@@ -27,8 +27,11 @@ void init_runtime_map(struct rt_server *_Nonnull server, handle_t process,
  * has it, behind PATH and HOME. */
 void init_command(struct rt_server *_Nonnull server, struct start_block *_Nonnull block);
 
-/* Begins the first program. Returns its process, with the right to wait for its end. */
+/* The first program's process, empty; asked again, the same one. */
 handle_t init_program_begin(struct rt_server *_Nonnull server);
+/* Fills and starts it, where nobody has yet. What an instance that died in between left in it stays
+ * there, unused. */
+void init_program_start(struct rt_server *_Nonnull server, handle_t process);
 
 /* A new session of the stream that goes to the log. */
 handle_t init_log_stream(struct rt_server *_Nonnull server);

@@ -52,13 +52,14 @@ void server_main(uint64_t mode, uint64_t thread_page) {
     if (kept->begun == 0) {
         struct init_record record = {
             .header = {.kind = RECORD_INIT, .version = 1, .size = sizeof record}, .begun = 1};
-        handle_t program = init_program_begin(&server);
-        init_must(&server, rt_stage_keep(&server, SLOT_PROGRAM, program), "keep");
+        handle_t begun = init_program_begin(&server);
+        init_must(&server, rt_stage_keep(&server, SLOT_PROGRAM, begun), "keep");
         init_must(&server, rt_stage_record(&server, kept, &record.header), "record");
         init_must(&server, rt_commit(&server), "record");
     }
     handle_t program = HANDLE_NONE;
     init_must(&server, rt_keep_get(&server, SLOT_PROGRAM, &program), "keep");
+    init_program_start(&server, program);
     init_must(&server, rt_bind(server.waitset, program, UINT32_MAX, 0, 0), "bind");
     rt_server_run(&server, &(struct rt_service){init_log_stream_call, on_packet});
 }

@@ -58,6 +58,7 @@ static void give_handles(struct rt_server *_Nonnull server, handle_t process,
     block->handles[START_WORKING] = give_root(server, process);
     block->handles[START_LOCAL] = give_named(server, process, "local");
     block->handles[START_TTY] = give_named(server, process, "tty");
+    block->handles[START_TIME] = give_named(server, process, "time");
     block->handles[START_RUNTIME_IMAGE] = give(server, process, runtime->memory);
     block->handles[START_CLOCK] = give(server, process, clock_memory(server));
     for (uint32_t i = START_INPUT; i <= START_ERROR; i++) {
@@ -65,41 +66,66 @@ static void give_handles(struct rt_server *_Nonnull server, handle_t process,
     }
 }
 
+/* The one root of background work here: a repeated call finds what the first one made. */
+enum { ROOT_BEGIN = 1 };
+enum { SLOT_OWN_SESSION = 2 };
+
 handle_t init_program_begin(struct rt_server *_Nonnull server) {
-    struct runtime runtime = {};
+    struct rt_context context = {.root = ROOT_BEGIN};
     handle_t process = HANDLE_NONE;
     handle_t own = HANDLE_NONE;
-    handle_t memory = HANDLE_NONE;
-    handle_t thread = HANDLE_NONE;
     uint32_t pid = 0;
+    init_must(server,
+              process_begin_nested(&context, 1, rt_start_handle(server, "process"), 0, 0, &pid,
+                                   &process, &own),
+              "process.begin");
+    init_must(server, rt_stage_keep(server, SLOT_OWN_SESSION, own), "keep");
+    return process;
+}
+
+/* Where the program finds what it starts with; its address in the program. */
+static uint64_t give_block(struct rt_server *_Nonnull server, handle_t process,
+                           const struct runtime *_Nonnull runtime) {
+    handle_t memory = HANDLE_NONE;
+    handle_t own = HANDLE_NONE;
     uint64_t at = 0;
     uint64_t there = 0;
-    uint64_t stack = 0;
-    init_runtime_load(server, &runtime);
-    init_must(server, process_begin(rt_start_handle(server, "process"), 0, 0, &pid, &process, &own),
-              "process.begin");
-    init_runtime_map(server, process, &runtime);
     init_must(server, rt_object_create(OBJECT_MEMORY, 0, PAGE_SIZE, 0, 0, 0, &memory), "block");
     init_must(server, rt_map(0, 0, PAGE_SIZE, memory, 0, PROTECT_READ | PROTECT_WRITE, &at),
               "block");
+    init_must(server, rt_keep_get(server, SLOT_OWN_SESSION, &own), "own session");
     struct start_block *block = rt_pointer(at);
     block->magic = RUNTIME_MAGIC;
     block->version = START_VERSION;
-    block->image_code_size = (uint32_t)runtime.code_size;
+    block->image_code_size = (uint32_t)runtime->code_size;
     init_command(server, block);
     block->handles[START_PROCESS] = give(server, process, own);
-    give_handles(server, process, &runtime, block);
+    give_handles(server, process, runtime, block);
     init_must(server, rt_map(process, 0, PAGE_SIZE, memory, 0, PROTECT_READ, &there), "block");
+    return there;
+}
+
+void init_program_start(struct rt_server *_Nonnull server, handle_t process) {
+    struct runtime runtime = {};
+    struct process_info info = {};
+    handle_t thread = HANDLE_NONE;
+    uint64_t stack = 0;
+    init_must(server, rt_object_info(process, INFO_PROCESS, &info, sizeof info), "program");
+    if (info.state != PROCESS_NEW) {
+        return;
+    }
+    init_runtime_load(server, &runtime);
+    init_runtime_map(server, process, &runtime);
+    uint64_t block = give_block(server, process, &runtime);
     init_must(
         server,
         rt_map(process, 0, STACK_SIZE, 0, 0, PROTECT_READ | PROTECT_WRITE | MAP_PRIVATE, &stack),
         "stack");
     init_must(server, rt_object_create(OBJECT_THREAD, process, PRIORITY_FAIR, 0, 0, 0, &thread),
               "thread");
+    rt_log(server, "the first program begins: %s", server->start->arguments);
     init_must(
         server,
-        rt_thread_start(thread, runtime.header.start, stack + STACK_SIZE, there, RUNTIME_PAGES, 0),
+        rt_thread_start(thread, runtime.header.start, stack + STACK_SIZE, block, RUNTIME_PAGES, 0),
         "start");
-    rt_log(server, "program %u begun: %s", pid, server->start->arguments);
-    return process;
 }

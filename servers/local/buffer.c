@@ -64,31 +64,54 @@ static status_t make_pages(struct buffer *_Nonnull buffer, uint64_t position, ui
     return STATUS_OK;
 }
 
+/* How many of `size` bytes lie before the buffer's end; the others are at its beginning. */
+static uint64_t before_end(uint64_t position, uint64_t size) {
+    return MIN(size, QUEUE_BYTES - position % QUEUE_BYTES);
+}
+
 status_t buffer_write(struct local *_Nonnull local, uint32_t queue, uint64_t position,
                       struct rt_request *_Nonnull request, const struct rt_input *_Nonnull input,
-                      uint64_t size) {
+                      uint64_t offset, uint64_t size) {
     struct buffer *buffer = &local->buffers[queue];
-    uint64_t first = MIN(size, QUEUE_BYTES - position % QUEUE_BYTES);
+    uint64_t first = before_end(position, size);
     TRY(make_pages(buffer, position, size));
     struct rt_buffer part = {.size = (size_t)first, .data = place(buffer, position)};
-    TRY(rt_input_read(request, input, 0, part));
+    TRY(rt_input_read(request, input, offset, part));
     if (first == size) {
         return STATUS_OK;
     }
-    struct rt_buffer rest = {.size = (size_t)(size - first), .data = SOME(buffer->data)};
-    return rt_input_read(request, input, first, rest);
+    struct rt_buffer rest = {.size = (size_t)(size - first), .data = place(buffer, 0)};
+    return rt_input_read(request, input, offset + first, rest);
 }
 
 status_t buffer_read(const struct local *_Nonnull local, uint32_t queue, uint64_t position,
                      struct rt_request *_Nonnull request, const struct rt_output *_Nonnull output,
-                     uint64_t size) {
+                     uint64_t offset, uint64_t size) {
     const struct buffer *buffer = &local->buffers[queue];
-    uint64_t first = MIN(size, QUEUE_BYTES - position % QUEUE_BYTES);
+    uint64_t first = before_end(position, size);
     struct rt_bytes part = {.size = (size_t)first, .data = place(buffer, position)};
-    TRY(rt_output_write(request, output, 0, part));
+    TRY(rt_output_write(request, output, offset, part));
     if (first == size) {
         return STATUS_OK;
     }
-    struct rt_bytes rest = {.size = (size_t)(size - first), .data = SOME(buffer->data)};
-    return rt_output_write(request, output, first, rest);
+    struct rt_bytes rest = {.size = (size_t)(size - first), .data = place(buffer, 0)};
+    return rt_output_write(request, output, offset + first, rest);
+}
+
+status_t buffer_put(struct local *_Nonnull local, uint32_t queue, uint64_t position,
+                    const void *_Nonnull bytes, size_t size) {
+    struct buffer *buffer = &local->buffers[queue];
+    size_t first = (size_t)before_end(position, size);
+    TRY(make_pages(buffer, position, size));
+    bytes_copy(place(buffer, position), bytes, first);
+    bytes_copy(place(buffer, 0), bytes_at_const(bytes, first), size - first);
+    return STATUS_OK;
+}
+
+void buffer_get(const struct local *_Nonnull local, uint32_t queue, uint64_t position,
+                void *_Nonnull bytes, size_t size) {
+    const struct buffer *buffer = &local->buffers[queue];
+    size_t first = (size_t)before_end(position, size);
+    bytes_copy(bytes, place(buffer, position), first);
+    bytes_copy(bytes_at(bytes, first), place(buffer, 0), size - first);
 }

@@ -6,7 +6,7 @@ enum { NUMBER = sizeof(uint64_t) };
 
 static const struct local_counter *_Nonnull counter_at(const struct local *_Nonnull local,
                                                        uint32_t object) {
-    return &local->vault->counters[object - LOCAL_QUEUES];
+    return &local->vault->counters[object - LOCAL_FIRST_COUNTER];
 }
 
 struct local_shown counter_shown(const struct local_counter *_Nonnull counter) {
@@ -38,8 +38,9 @@ status_t counter_make(struct local *_Nonnull local, const struct local_counter_i
         .used = 1,
         .semaphore = in->semaphore ? 1 : 0,
     };
-    struct local_end end = {
-        .kind = END_COUNTER, .object = LOCAL_QUEUES + index, .access = END_READS | END_WRITES};
+    struct local_end end = {.kind = END_COUNTER,
+                            .object = LOCAL_FIRST_COUNTER + index,
+                            .access = END_READS | END_WRITES};
     struct local_shown shown = counter_shown(&counter);
     TRY(end_make(local, 0, &end, shown.reading | shown.writing, &at, out));
     return rt_stage_record(local->server, &local->vault->counters[index], &counter.header);
@@ -64,10 +65,9 @@ status_t counter_read(struct local *_Nonnull local, struct rt_request *_Nonnull 
                       struct stream_read_out *_Nonnull out) {
     REFUSE(in->data.size < NUMBER, STATUS_BAD_ARGUMENT);
     if (counter_at(local, end->object)->value == 0) {
-        return end_waits(local, request->cookie, in->how)
-                   ? parked_add(local, list_of(end->object, LIST_READ), request, in->how,
-                                in->data.size, nullptr)
-                   : STATUS_WOULD_BLOCK;
+        return end_waits(request, in->how) ? parked_add(local, list_of(end->object, LIST_READ),
+                                                        request, in->how, in->data.size, nullptr)
+                                           : STATUS_WOULD_BLOCK;
     }
     out->data_size = NUMBER;
     return take(local, request, end->object, &in->data);
@@ -96,10 +96,9 @@ status_t counter_write(struct local *_Nonnull local, struct rt_request *_Nonnull
     if (!has_room(counter_at(local, end->object), value)) {
         struct rt_input number = {.size = NUMBER,
                                   .head = {.size = NUMBER, .data = SOME(in->data.head.data)}};
-        return end_waits(local, request->cookie, in->how)
-                   ? parked_add(local, list_of(end->object, LIST_WRITE), request, in->how, NUMBER,
-                                &number)
-                   : STATUS_WOULD_BLOCK;
+        return end_waits(request, in->how) ? parked_add(local, list_of(end->object, LIST_WRITE),
+                                                        request, in->how, NUMBER, &number)
+                                           : STATUS_WOULD_BLOCK;
     }
     out->written = NUMBER;
     return add(local, end->object, value);

@@ -52,7 +52,7 @@ void end_link_to(struct local *_Nonnull local, uint32_t index, uint32_t object) 
 
 /* What more ends than a commit carries must show is set at once: who looks too early finds
  * nothing, and a successor sets all again. */
-static void show(struct local *_Nonnull local, uint32_t index, uint32_t ready, uint32_t edges) {
+void end_show(struct local *_Nonnull local, uint32_t index, uint32_t ready, uint32_t edges) {
     struct end_link *link = &local->ends[index];
     uint32_t clear = link->shown & ~ready;
     uint32_t set = ready & (~link->shown | edges);
@@ -68,10 +68,10 @@ static void show(struct local *_Nonnull local, uint32_t index, uint32_t ready, u
 void ends_show(struct local *_Nonnull local, uint32_t object, struct local_shown shown) {
     for (uint32_t i = local->first_end[object]; i != LOCAL_NONE; i = local->ends[i].next) {
         uint32_t access = local->vault->ends[i].access;
-        show(local, i,
-             ((access & END_READS) != 0 ? shown.reading : 0) |
-                 ((access & END_WRITES) != 0 ? shown.writing : 0),
-             shown.edges);
+        end_show(local, i,
+                 ((access & END_READS) != 0 ? shown.reading : 0) |
+                     ((access & END_WRITES) != 0 ? shown.writing : 0),
+                 shown.edges);
     }
 }
 
@@ -124,13 +124,8 @@ void end_forget(struct local *_Nonnull local, uint32_t index) {
     local->lowest_end = MIN(local->lowest_end, index);
 }
 
-bool end_waits(const struct local *_Nonnull local, uint64_t cookie, uint32_t how) {
-    struct session_info info = {};
-    uint32_t index = (uint32_t)cookie;
-    if ((how & STREAM_HOW_NO_WAIT) != 0) {
-        return false;
-    }
-    return rt_object_info(local->ends[index].session, INFO_SESSION, &info, sizeof info) !=
-               STATUS_OK ||
-           (info.flags & SESSION_NONBLOCK) == 0;
+bool end_waits(const struct rt_request *_Nonnull request, uint32_t how) {
+    static_assert((uint32_t)CALL_STATE_NONBLOCK == (uint32_t)SESSION_NONBLOCK);
+    return (how & STREAM_HOW_NO_WAIT) == 0 &&
+           (request->page->received.state & CALL_STATE_NONBLOCK) == 0;
 }

@@ -7,7 +7,7 @@ status_t fifo_make(struct local *_Nonnull local, handle_t *_Nonnull out) {
     struct local_queue queue = {};
     uint32_t index = 0;
     uint32_t at = 0;
-    TRY(pipe_begin(local, &queue, &index));
+    TRY(pipe_begin(local, 0, &queue, &index));
     queue.nodes = 1;
     struct local_end end = {.kind = END_FIFO, .object = index};
     TRY(end_make(local, 0, &end, 0, &at, out));

@@ -9,34 +9,45 @@
  * object has) is derived from it at the start. */
 #include "idl/local.h"
 #include "idl/stream.h"
+#include "lib/access/access.h"
 #include "lib/rt/server.h"
 #include "servers/local/queue.h"
+#include "servers/local/socket.h"
 
 enum {
     LOCAL_ENDS = 2048,
     LOCAL_QUEUES = 1024,
     LOCAL_COUNTERS = 256,
-    LOCAL_OBJECTS = LOCAL_QUEUES + LOCAL_COUNTERS,
+    LOCAL_SOCKETS = 512,
+    LOCAL_RIGHTS = 256,
+    /* Objects are numbered in one row: queues, counters, sockets. */
+    LOCAL_FIRST_COUNTER = LOCAL_QUEUES,
+    LOCAL_FIRST_SOCKET = LOCAL_FIRST_COUNTER + LOCAL_COUNTERS,
+    LOCAL_OBJECTS = LOCAL_FIRST_SOCKET + LOCAL_SOCKETS,
     LOCAL_PARKED = 1024,
     LOCAL_KEEP_ENDS = 1,
     LOCAL_KEEP_BUFFERS = LOCAL_KEEP_ENDS + LOCAL_ENDS,
+    LOCAL_KEEP_RIGHTS = LOCAL_KEEP_BUFFERS + LOCAL_QUEUES,
+    LOCAL_KEEP_SLOTS = LOCAL_KEEP_RIGHTS + LOCAL_RIGHTS - 1,
     LOCAL_RECORD_QUEUE = 0x6c71,
     LOCAL_RECORD_END = 0x6c65,
     LOCAL_RECORD_COUNTER = 0x6c63,
+    LOCAL_RECORD_SOCKET = 0x6c73,
     LOCAL_NONE = UINT32_MAX,
 };
 
 /* What a session is. */
-enum end_kind : uint32_t { END_NONE, END_PIPE, END_FIFO, END_COUNTER };
+enum end_kind : uint32_t { END_NONE, END_PIPE, END_FIFO, END_COUNTER, END_SOCKET, END_ADDRESS };
 enum end_access : uint32_t { END_READS = 1, END_WRITES = 2 };
 struct local_end {
     struct rt_record_header header;
     uint32_t generation;
     enum end_kind kind;
-    uint32_t object; /* a queue, or LOCAL_QUEUES + a counter */
+    uint32_t object;
     uint32_t access; /* enum end_access */
+    uint64_t serial; /* of an address: which socket was meant */
 };
-static_assert(sizeof(struct local_end) == 40);
+static_assert(sizeof(struct local_end) == 48);
 
 struct local_counter {
     struct rt_record_header header;
@@ -45,24 +56,40 @@ struct local_counter {
 };
 static_assert(sizeof(struct local_counter) == 40);
 
+/* Bytes that went from a writer straight to the reader that waited for them. The reader's answer
+ * commits this, and then the writer is answered; should the writer's call come again, it had its
+ * effect. */
+struct local_handover {
+    uint64_t root; /* identity of the writer's call */
+    uint64_t size;
+    uint64_t check;
+};
+
 struct local_vault {
     struct local_end ends[LOCAL_ENDS];
     struct local_queue queues[LOCAL_QUEUES];
     struct local_counter counters[LOCAL_COUNTERS];
+    struct local_socket sockets[LOCAL_SOCKETS];
+    struct local_handover handovers[LOCAL_QUEUES];
 };
 
 /* A call that waits, in the list of its object's readers or writers. */
 struct parked {
     uint32_t next; /* LOCAL_NONE: the last */
     uint32_t list, end, how;
+    bool whole;                   /* `head` has all bytes of a write: there is no lease */
+    uint32_t method;              /* the call's label */
+    uint32_t name_bytes;          /* of a send: before the message */
+    handle_t rights;              /* of a send */
+    struct local_credentials who; /* of a send, a connect */
     uint64_t token, size;
     uint8_t head[CALL_INLINE_SIZE]; /* of a write: all of its bytes, where there is no lease */
 };
 struct waiting {
     uint32_t first, last; /* of the parked calls */
 };
-/* Four lists an object: those who want to read, to write, and to open a fifo for reading, for
- * writing. */
+/* Four lists an object: those who want to read, to write (a socket: into its queue), and to open a
+ * fifo for reading, for writing (a socket that listens: to accept, to connect). */
 enum list_kind : uint32_t { LIST_READ, LIST_WRITE, LIST_OPEN_READ, LIST_OPEN_WRITE, LIST_KINDS };
 static inline uint32_t list_of(uint32_t object, enum list_kind kind) {
     return LIST_KINDS * object + kind;
@@ -99,13 +126,22 @@ struct local {
     struct local_counter counter; /* or a counter */
     struct end_link ends[LOCAL_ENDS];
     uint32_t first_end[LOCAL_OBJECTS];
+    uint32_t waiting_count[LOCAL_OBJECTS];
     struct buffer buffers[LOCAL_QUEUES];
     struct waiting waiting[LIST_KINDS * LOCAL_OBJECTS];
+    struct socket_edits edits;
+    bool tells_error; /* the answer is an error, and what is staged goes with it */
+    bool rights_used[LOCAL_RIGHTS];
+    uint64_t last_serial; /* of sockets */
+    struct access_table principals;
+    struct access_processes processes;
     struct parked parked[LOCAL_PARKED];
 };
 
 /* ---- main.c ---- */
 
+/* A new call or notice: nothing is changed yet. */
+void local_begin(struct local *_Nonnull local);
 /* Answers now, with what is staged. */
 void local_answer(struct local *_Nonnull local, struct rt_reply *_Nonnull reply);
 
@@ -123,9 +159,10 @@ status_t end_make(struct local *_Nonnull local, uint32_t after,
 void end_forget(struct local *_Nonnull local, uint32_t index);
 /* Stages what the ends of an object show, where it changed. */
 void ends_show(struct local *_Nonnull local, uint32_t object, struct local_shown shown);
+void end_show(struct local *_Nonnull local, uint32_t index, uint32_t ready, uint32_t edges);
 void end_link_to(struct local *_Nonnull local, uint32_t index, uint32_t object);
 /* Whether a call on that end may wait: neither it nor its session says otherwise. */
-bool end_waits(const struct local *_Nonnull local, uint64_t cookie, uint32_t how);
+bool end_waits(const struct rt_request *_Nonnull request, uint32_t how);
 
 /* ---- buffer.c ---- */
 
@@ -134,15 +171,21 @@ bool end_waits(const struct local *_Nonnull local, uint64_t cookie, uint32_t how
 status_t buffer_open(struct local *_Nonnull local, uint32_t queue);
 /* Stages giving the Memory back where it holds more than few pages. */
 void buffer_release(struct local *_Nonnull local, uint32_t queue);
-/* The bytes of a write into the buffer at `position`. `size` is at most QUEUE_BYTES.
+/* Bytes of a write, from `offset` of it on, into the buffer at `position`. `size` is at most
+ * QUEUE_BYTES.
  * Errors: ABSENT; OUT_OF_QUOTA, OUT_OF_MEMORY. */
 status_t buffer_write(struct local *_Nonnull local, uint32_t queue, uint64_t position,
                       struct rt_request *_Nonnull request, const struct rt_input *_Nonnull input,
-                      uint64_t size);
-/* Errors: ABSENT. */
+                      uint64_t offset, uint64_t size);
+/* Bytes of the buffer to `offset` of an answer. Errors: ABSENT. */
 status_t buffer_read(const struct local *_Nonnull local, uint32_t queue, uint64_t position,
                      struct rt_request *_Nonnull request, const struct rt_output *_Nonnull output,
-                     uint64_t size);
+                     uint64_t offset, uint64_t size);
+/* The same for bytes of this process. */
+status_t buffer_put(struct local *_Nonnull local, uint32_t queue, uint64_t position,
+                    const void *_Nonnull bytes, size_t size);
+void buffer_get(const struct local *_Nonnull local, uint32_t queue, uint64_t position,
+                void *_Nonnull bytes, size_t size);
 
 /* ---- parked.c ---- */
 
@@ -153,16 +196,30 @@ status_t parked_add(struct local *_Nonnull local, uint32_t list,
                     const struct rt_request *_Nonnull request, uint32_t how, uint64_t size,
                     const struct rt_input *_Nullable input);
 /* The first of a list, or null. */
+/* What was added last. */
+struct parked *_Nonnull parked_last(struct local *_Nonnull local, uint32_t list);
 const struct parked *_Nullable parked_first(const struct local *_Nonnull local, uint32_t list);
 void parked_drop_first(struct local *_Nonnull local, uint32_t list);
 /* Takes a call out of its list; false: it does not wait. */
 bool parked_remove(struct local *_Nonnull local, uint64_t token);
 
+/* ---- handover.c ---- */
+
+bool handover_sound(const struct local_handover *_Nonnull handover);
+/* Whether this very call gave its bytes away before it came again: *out_size of them. */
+bool handover_was(const struct local *_Nonnull local, const struct rt_request *_Nonnull request,
+                  uint32_t queue, uint64_t *_Nonnull out_size);
+/* Gives all bytes of a write to the first call of `list`, a read at this queue, which is empty.
+ * False: there is none that takes them all, and nothing was done. */
+bool handover_try(struct local *_Nonnull local, const struct rt_request *_Nonnull request,
+                  uint32_t queue, uint32_t list, const struct rt_input *_Nonnull input);
+
 /* ---- pipe.c ---- */
 
-/* A free queue's record to be filled, with its buffer. Errors: OUT_OF_QUOTA. */
-status_t pipe_begin(struct local *_Nonnull local, struct local_queue *_Nonnull queue,
-                    uint32_t *_Nonnull out_index);
+/* A free queue's record to be filled, with its buffer; at a place above `after`. Errors:
+ * OUT_OF_QUOTA. */
+status_t pipe_begin(struct local *_Nonnull local, uint32_t after,
+                    struct local_queue *_Nonnull queue, uint32_t *_Nonnull out_index);
 status_t pipe_make(struct local *_Nonnull local, handle_t *_Nonnull out_reader,
                    handle_t *_Nonnull out_writer);
 status_t pipe_read(struct local *_Nonnull local, struct rt_request *_Nonnull request,
@@ -215,6 +272,8 @@ void counter_answer(struct local *_Nonnull local, uint32_t object,
 
 /* ---- serve.c ---- */
 
+/* Whether some call waits for what the objects touched become. */
+bool local_servable(const struct local *_Nonnull local);
 /* Answers the calls that wait for what the object `touched` becomes. `reply`: an answer that is
  * ready to go, or null; the last answer takes its place, so that it goes with the next receive. */
 void local_serve(struct local *_Nonnull local, struct rt_reply *_Nullable reply);

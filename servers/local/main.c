@@ -30,11 +30,27 @@ static bool sound(const struct rt_record_header *_Nonnull header, uint32_t kind,
             rt_record_checksum(header) == header->checksum);
 }
 
-static bool in_use(const struct local_vault *_Nonnull vault, uint32_t object) {
-    if (object < LOCAL_QUEUES) {
+static bool in_use(const struct local_vault *_Nonnull vault, const struct local_end *_Nonnull end) {
+    uint32_t object = end->object;
+    if (object < LOCAL_FIRST_COUNTER) {
         return vault->queues[object].used != 0;
     }
-    return object < LOCAL_OBJECTS && vault->counters[object - LOCAL_QUEUES].used != 0;
+    if (object < LOCAL_FIRST_SOCKET) {
+        return vault->counters[object - LOCAL_FIRST_COUNTER].used != 0;
+    }
+    return object < LOCAL_OBJECTS &&
+           (end->kind == END_ADDRESS || vault->sockets[object - LOCAL_FIRST_SOCKET].used != 0);
+}
+
+static bool socket_sound(const struct local_vault *_Nonnull vault,
+                         const struct local_socket *_Nonnull socket) {
+    return sound(&socket->header, LOCAL_RECORD_SOCKET, sizeof *socket) &&
+           (socket->used == 0 ||
+            ((socket->queue == LOCAL_NONE ||
+              (socket->queue < LOCAL_QUEUES && vault->queues[socket->queue].used != 0)) &&
+             (socket->peer == LOCAL_NONE || socket->peer < LOCAL_SOCKETS) &&
+             (socket->end == LOCAL_NONE || socket->end < LOCAL_ENDS) &&
+             socket->name_size <= LOCAL_NAME_MAX));
 }
 
 /* Every record is whole, what is in use can be, and what ends name is in use. */
@@ -49,13 +65,46 @@ static bool validate(const struct local *_Nonnull local) {
     for (uint32_t i = 0; i < LOCAL_ENDS; i++) {
         const struct local_end *end = &vault->ends[i];
         whole = whole && sound(&end->header, LOCAL_RECORD_END, sizeof *end) &&
-                (end->kind == END_NONE || in_use(vault, end->object));
+                (end->kind == END_NONE || in_use(vault, end));
     }
     for (uint32_t i = 0; i < LOCAL_COUNTERS; i++) {
         const struct local_counter *counter = &vault->counters[i];
         whole = whole && sound(&counter->header, LOCAL_RECORD_COUNTER, sizeof *counter);
     }
+    for (uint32_t i = 0; i < LOCAL_QUEUES; i++) {
+        whole = whole && handover_sound(&vault->handovers[i]);
+    }
+    for (uint32_t i = 0; i < LOCAL_SOCKETS; i++) {
+        whole = whole && socket_sound(vault, &vault->sockets[i]);
+    }
     return whole;
+}
+
+static void derive_sockets(struct local *_Nonnull local) {
+    local_begin(local);
+    for (uint32_t i = 0; i < LOCAL_SOCKETS; i++) {
+        const struct local_socket *socket = &local->vault->sockets[i];
+        local->last_serial = MAX(local->last_serial, socket->serial);
+        if (socket->used == 0) {
+            continue;
+        }
+        if (socket->queue != LOCAL_NONE && messages_mark(local, socket->queue) != STATUS_OK) {
+            rt_vault_corrupt(local->server, "messages");
+        }
+        if (socket->end != LOCAL_NONE) {
+            end_show(local, socket->end, socket_ready(local, i), UINT32_MAX);
+            must(local->server, rt_commit(local->server), "readiness");
+        }
+    }
+}
+
+/* The tables by which callers are known; without a process server nobody is. */
+static void read_tables(struct local *_Nonnull local) {
+    handle_t process = rt_start_handle(local->server, "process");
+    if (process != HANDLE_NONE) {
+        must(local->server, access_attach(process, &local->principals), "principals");
+        must(local->server, access_processes_attach(process, &local->processes), "processes");
+    }
 }
 
 /* What is not in the vault. */
@@ -91,10 +140,11 @@ static void derive(struct local *_Nonnull local) {
         if (counter->used != 0) {
             struct local_shown shown = counter_shown(counter);
             shown.edges = UINT32_MAX;
-            ends_show(local, LOCAL_QUEUES + i, shown);
+            ends_show(local, LOCAL_FIRST_COUNTER + i, shown);
             must(local->server, rt_commit(local->server), "readiness");
         }
     }
+    derive_sockets(local);
 }
 
 /* An answer that is refused is a defect of this server: a successor finds all calls again. */
@@ -102,32 +152,45 @@ void local_answer(struct local *_Nonnull local, struct rt_reply *_Nonnull reply)
     must(local->server, rt_answer(local->server, reply), "answer");
 }
 
-static bool somebody_waits(const struct local *_Nonnull local, uint32_t object) {
-    for (enum list_kind kind = LIST_READ; kind < LIST_KINDS; kind++) {
-        if (parked_first(local, list_of(object, kind))) {
-            return true;
-        }
+void local_begin(struct local *_Nonnull local) {
+    local->touched = LOCAL_NONE;
+    local->tells_error = false;
+    local->edits.touched_count = 0;
+    edits_begin(local);
+}
+
+static void close_end(struct local *_Nonnull local, uint32_t index) {
+    switch (local->vault->ends[index].kind) {
+    case END_PIPE:
+    case END_FIFO:
+        pipe_close(local, index);
+        break;
+    case END_COUNTER:
+        counter_close(local, index);
+        break;
+    case END_SOCKET:
+        socket_close(local, index);
+        break;
+    case END_ADDRESS:
+        socket_address_close(local, index);
+        break;
+    case END_NONE:
+    default:
+        break;
     }
-    return false;
 }
 
 static void on_packet(struct rt_server *_Nonnull server, const struct rt_packet *_Nonnull packet) {
     struct local *local = (struct local *)SOME(server->state);
-    local->touched = LOCAL_NONE;
+    local_begin(local);
     if (packet->kind == PACKET_CANCEL && parked_remove(local, packet->token)) {
         (void)rt_answer_error(server, packet->token, STATUS_CANCELLED);
     }
     if (packet->kind != PACKET_CLOSE || !end_find(local, packet->key)) {
         return;
     }
-    uint32_t index = (uint32_t)packet->key;
-    uint32_t object = local->vault->ends[index].object;
-    if (object < LOCAL_QUEUES) {
-        pipe_close(local, index);
-    } else {
-        counter_close(local, index);
-    }
-    if (somebody_waits(local, object)) {
+    close_end(local, (uint32_t)packet->key);
+    if (local_servable(local)) {
         /* They see the close before it is answered: should it come again, its end is gone. */
         must(server, rt_commit(server), "close");
         local_serve(local, nullptr);
@@ -141,6 +204,7 @@ void server_main(uint64_t mode, uint64_t thread_page) {
     if (!validate(local)) {
         rt_vault_corrupt(&server, "local");
     }
+    read_tables(local);
     derive(local);
     rt_server_run(&server, &(struct rt_service){local_call, on_packet});
 }

@@ -29,10 +29,12 @@ status_t parked_add(struct local *_Nonnull local, uint32_t list,
     parked->list = list;
     parked->end = (uint32_t)request->cookie;
     parked->how = how;
+    parked->method = request->label;
     parked->token = request->token;
     parked->size = size;
-    if (input && input->head.size == input->size) {
-        bytes_copy(&parked->head[0], SOME(input->head.data), input->head.size);
+    parked->whole = input && input->head.size == input->size;
+    if (parked->whole) {
+        bytes_copy(&parked->head[0], SOME(SOME(input)->head.data), SOME(input)->head.size);
     }
     struct waiting *waiting = &local->waiting[list];
     if (waiting->last != LOCAL_NONE) {
@@ -41,6 +43,7 @@ status_t parked_add(struct local *_Nonnull local, uint32_t list,
         waiting->first = index;
     }
     waiting->last = index;
+    local->waiting_count[list / LIST_KINDS]++;
     return RT_STATUS_PARKED;
 }
 
@@ -49,7 +52,12 @@ const struct parked *_Nullable parked_first(const struct local *_Nonnull local, 
     return first == LOCAL_NONE ? nullptr : &local->parked[first];
 }
 
+struct parked *_Nonnull parked_last(struct local *_Nonnull local, uint32_t list) {
+    return &local->parked[local->waiting[list].last];
+}
+
 static void give_back(struct local *_Nonnull local, uint32_t index) {
+    local->waiting_count[local->parked[index].list / LIST_KINDS]--;
     local->parked[index].token = 0;
     local->parked[index].next = local->parked_free;
     local->parked_free = index;

@@ -5,12 +5,12 @@
  * whoever is killed there loses nothing. */
 #include "servers/local/local.h"
 
-static uint32_t free_queue(struct local *_Nonnull local) {
-    uint32_t index = local->lowest_queue;
+static uint32_t free_queue(struct local *_Nonnull local, uint32_t after) {
+    uint32_t index = MAX(local->lowest_queue, after);
     while (index < LOCAL_QUEUES && local->vault->queues[index].used != 0) {
         index++;
     }
-    local->lowest_queue = index;
+    local->lowest_queue = after <= local->lowest_queue ? index : local->lowest_queue;
     return index;
 }
 
@@ -24,9 +24,9 @@ status_t queue_stage(struct local *_Nonnull local, uint32_t index,
     return rt_stage_record(local->server, &local->vault->queues[index], &local->queue.header);
 }
 
-status_t pipe_begin(struct local *_Nonnull local, struct local_queue *_Nonnull queue,
-                    uint32_t *_Nonnull out_index) {
-    uint32_t index = free_queue(local);
+status_t pipe_begin(struct local *_Nonnull local, uint32_t after,
+                    struct local_queue *_Nonnull queue, uint32_t *_Nonnull out_index) {
+    uint32_t index = free_queue(local, after);
     if (index == LOCAL_QUEUES) {
         return STATUS_OUT_OF_QUOTA;
     }
@@ -46,7 +46,7 @@ status_t pipe_make(struct local *_Nonnull local, handle_t *_Nonnull out_reader,
     struct local_queue queue = {};
     uint32_t index = 0;
     uint32_t at = 0;
-    TRY(pipe_begin(local, &queue, &index));
+    TRY(pipe_begin(local, 0, &queue, &index));
     queue.readers = 1;
     queue.writers = 1;
     queue.was_written = 1;
@@ -75,7 +75,7 @@ static status_t take(struct local *_Nonnull local, struct rt_request *_Nonnull r
     if (size == 0) {
         return STATUS_OK;
     }
-    TRY(buffer_read(local, index, now.taken, request, room, size));
+    TRY(buffer_read(local, index, now.taken, request, room, 0, size));
     if ((how & STREAM_HOW_PEEK) != 0) {
         return STATUS_OK;
     }
@@ -88,10 +88,9 @@ status_t pipe_read(struct local *_Nonnull local, struct rt_request *_Nonnull req
                    struct stream_read_out *_Nonnull out) {
     const struct local_queue *queue = &local->vault->queues[end->object];
     if (queue_filled(queue) == 0 && queue->writers > 0 && in->data.size > 0) {
-        return end_waits(local, request->cookie, in->how)
-                   ? parked_add(local, list_of(end->object, LIST_READ), request, in->how,
-                                in->data.size, nullptr)
-                   : STATUS_WOULD_BLOCK;
+        return end_waits(request, in->how) ? parked_add(local, list_of(end->object, LIST_READ),
+                                                        request, in->how, in->data.size, nullptr)
+                                           : STATUS_WOULD_BLOCK;
     }
     return take(local, request, end->object, &in->data, in->how, &out->data_size);
 }
@@ -112,7 +111,7 @@ static struct local_queue seen(struct local *_Nonnull local, uint32_t index,
 static status_t put(struct local *_Nonnull local, struct rt_request *_Nonnull request,
                     uint32_t index, const struct rt_input *_Nonnull input, uint64_t size) {
     struct local_queue now = local->vault->queues[index];
-    TRY(buffer_write(local, index, now.put, request, input, size));
+    TRY(buffer_write(local, index, now.put, request, input, 0, size));
     queue_put(&now, size);
     struct local_queue shown = seen(local, index, &now);
     return queue_stage(local, index, &now, &shown, READY_IN);
@@ -126,12 +125,20 @@ status_t pipe_write(struct local *_Nonnull local, struct rt_request *_Nonnull re
     if (in->data.size == 0) {
         return STATUS_OK;
     }
+    if (handover_was(local, request, end->object, &out->written)) {
+        return STATUS_OK;
+    }
     if (queue->readers == 0) {
         return STREAM_STATUS_BROKEN;
     }
+    if (queue_filled(queue) == 0 &&
+        handover_try(local, request, end->object, list_of(end->object, LIST_READ), &in->data)) {
+        out->written = in->data.size;
+        return STATUS_OK;
+    }
     uint64_t size = queue_accepts(queue, in->data.size);
     if (size == 0 || parked_first(local, list)) {
-        return end_waits(local, request->cookie, in->how)
+        return end_waits(request, in->how)
                    ? parked_add(local, list, request, in->how, in->data.size, &in->data)
                    : STATUS_WOULD_BLOCK;
     }
@@ -162,7 +169,7 @@ static void answer_writer(struct local *_Nonnull local, uint32_t index,
     struct rt_input input = {.size = parked->size};
     const struct local_queue *queue = &local->vault->queues[index];
     struct stream_write_out out = {.written = queue_accepts(queue, parked->size)};
-    if (parked->size <= sizeof parked->head) {
+    if (parked->whole) {
         input.head = (struct rt_bytes){.size = (size_t)parked->size, .data = &parked->head[0]};
     }
     status_t status = queue->readers == 0 ? STREAM_STATUS_BROKEN

@@ -23,8 +23,9 @@ struct local_queue {
     uint32_t nodes;            /* sessions that stand for a fifo's inode */
     uint32_t was_written;      /* some writer was there: reading ends, where none is left */
     uint64_t serial;           /* shown as the inode's number */
+    uint64_t front;            /* of a socket's: bytes of the first message that were read */
 };
-static_assert(sizeof(struct local_queue) == 72);
+static_assert(sizeof(struct local_queue) == 80);
 
 static inline uint64_t queue_filled(const struct local_queue *_Nonnull queue) {
     return queue->put - queue->taken;

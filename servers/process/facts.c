@@ -187,6 +187,7 @@ HANDLER(describe) {
         .size = info.mapped_bytes,
         .resident = info.resident_pages * PAGE_SIZE,
         .signals_pending = page == nullptr ? 0 : page->pending,
+        .signals_blocked = page == nullptr ? 0 : page->blocked,
         .threads = info.threads,
         .nice = record->nice,
         .exit_signal = record->exit_signal,

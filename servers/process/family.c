@@ -63,6 +63,19 @@ static status_t add_child(struct processes *_Nonnull ps, uint32_t slot, handle_t
     return status;
 }
 
+/* Stages that the child runs its parent's image: its file stays busy for both lives. */
+static status_t inherit_image(struct processes *_Nonnull ps, uint32_t parent, uint32_t child) {
+    handle_t image = HANDLE_NONE;
+    if (rt_keep_get(ps->server, KEEP_IMAGE + parent, &image) != STATUS_OK) {
+        return STATUS_OK; /* a first program before its exec */
+    }
+    status_t status = rt_stage_keep(ps->server, KEEP_IMAGE + child, image);
+    if (status != STATUS_OK) {
+        rt_handle_close(image);
+    }
+    return status;
+}
+
 static uint32_t count_of_user(const struct processes *_Nonnull ps, uint32_t uid) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < ps->slot_limit; i++) {
@@ -143,6 +156,7 @@ HANDLER(fork) {
     struct slot_record record = child_of(parent, pid, in, &identity);
     *slot_edit(ps, slot) = record;
     status = add_child(ps, slot, child, slot_signals(ps, self));
+    status = status == STATUS_OK ? inherit_image(ps, self, slot) : status;
     if (status != STATUS_OK) {
         (void)rt_kill(child, SIGNAL_KILL, EXIT_SIGNAL);
         rt_handle_close(child);

@@ -30,7 +30,7 @@ enum {
     TICKET_COUNT = 64,
     TIMER_COUNT = 256,
     LIMIT_COUNT = 16,
-    PID_LIMIT = 32768,
+    PID_LIMIT = PROCESS_PID_LIMIT,
 
     KEEP_PROCESS = 1,
     KEEP_SIGNALS = KEEP_PROCESS + PROCESS_COUNT,
@@ -49,10 +49,10 @@ struct process_super {
 };
 
 enum slot_state : uint32_t {
-    STATE_FREE = 0,
-    STATE_RUNNING = 1,
-    STATE_STOPPED = 2,
-    STATE_ZOMBIE = 3
+    STATE_FREE = PROCESS_LIFE_NONE,
+    STATE_RUNNING = PROCESS_LIFE_RUNNING,
+    STATE_STOPPED = PROCESS_LIFE_STOPPED,
+    STATE_ZOMBIE = PROCESS_LIFE_ENDED
 };
 /* What its parent may still be told: a stop behind a continuation takes nothing away. */
 enum slot_report : uint32_t { REPORT_STOPPED = 1, REPORT_CONTINUED = 2 };
@@ -106,6 +106,14 @@ struct ticket_record {
     uint32_t set_uid, uid, set_gid, gid;
 };
 
+/* How often programs asked for what the runtime does not support. */
+struct unsupported_record {
+    struct rt_record_header header;
+    uint32_t counts[PROCESS_UNSUPPORTED_OTHER + 1];
+    uint32_t unused;
+};
+static_assert(sizeof(struct unsupported_record) % 8 == 0);
+
 /* A timer of timer_create(2). */
 struct timer_record {
     uint64_t checksum;
@@ -116,14 +124,6 @@ struct timer_record {
     uint32_t overruns, told;  /* missed so far, and before the signal that was taken last */
 };
 
-/* How often programs asked for what the runtime does not support. */
-struct unsupported_record {
-    struct rt_record_header header;
-    uint32_t counts[PROCESS_UNSUPPORTED_OTHER + 1];
-    uint32_t unused;
-};
-static_assert(sizeof(struct unsupported_record) % 8 == 0);
-
 struct process_vault {
     union {
         struct process_super super;
@@ -133,6 +133,6 @@ struct process_vault {
     struct principal_record principals[PRINCIPAL_COUNT];
     struct info_record infos[INFO_COUNT];
     struct ticket_record tickets[TICKET_COUNT];
-    struct timer_record timers[TIMER_COUNT];
     struct unsupported_record unsupported;
+    struct timer_record timers[TIMER_COUNT];
 };

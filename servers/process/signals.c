@@ -78,7 +78,13 @@ bool signal_keep(struct processes *_Nonnull ps, uint32_t slot,
     }
     const struct process_signal_page *page = slot_signals(ps, slot);
     uint64_t bit = UINT64_C(1) << (info->number - 1);
-    if (page == nullptr || (__atomic_load_n(&page->ignored, __ATOMIC_SEQ_CST) & bit) != 0) {
+    if (page == nullptr) {
+        return false;
+    }
+    uint64_t wanted = __atomic_load_n(&page->caught, __ATOMIC_SEQ_CST) |
+                      __atomic_load_n(&page->blocked, __ATOMIC_SEQ_CST);
+    if ((__atomic_load_n(&page->ignored, __ATOMIC_SEQ_CST) & bit) != 0 ||
+        (ignored_by_default(info->number) && (wanted & bit) == 0)) {
         return false;
     }
     keep_info(ps, slot, info);
@@ -93,14 +99,12 @@ void signal_show(struct processes *_Nonnull ps, uint32_t slot, uint32_t number) 
     }
     uint64_t bit = UINT64_C(1) << (number - 1);
     uint64_t caught = __atomic_load_n(&page->caught, __ATOMIC_SEQ_CST);
-    uint64_t ignored = __atomic_load_n(&page->ignored, __ATOMIC_SEQ_CST);
     if ((SIGNAL_STOPS & bit) != 0) {
         uint64_t go = UINT64_C(1) << (SIGNAL_CONTINUE - 1);
         __atomic_fetch_and(&page->pending, ~go, __ATOMIC_SEQ_CST);
     }
     __atomic_fetch_or(&page->pending, bit, __ATOMIC_SEQ_CST);
-    /* Once the runtime has said what it ignores, that which it does not is waited for. */
-    if ((caught & bit) != 0 || ignored != 0 || !ignored_by_default(number)) {
+    if ((caught & bit) != 0 || !ignored_by_default(number)) {
         (void)rt_thread_control(process, THREAD_KICK);
     }
 }

@@ -78,7 +78,7 @@ static void publish(struct processes *_Nonnull ps, uint32_t slot) {
         .session = record->session,
         .principal = record->principal,
         .terminal = record->terminal,
-        .state = record->state,
+        .state = (enum process_life)record->state,
         .orphaned = record->pid != 0 && group_orphaned(ps, record->group, record->session),
         .started_ns = record->started_ns,
     };

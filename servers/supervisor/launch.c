@@ -236,6 +236,7 @@ static status_t give_all(struct supervisor *_Nonnull self, uint32_t index, handl
     give(&giving, "endpoint", service->endpoint, RIGHT_ALL, true);
     give(&giving, "vault", service->vault, RIGHT_READ | RIGHT_PATCH | RIGHT_INSPECT, true);
     give(&giving, "keep", service->keep, RIGHT_ALL, true);
+    give(&giving, "domain", service->domain, RIGHT_INSPECT, true); /* its quota, and what is used */
     for (uint32_t i = 0; i < manifest->need_count; i++) {
         give_session(self, &giving, index, &manifest->needs[i]);
     }

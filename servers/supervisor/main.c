@@ -4,8 +4,6 @@
 #include "lib/base/bytes.h"
 #include "servers/supervisor/table.h"
 
-enum { KEY_TIMER = 1000 };
-
 static void must(status_t status) {
     if (status != STATUS_OK) {
         rt_exit(RT_EXIT_START);
@@ -94,6 +92,8 @@ static void on_packet(struct rt_server *_Nonnull server, const struct rt_packet 
     struct supervisor *self = SOME(server->state);
     if (packet->kind == PACKET_EXIT && packet->key < self->count) {
         watch_exit(self, (uint32_t)packet->key);
+    } else if (packet->kind == PACKET_EVENT && packet->key == KEY_KILLS) {
+        kills_one(self);
     } else if (packet->kind == PACKET_EVENT) {
         watch_tick(self);
     }
@@ -143,6 +143,7 @@ void server_main(uint64_t mode, uint64_t thread_page) {
     }
     start_all(self);
     watch_tick(self);
+    kills_begin(self);
     rt_log(&self->server, "%u services", self->count);
     rt_server_run(&self->server, &(struct rt_service){control_call, on_packet});
 }

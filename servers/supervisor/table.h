@@ -54,10 +54,21 @@ struct report_record {
     uint64_t fault_address, fault_counter;
 };
 
+/* Kills that a run asked for: how many there were. */
+enum { RECORD_KILLS = 0x4b53 };
+struct kills_record {
+    struct rt_record_header header;
+    uint64_t count;
+};
+
 struct supervisor_vault {
     struct service_record services[SERVICE_LIMIT];
     struct report_record reports[REPORT_LIMIT];
+    struct kills_record kills;
 };
+
+/* Keys of the waitset, beyond the services' indices. */
+enum { KEY_TIMER = 1000, KEY_KILLS = 1001 };
 
 /* What is in memory only: derived from image, vault, keep and kernel at each start. */
 struct service {
@@ -76,6 +87,11 @@ struct supervisor {
     } domains[DOMAIN_LIMIT];
     uint32_t domain_count;
     handle_t timer;
+    struct {
+        uint64_t per_second, seed;
+        uint64_t victims; /* bit i: service i; the one behind the last: the supervisor */
+        handle_t timer;
+    } kills;
     struct rt_start start;  /* its own, made up */
     struct rt_start giving; /* start page of the instance that is being made */
 };
@@ -108,6 +124,10 @@ status_t program_load(const struct supervisor *_Nonnull self,
 /* watch.c */
 void watch_exit(struct supervisor *_Nonnull self, uint32_t index);
 void watch_tick(struct supervisor *_Nonnull self);
+
+/* kills.c: the kills that the command line asks for. */
+void kills_begin(struct supervisor *_Nonnull self);
+void kills_one(struct supervisor *_Nonnull self);
 
 /* control.c */
 void control_call(struct rt_server *_Nonnull server, struct rt_request *_Nonnull request);

@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
-COMMANDS = ("run", "exec", "test", "debug", "bench", "size", "check", "fmt", "new", "image", "tools", "soak", "doctor")
+COMMANDS = ("run", "exec", "test", "debug", "bench", "size", "check", "fmt", "new", "image", "tools", "manual", "soak", "doctor")
 
 
 def isotope(*arguments, root=ROOT, environment=None):
@@ -45,6 +45,15 @@ class Outside(unittest.TestCase):
             status, _, error = isotope(*arguments)
             self.assertEqual(status, 2, f"{arguments}: {error}")
             self.assertTrue(error)
+
+    def test_manual_pages_are_generated_and_shown(self):
+        self.assertEqual(isotope("manual", "no-such-page")[0], 2)
+        names = isotope("manual")[1].split()
+        self.assertTrue({"syscalls", "stream", "process"} <= set(names), names)
+        status, text, error = isotope("manual", "syscalls")
+        self.assertEqual((status, error), (0, ""))
+        self.assertIn("SYS_STREAM_READ", text)
+        self.assertIn("read", isotope("manual", "stream")[1])
 
     def test_version(self):
         with open(os.path.join(ROOT, "VERSION"), encoding="ascii") as file:

@@ -1,4 +1,6 @@
 # tests/native/NAME.c: a native program in the supervisor's place, in a boot image of its own.
+# They test floating-point registers, too.
+$(DIR_server)/tests/native/%.o: SERVER_REGISTERS :=
 NATIVE_TESTS := $(patsubst tests/native/%.c,%,$(filter tests/native/%.c,$(TREE)))
 
 define native_test_rule

@@ -6,6 +6,7 @@
 #include "idl/filesystem.h"
 #include "idl/process.h"
 #include "idl/stream.h"
+#include "lib/rt/server.h"
 #include "posix/layout.h"
 #include "posix/linux.h"
 #include "posix/start.h"
@@ -344,67 +345,30 @@ static void dispatch(struct host *_Nonnull host, struct rt_request *_Nonnull req
     }
 }
 
-/* What the reply of a request is, as registers and thread page want it. */
-static void load_reply(struct host *_Nonnull host, const struct rt_reply *_Nonnull reply,
-                       struct syscall_registers *_Nonnull r) {
-    uint64_t flags = reply->outcome == RT_PARK ? RECEIVE_PARK : RECEIVE_REPLY;
-    r->token = reply->token;
-    r->b = (uint64_t)reply->inline_size << 32 | (uint32_t)reply->status;
-    for (size_t i = 0; i < CALL_WORDS; i++) {
-        r->words[i] = reply->words[i];
-    }
-    if (reply->outcome == RT_FAULT_IN) {
-        r->b = (uint32_t)STATUS_FAULT_IN;
-        r->words[0] = reply->fault_lease;
-        r->words[1] = reply->fault_offset;
-        r->words[2] = reply->fault_length;
-    } else if (reply->handle_count > 0) {
-        for (uint32_t i = 0; i < reply->handle_count && i < CALL_HANDLES; i++) {
-            host->page->reply.handles[i] = reply->handles[i];
-        }
-        host->page->reply.handle_count = reply->handle_count;
-        flags |= RECEIVE_HAS_HANDLES;
-    }
-    host->page->reply.label = 0;
-    r->a = flags << 32;
-}
-
 [[noreturn]] static void serve(struct host *_Nonnull host) {
-    struct syscall_registers r = {};
+    struct rt_reply reply = {.output = &host->page->reply_output[0]};
+    struct rt_request request = {.page = host->page, .reply = &reply};
+    uint32_t flags = 0;
     for (;;) {
-        r.number = SYS_REPLY_RECEIVE;
-        r.a |= host->waitset;
-        rt_invoke(&r);
-        must((status_t)(int32_t)(uint32_t)r.number, "receive");
-        uint64_t kind = r.b >> 56;
+        struct rt_exchange e = {.number = SYS_REPLY_RECEIVE};
+        if (flags != 0) {
+            flags |= rt_reply_load(host->page, &reply, &e);
+        }
+        e.a = (uint64_t)flags << 32 | host->waitset;
+        rt_exchange(&e, &reply.words, &request.words);
+        must((status_t)(int32_t)(uint32_t)e.number, "receive");
+        uint64_t kind = e.b >> 56;
+        reply = (struct rt_reply){.output = &host->page->reply_output[0], .token = e.token};
+        flags = 0;
         if (kind == PACKET_CALL) {
-            struct rt_reply reply = {.output = &host->page->reply_output[0], .token = r.token};
-            struct rt_request request = {.page = host->page,
-                                         .reply = &reply,
-                                         .token = r.token,
-                                         .cookie = r.a,
-                                         .label = (uint32_t)r.b,
-                                         .inline_size = (uint32_t)(r.b >> 32) & 0xffff,
-                                         .handle_count = (uint32_t)(r.b >> 48) & 0xff};
-            bytes_copy(request.words, r.words, sizeof request.words);
+            rt_request_take(&request, &e);
             host->no_reply = false;
             dispatch(host, &request);
-            r = (struct syscall_registers){};
-            if (!host->no_reply) {
-                load_reply(host, &reply, &r);
-            }
-            continue;
-        }
-        uint64_t key = r.a;
-        uint64_t token = r.token;
-        uint64_t code = r.words[0];
-        uint64_t cause = r.words[1];
-        r = (struct syscall_registers){};
-        if (kind == PACKET_CLOSE) {
-            r.a = (uint64_t)RECEIVE_REPLY << 32;
-            r.token = token;
+            flags = host->no_reply ? 0 : RECEIVE_REPLY;
+        } else if (kind == PACKET_CLOSE) {
+            flags = RECEIVE_REPLY;
         } else if (kind == PACKET_EXIT) {
-            on_exit(host, (uint32_t)key, code, cause);
+            on_exit(host, (uint32_t)e.a, request.words[0], request.words[1]);
         }
     }
 }

@@ -32,16 +32,16 @@ void slab_free(enum slab_type type, struct domain *payer, void *memory) {
     (void)payer;
     (void)memory;
 }
-status_t domain_charge_handles(struct domain *payer, size_t count) {
-    (void)payer;
+status_t domain_charge(struct domain *payer, enum resource resource, uint64_t count) {
+    PROVE(payer == &domain && resource == RESOURCE_HANDLES);
     if (any_bool()) {
         return STATUS_OUT_OF_QUOTA;
     }
     charged += (uint32_t)count;
     return STATUS_OK;
 }
-void domain_uncharge_handles(struct domain *payer, size_t count) {
-    (void)payer;
+void domain_uncharge(struct domain *payer, enum resource resource, uint64_t count) {
+    PROVE(payer == &domain && resource == RESOURCE_HANDLES);
     charged -= (uint32_t)count;
 }
 void object_add_handle(struct object *o) {

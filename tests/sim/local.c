@@ -348,7 +348,7 @@ static struct service local_service = {.name = "local",
                                        .main = local_main,
                                        .vault_pages =
                                            (sizeof(struct local_vault) + PAGE_SIZE - 1) / PAGE_SIZE,
-                                       .keep_slots = LOCAL_KEEP_BUFFERS + LOCAL_QUEUES};
+                                       .keep_slots = LOCAL_KEEP_SLOTS};
 
 static void begin(const char *_Nonnull name, sim_program_t _Nonnull program, uint64_t mode,
                   handle_t first, handle_t second) {

@@ -3,17 +3,11 @@
  * and replaced as well. In the end front's and back's sums are exactly what the clients that
  * finished asked for, and no more than one call's worth beyond it for each client that was killed.
  */
-#include "abi/boot.h"
 #include "idl/service.h"
-#include "kernel/arch/sim/sim.h"
-#include "lib/base/bytes.h"
 #include "lib/rt/server.h"
-#include <stdio.h>
-#include <stdlib.h>
+#include "tests/sim/world.h"
 
 enum { CLIENTS = 3, CALLS_EACH = 300, METHOD_ADD = 7, METHOD_READ = 8, KEPT = 16 };
-
-void supervisor_main(uint64_t mode, uint64_t page);
 
 struct sums {
     struct rt_record_header header;
@@ -24,7 +18,7 @@ struct vault {
     struct rt_kept kept[KEPT];
 };
 
-static uint64_t front_kills, back_kills, kills_wanted;
+static uint64_t front_kills, back_kills;
 static unsigned finished;
 static uint64_t asked;
 
@@ -130,47 +124,26 @@ static void client_main(uint64_t mode, uint64_t page) {
 
 /* ---- a boot image ---- */
 
-enum { IMAGE_SIZE = 64 * 1024 };
-static struct {
-    struct boot_header header;
-    struct boot_entry entries[16];
-    char space[IMAGE_SIZE - sizeof(struct boot_header) - 16 * sizeof(struct boot_entry)];
-} image;
-static size_t image_end = PAGE_SIZE;
-
-static void add_entry(enum boot_kind kind, const char *_Nonnull name,
-                      const char *_Nonnull content) {
-    struct boot_entry *entry = &image.entries[image.header.entry_count++];
-    bytes_copy(entry->name, name, text_length(name, 63));
-    entry->kind = kind;
-    entry->offset = image_end;
-    entry->size = text_length(content, PAGE_SIZE);
-    bytes_copy(bytes_at(&image, image_end), content, (size_t)entry->size);
-    image_end += PAGE_SIZE;
-}
-
 static void build_image(void) {
     const char *client = "program client\nrestart never\npriority 1\nneeds front as front\n"
                          "needs back as back\nneeds supervisor as supervisor\nservice client-";
     char text[256];
-    bytes_copy(image.header.magic, "ISOBOOT1", 8);
-    add_entry(BOOT_PROGRAM, "front", "x");
-    add_entry(BOOT_PROGRAM, "back", "x");
-    add_entry(BOOT_PROGRAM, "client", "x");
-    add_entry(BOOT_MANIFEST, "back", "service back\nprogram back\nvault 2\n");
-    add_entry(BOOT_MANIFEST, "front",
+    world_add(BOOT_PROGRAM, "front", "x");
+    world_add(BOOT_PROGRAM, "back", "x");
+    world_add(BOOT_PROGRAM, "client", "x");
+    world_add(BOOT_MANIFEST, "back", "service back\nprogram back\nvault 2\n");
+    world_add(BOOT_MANIFEST, "front",
               "service front\nprogram front\nvault 2\nneeds back as back\n");
     for (unsigned i = 0; i < CLIENTS; i++) {
         (void)snprintf(text, sizeof text, "%s%u\n", client, i);
-        add_entry(BOOT_MANIFEST, "client", text);
+        world_add(BOOT_MANIFEST, "client", text);
     }
-    image.header.total_size = image_end;
 }
 
 static void before_call(uint64_t serial, uint64_t number) {
     (void)serial;
     (void)number;
-    if (front_kills + back_kills >= kills_wanted || sim_calls() < 300) {
+    if (front_kills + back_kills >= world.kills_wanted || sim_calls() < 300) {
         return;
     }
     uint64_t die = sim_random();
@@ -182,23 +155,12 @@ static void before_call(uint64_t serial, uint64_t number) {
 }
 
 int main(int argc, char **argv) {
-    UNSAFE_BEGIN
-    uint64_t seed = argc > 1 ? strtoull(argv[1], nullptr, 10) : 1;
-    kills_wanted = argc > 2 ? strtoull(argv[2], nullptr, 10) : 200;
-    UNSAFE_END
+    uint64_t seed = world_arguments(argc, argv, 200);
     static const struct sim_program_entry programs[] = {
         {"front", front_main}, {"back", back_main}, {"client", client_main}};
     build_image();
-    struct sim_options options = {.memory_pages = 4096,
-                                  .cpu_count = 1,
-                                  .seed = seed,
-                                  .before_call = before_call,
-                                  .programs = programs,
-                                  .program_count = ARRAY_LENGTH(programs),
-                                  .image = &image,
-                                  .image_size = image_end};
-    int code = sim_run(&options, supervisor_main);
+    int code = world_simulate(seed, programs, ARRAY_LENGTH(programs), before_call);
     printf("seed %lu: exit %d, %lu kills of the front, %lu of the back\n", seed, code, front_kills,
            back_kills);
-    return code == 0 && front_kills + back_kills >= kills_wanted ? 0 : 1;
+    return code == 0 && front_kills + back_kills >= world.kills_wanted ? 0 : 1;
 }

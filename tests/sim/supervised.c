@@ -1,24 +1,18 @@
 /* The real supervisor under kills: a counting service, and clients that need it, all from
  * manifests. Server and supervisor are killed at random system calls; each client's calls are still
  * done exactly once, and the last client powers the machine off with the result. */
-#include "abi/boot.h"
 #include "idl/service.h"
-#include "kernel/arch/sim/sim.h"
-#include "lib/base/bytes.h"
 #include "lib/rt/server.h"
-#include <stdio.h>
-#include <stdlib.h>
+#include "tests/sim/world.h"
 
 enum { CLIENTS = 3, CALLS_EACH = 400, METHOD_ADD = 7 };
-
-void supervisor_main(uint64_t mode, uint64_t page);
 
 struct counter {
     struct rt_record_header header;
     uint64_t sums[32];
 };
 
-static uint64_t server_kills, supervisor_kills, kills_wanted;
+static uint64_t server_kills, supervisor_kills;
 static unsigned finished, failed;
 
 /* ---- the counting service: every client's sum, by the cookie of its session ---- */
@@ -76,46 +70,25 @@ static void client_main(uint64_t mode, uint64_t page) {
 
 /* ---- a boot image ---- */
 
-enum { IMAGE_SIZE = 64 * 1024 };
-static struct {
-    struct boot_header header;
-    struct boot_entry entries[16];
-    char space[IMAGE_SIZE - sizeof(struct boot_header) - 16 * sizeof(struct boot_entry)];
-} image;
-static size_t image_end = PAGE_SIZE;
-
-static void add_entry(enum boot_kind kind, const char *_Nonnull name,
-                      const char *_Nonnull content) {
-    struct boot_entry *entry = &image.entries[image.header.entry_count++];
-    bytes_copy(entry->name, name, text_length(name, 63));
-    entry->kind = kind;
-    entry->offset = image_end;
-    entry->size = text_length(content, PAGE_SIZE);
-    bytes_copy(bytes_at(&image, image_end), content, (size_t)entry->size);
-    image_end += PAGE_SIZE;
-}
-
 static void build_image(void) {
-    bytes_copy(image.header.magic, "ISOBOOT1", 8);
-    add_entry(BOOT_PROGRAM, "counter", "x");
-    add_entry(BOOT_PROGRAM, "client", "x");
-    add_entry(BOOT_MANIFEST, "counter", "service counter\nprogram counter\nvault 1\n");
-    add_entry(BOOT_MANIFEST, "client-a",
+    world_add(BOOT_PROGRAM, "counter", "x");
+    world_add(BOOT_PROGRAM, "client", "x");
+    world_add(BOOT_MANIFEST, "counter", "service counter\nprogram counter\nvault 1\n");
+    world_add(BOOT_MANIFEST, "client-a",
               "# a client\nservice client-a\nprogram client\nrestart never\npriority 1\n"
               "needs counter as counter\nneeds supervisor as supervisor\n");
-    add_entry(BOOT_MANIFEST, "client-b",
+    world_add(BOOT_MANIFEST, "client-b",
               "service client-b\nprogram client\nrestart never\npriority 1\n"
               "needs counter as counter\nneeds supervisor as supervisor\n");
-    add_entry(BOOT_MANIFEST, "client-c",
+    world_add(BOOT_MANIFEST, "client-c",
               "service client-c\nprogram client\nrestart never\npriority 1\n"
               "needs counter as counter\nneeds supervisor as supervisor\n");
-    image.header.total_size = image_end;
 }
 
 static void before_call(uint64_t serial, uint64_t number) {
     (void)serial;
     (void)number;
-    if (server_kills + supervisor_kills >= kills_wanted || sim_calls() < 300) {
+    if (server_kills + supervisor_kills >= world.kills_wanted || sim_calls() < 300) {
         return;
     }
     if (sim_random() % 80 == 0) {
@@ -126,23 +99,12 @@ static void before_call(uint64_t serial, uint64_t number) {
 }
 
 int main(int argc, char **argv) {
-    UNSAFE_BEGIN
-    uint64_t seed = argc > 1 ? strtoull(argv[1], nullptr, 10) : 1;
-    kills_wanted = argc > 2 ? strtoull(argv[2], nullptr, 10) : 30;
-    UNSAFE_END
+    uint64_t seed = world_arguments(argc, argv, 30);
     static const struct sim_program_entry programs[] = {{"counter", counter_main},
                                                         {"client", client_main}};
     build_image();
-    struct sim_options options = {.memory_pages = 4096,
-                                  .cpu_count = 1,
-                                  .seed = seed,
-                                  .before_call = before_call,
-                                  .programs = programs,
-                                  .program_count = ARRAY_LENGTH(programs),
-                                  .image = &image,
-                                  .image_size = image_end};
-    int code = sim_run(&options, supervisor_main);
+    int code = world_simulate(seed, programs, ARRAY_LENGTH(programs), before_call);
     printf("seed %lu: exit %d, %lu kills of the server, %lu of the supervisor\n", seed, code,
            server_kills, supervisor_kills);
-    return code == 0 && server_kills + supervisor_kills >= kills_wanted ? 0 : 1;
+    return code == 0 && server_kills + supervisor_kills >= world.kills_wanted ? 0 : 1;
 }

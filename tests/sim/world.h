@@ -64,27 +64,40 @@ static inline void world_kill(uint64_t serial, uint64_t number) {
     }
 }
 
-/* Runs the world, killing `victim` at random system calls; the status of the program. */
-static inline int world_run(int argc, char *_Nonnull *_Nonnull argv,
-                            const struct sim_program_entry *_Nonnull programs, uint32_t count,
-                            const char *_Nonnull victim) {
+/* The seed and the number of kills wanted, as the arguments say. */
+static inline uint64_t world_arguments(int argc, char *_Nonnull *_Nonnull argv, uint64_t kills) {
     UNSAFE_BEGIN
     uint64_t seed = argc > 1 ? strtoull(argv[1], nullptr, 10) : 1;
-    world.kills_wanted = argc > 2 ? strtoull(argv[2], nullptr, 10) : 20;
+    world.kills_wanted = argc > 2 ? strtoull(argv[2], nullptr, 10) : kills;
     UNSAFE_END
-    world.victim = victim;
+    return seed;
+}
+
+/* Runs the world; the program's exit code. */
+static inline int world_simulate(uint64_t seed, const struct sim_program_entry *_Nonnull programs,
+                                 uint32_t count,
+                                 void (*_Nonnull before_call)(uint64_t serial, uint64_t number)) {
     bytes_copy(world_image.header.magic, "ISOBOOT1", 8);
     world_image.header.total_size = sizeof world_image;
-    struct sim_options options = {.memory_pages = 8192,
+    struct sim_options options = {.memory_pages = 4096,
                                   .cpu_count = 1,
                                   .seed = seed,
-                                  .before_call = world_kill,
+                                  .before_call = before_call,
                                   .port_access = world.port_access,
                                   .programs = programs,
                                   .program_count = count,
                                   .image = &world_image,
                                   .image_size = sizeof world_image};
-    int code = sim_run(&options, supervisor_main);
+    return sim_run(&options, supervisor_main);
+}
+
+/* Runs the world, killing `victim` at random system calls; the status of the program. */
+static inline int world_run(int argc, char *_Nonnull *_Nonnull argv,
+                            const struct sim_program_entry *_Nonnull programs, uint32_t count,
+                            const char *_Nonnull victim) {
+    uint64_t seed = world_arguments(argc, argv, 20);
+    world.victim = victim;
+    int code = world_simulate(seed, programs, count, world_kill);
     printf("seed %lu: exit %d, %lu kills of %s\n", seed, code, world.kills_done, victim);
     return code == 0 && world.kills_done >= world.kills_wanted ? 0 : 1;
 }

@@ -49,10 +49,22 @@ def open_linux(folder, prompt="$ "):
     return driver.Terminal(shell, alone=can_be_alone())
 
 
+class Console(driver.Pty):
+    """The system's console through QEMU: Ctrl-A is QEMU's own key, typed twice to be meant; and a
+    serial line has no way to tell the size of a window."""
+
+    def write(self, data):
+        super().write(data.replace(b"\x01", b"\x01\x01"))
+
+    def resize(self, rows, columns):
+        del rows, columns
+        return False
+
+
 def open_isotope(folder):
     """The console of a booted system: root's shell, with the same surroundings."""
     del folder
-    terminal = driver.Terminal(driver.Pty([os.path.join(ROOT, "isotope"), "run"]))
+    terminal = driver.Terminal(Console([os.path.join(ROOT, "isotope"), "run"]))
     terminal.wait(lambda screen: screen.lines()[screen.row].endswith(("#", "$", "login:")),
                   "a login or a prompt", 300)
     if terminal.screen.lines()[terminal.screen.row].endswith("login:"):

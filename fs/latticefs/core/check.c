@@ -143,10 +143,15 @@ static bool is_marked(struct check *check, const struct pointer *pointer) {
     return map != nullptr && (SOME(map)->words[bit / 64] >> (bit % 64) & 1) != 0;
 }
 
+/* Whether what the items mean can be looked at: not without the key, nor half received. */
+static bool objects_complete(const struct check *check) {
+    return dataset_unlocked(check->fs, &check->record) && check->record.state != DATASET_RECEIVING;
+}
+
 /* The whole of a head: what its items mean, and that all its blocks have an owner. */
 static lattice_status_t check_items(struct check *check, struct tree *tree) {
     struct object_check *objects = &check->objects;
-    bool locked = !dataset_unlocked(check->fs, &check->record);
+    bool locked = !objects_complete(check);
     walk_begin(&check->walk, tree, 0);
     for (;;) {
         struct pointer pointer = {};
@@ -191,8 +196,7 @@ static lattice_status_t check_head(struct check *check, uint64_t id) {
     if (check->objects.referenced != check->record.referenced_blocks) {
         check_problem(check->report, "referenced blocks are wrong", id, check->objects.referenced);
     }
-    if (check->objects.objects != check->record.object_count &&
-        dataset_unlocked(check->fs, &check->record)) {
+    if (check->objects.objects != check->record.object_count && objects_complete(check)) {
         check_problem(check->report, "object count is wrong", id, check->objects.objects);
     }
     check->report->objects += check->objects.objects;

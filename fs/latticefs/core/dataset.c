@@ -99,7 +99,7 @@ lattice_status_t dataset_open(struct lattice *fs, uint64_t id,
     struct dataset *dataset = SOME(taken);
     lattice_status_t status = dataset_record_get(fs, id, &dataset->record);
     dataset->id = id;
-    if (status == LATTICE_OK && dataset->record.kind == DATASET_HEAD) {
+    if (status == LATTICE_OK && dataset->record.kind == DATASET_HEAD && !fs->read_only) {
         status = dataset_load_births(fs, dataset);
     }
     if (status != LATTICE_OK) {

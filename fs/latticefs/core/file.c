@@ -343,6 +343,36 @@ lattice_status_t granule_store(struct lattice *fs, struct dataset *dataset, uint
         fs, store_in_operation(fs, dataset, object, granule, content, size, true, &inode));
 }
 
+static lattice_status_t receive_in_operation(struct lattice *fs, struct dataset *dataset,
+                                             uint64_t object, uint64_t offset, struct view content,
+                                             struct inode *inode) {
+    bool done = false;
+    bool zero = view_is_zero(content);
+    TRY(dataset_reserve_kills(fs, dataset, RECORD_BLOCKS_MAX * 4));
+    TRY(pieces_write(fs, dataset, object, offset, view_sub(content, 0, zero ? 0 : content.size)));
+    TRY(extents_delete(fs, dataset, object, offset, offset + granule_size(inode), &inode->blocks,
+                       RECORD_BLOCKS_MAX + 1, &done));
+    TRY(pieces_put(fs, dataset, object, offset, inode));
+    return inode_put(fs, dataset, object, inode);
+}
+
+lattice_status_t granule_receive(struct lattice *fs, struct dataset *dataset, uint64_t object,
+                                 uint64_t offset, uint32_t size, struct view content) {
+    struct inode inode = {};
+    lattice_status_t status = file_get(fs, dataset, object, &inode);
+    if (status == LATTICE_NOT_FOUND || status == LATTICE_IS_DIRECTORY ||
+        status == LATTICE_INVALID) {
+        return LATTICE_CORRUPT;
+    }
+    TRY(status);
+    if (size != granule_size(&inode) || offset % size != 0 || offset > FILE_SIZE_MAX - size ||
+        content.size > size) {
+        return LATTICE_CORRUPT;
+    }
+    TRY(operation_begin(fs, dataset, SPACE_ORDINARY, 12, 0));
+    return operation_end(fs, receive_in_operation(fs, dataset, object, offset, content, &inode));
+}
+
 static lattice_status_t resize_in_operation(struct lattice *fs, struct dataset *dataset,
                                             uint64_t object, uint64_t size, struct inode *inode) {
     bool shrink = size < inode->size;

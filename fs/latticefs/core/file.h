@@ -23,6 +23,11 @@ lattice_status_t granule_read(struct lattice *fs, struct dataset *dataset, uint6
 lattice_status_t granule_store(struct lattice *fs, struct dataset *dataset, uint64_t object,
                                uint64_t granule, struct view content, uint64_t size,
                                int64_t write_time);
+/* For receive, in one operation: makes a granule, whose size must be `size`, hold this content, of
+ * whole blocks, at its start and nothing behind it; the file's size stays. Errors: LATTICE_CORRUPT:
+ * there is no such granule. */
+lattice_status_t granule_receive(struct lattice *fs, struct dataset *dataset, uint64_t object,
+                                 uint64_t offset, uint32_t size, struct view content);
 /* Sets the size; what lay beyond it goes, in steps that a crash may interrupt and a mount
  * completes. The granule that the new size cuts is stored anew at once, so that no stale byte lies
  * beyond the size. Errors: LATTICE_TOO_LARGE. */

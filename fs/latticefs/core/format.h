@@ -61,6 +61,7 @@ enum key_type : uint8_t {
     KEY_SNAPSHOT_NAME = 3,
     KEY_DEADLIST = 4,
     KEY_JOB = 5,
+    KEY_RECEIVE = 6,
     KEY_INODE = 16,
     KEY_DIRENT = 17,
     KEY_XATTR = 18,
@@ -299,6 +300,15 @@ struct job_record {
     uint8_t reserved1[72];
 };
 static_assert(sizeof(struct job_record) == 192);
+
+/* How far an unfinished stream into a dataset came. */
+struct receive_record {
+    uint64_t guid;
+    uint64_t from_guid;
+    struct key cursor;
+    uint8_t reserved[24];
+};
+static_assert(sizeof(struct receive_record) == 64);
 
 struct inode {
     uint32_t mode;

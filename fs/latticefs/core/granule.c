@@ -101,6 +101,28 @@ static void queue_remove(struct granule_cache *cache, struct granule *granule) {
     }
 }
 
+static void file_add(struct open_file *file, struct granule *granule) {
+    granule->file_previous = nullptr;
+    granule->file_next = file->first;
+    if (file->first != nullptr) {
+        SOME(file->first)->file_previous = granule;
+    }
+    file->first = granule;
+    file->granules++;
+}
+
+static void file_remove(struct open_file *file, struct granule *granule) {
+    if (granule->file_previous != nullptr) {
+        SOME(granule->file_previous)->file_next = granule->file_next;
+    } else {
+        file->first = granule->file_next;
+    }
+    if (granule->file_next != nullptr) {
+        SOME(granule->file_next)->file_previous = granule->file_previous;
+    }
+    file->granules--;
+}
+
 static struct bytes granule_bytes(const struct granule *granule) {
     return bytes_of(granule->buffer, granule->size);
 }
@@ -124,7 +146,7 @@ static void granule_drop(struct granule_cache *cache, struct granule *granule) {
     }
     *link = granule->hash_next;
     queue_remove(cache, granule);
-    file->granules--;
+    file_remove(file, granule);
     cache->count--;
     memory_give(cache->fs, granule->buffer, granule->size);
     memory_give(cache->fs, granule, sizeof *granule);
@@ -139,13 +161,18 @@ static struct granule *_Nullable granule_find(struct granule_cache *cache,
     return granule;
 }
 
-static void cache_shrink(struct granule_cache *cache) {
+/* Drops clean granules, and files whose last one that was, but not the file in hand. */
+static void cache_shrink(struct granule_cache *cache, const struct open_file *in_hand) {
     struct granule *_Nullable at = cache->queue.oldest;
     while (cache->count > cache->limit && at != nullptr) {
         struct granule *granule = SOME(at);
         at = granule->newer;
         if (!granule->dirty) {
+            struct open_file *file = granule->file;
             granule_drop(cache, granule);
+            if (file->granules == 0 && file != in_hand) {
+                file_drop(cache, file);
+            }
         }
     }
 }
@@ -159,7 +186,7 @@ static lattice_status_t granule_load(struct granule_cache *cache, struct open_fi
         queue_add(cache, SOME(*out));
         return LATTICE_OK;
     }
-    cache_shrink(cache);
+    cache_shrink(cache, file);
     uint32_t size = UINT32_C(1) << file->record_shift;
     struct granule *_Nullable granule = memory_take(fs, sizeof(struct granule));
     struct work_buffer *_Nullable buffer = memory_take_raw(fs, size);
@@ -186,7 +213,7 @@ static lattice_status_t granule_load(struct granule_cache *cache, struct open_fi
                                       .hash_next = cache->buckets[bucket]};
     cache->buckets[bucket] = granule;
     queue_add(cache, SOME(granule));
-    file->granules++;
+    file_add(file, SOME(granule));
     cache->count++;
     *out = granule;
     return LATTICE_OK;
@@ -207,12 +234,11 @@ static lattice_status_t granule_push(struct granule_cache *cache, struct granule
     return LATTICE_OK;
 }
 
-/* The dirty granule with the lowest number at or above `from`. */
-static struct granule *_Nullable dirty_next(struct granule_cache *cache,
-                                            const struct open_file *file, uint64_t from) {
+/* The file's dirty granule with the lowest number at or above `from`. */
+static struct granule *_Nullable dirty_next(const struct open_file *file, uint64_t from) {
     struct granule *_Nullable best = nullptr;
-    for (struct granule *_Nullable at = cache->queue.oldest; at != nullptr; at = SOME(at)->newer) {
-        if (SOME(at)->file == file && SOME(at)->dirty && SOME(at)->number >= from &&
+    for (struct granule *_Nullable at = file->first; at != nullptr; at = SOME(at)->file_next) {
+        if (SOME(at)->dirty && SOME(at)->number >= from &&
             (best == nullptr || SOME(at)->number < SOME(best)->number)) {
             best = at;
         }
@@ -223,7 +249,7 @@ static struct granule *_Nullable dirty_next(struct granule_cache *cache,
 static lattice_status_t file_push(struct granule_cache *cache, struct open_file *file) {
     uint64_t from = 0;
     while (file->dirty > 0) {
-        struct granule *granule = SOME(dirty_next(cache, file, from));
+        struct granule *granule = SOME(dirty_next(file, from));
         TRY(granule_push(cache, granule));
         from = granule->number + 1;
     }
@@ -237,10 +263,9 @@ lattice_status_t granules_push(struct granule_cache *cache, struct dataset *data
 }
 
 lattice_status_t granules_push_all(struct granule_cache *cache) {
-    for (uint32_t i = 0; cache->dirty > 0 && i < GRANULE_BUCKETS; i++) {
-        for (struct open_file *_Nullable at = cache->files[i]; at != nullptr; at = SOME(at)->next) {
-            TRY(file_push(cache, SOME(at)));
-        }
+    struct granule *_Nullable at = cache->queue.oldest;
+    for (; cache->dirty > 0 && at != nullptr; at = SOME(at)->newer) {
+        TRY(file_push(cache, SOME(at)->file));
     }
     return LATTICE_OK;
 }
@@ -258,26 +283,40 @@ lattice_status_t granules_commit(struct granule_cache *cache) {
 
 /* ---- reading and writing ---- */
 
-lattice_status_t granules_read(struct granule_cache *cache, struct dataset *dataset,
-                               uint64_t object, uint64_t offset, struct bytes to,
-                               size_t *out_read) {
-    struct open_file *_Nullable file = nullptr;
-    *out_read = 0;
-    TRY(cached_file(cache, dataset, object, &file));
-    uint64_t left = offset < SOME(file)->size ? SOME(file)->size - offset : 0;
+/* After a call that may have left a file without granules. */
+static lattice_status_t file_settle(struct granule_cache *cache, struct open_file *file,
+                                    lattice_status_t status) {
+    if (file->granules == 0) {
+        file_drop(cache, file);
+    }
+    return status;
+}
+
+static lattice_status_t file_read(struct granule_cache *cache, struct open_file *file,
+                                  uint64_t offset, struct bytes to, size_t *out_read) {
+    uint64_t left = offset < file->size ? file->size - offset : 0;
     size_t size = (size_t)MIN((uint64_t)to.size, left);
-    uint64_t mask = (UINT64_C(1) << SOME(file)->record_shift) - 1;
+    uint64_t mask = (UINT64_C(1) << file->record_shift) - 1;
     while (*out_read < size) {
         struct granule *_Nullable granule = nullptr;
         uint64_t at = offset + *out_read;
         size_t start = at & mask;
-        TRY(granule_load(cache, SOME(file), at >> SOME(file)->record_shift, &granule));
+        TRY(granule_load(cache, file, at >> file->record_shift, &granule));
         size_t part = MIN(size - *out_read, SOME(granule)->size - start);
         bytes_copy(bytes_sub(to, *out_read, part),
                    bytes_view(bytes_sub(granule_bytes(SOME(granule)), start, part)));
         *out_read += part;
     }
     return LATTICE_OK;
+}
+
+lattice_status_t granules_read(struct granule_cache *cache, struct dataset *dataset,
+                               uint64_t object, uint64_t offset, struct bytes to,
+                               size_t *out_read) {
+    struct open_file *_Nullable file = nullptr;
+    *out_read = 0;
+    TRY(cached_file(cache, dataset, object, &file));
+    return file_settle(cache, SOME(file), file_read(cache, SOME(file), offset, to, out_read));
 }
 
 static lattice_status_t granule_make_dirty(struct granule_cache *cache, struct granule *granule) {
@@ -292,20 +331,8 @@ static lattice_status_t granule_make_dirty(struct granule_cache *cache, struct g
     return LATTICE_OK;
 }
 
-lattice_status_t granules_write(struct granule_cache *cache, struct dataset *dataset,
-                                uint64_t object, uint64_t offset, struct view from,
-                                size_t *out_written) {
-    struct open_file *_Nullable found = nullptr;
-    *out_written = 0;
-    TRY(dataset->writable ? LATTICE_OK : LATTICE_READ_ONLY);
-    if (offset > FILE_SIZE_MAX || from.size > FILE_SIZE_MAX - offset) {
-        return LATTICE_TOO_LARGE;
-    }
-    if (cache->dirty >= cache->dirty_limit) {
-        TRY(granules_push_all(cache));
-    }
-    TRY(cached_file(cache, dataset, object, &found));
-    struct open_file *file = SOME(found);
+static lattice_status_t file_write(struct granule_cache *cache, struct open_file *file,
+                                   uint64_t offset, struct view from, size_t *out_written) {
     uint64_t mask = (UINT64_C(1) << file->record_shift) - 1;
     while (*out_written < from.size) {
         struct granule *_Nullable granule = nullptr;
@@ -323,15 +350,29 @@ lattice_status_t granules_write(struct granule_cache *cache, struct dataset *dat
     return LATTICE_OK;
 }
 
+lattice_status_t granules_write(struct granule_cache *cache, struct dataset *dataset,
+                                uint64_t object, uint64_t offset, struct view from,
+                                size_t *out_written) {
+    struct open_file *_Nullable found = nullptr;
+    *out_written = 0;
+    TRY(dataset->writable ? LATTICE_OK : LATTICE_READ_ONLY);
+    if (offset > FILE_SIZE_MAX || from.size > FILE_SIZE_MAX - offset) {
+        return LATTICE_TOO_LARGE;
+    }
+    if (cache->dirty >= cache->dirty_limit) {
+        TRY(granules_push_all(cache));
+    }
+    TRY(cached_file(cache, dataset, object, &found));
+    return file_settle(cache, SOME(found),
+                       file_write(cache, SOME(found), offset, from, out_written));
+}
+
 static void file_zero_beyond(struct granule_cache *cache, struct open_file *file, uint64_t size) {
-    struct granule *_Nullable at = cache->queue.oldest;
+    struct granule *_Nullable at = file->first;
     while (at != nullptr) {
         struct granule *granule = SOME(at);
-        at = granule->newer;
+        at = granule->file_next;
         uint64_t start = granule->number << file->record_shift;
-        if (granule->file != file) {
-            continue;
-        }
         if (start >= size) {
             granule_drop(cache, granule);
         } else if (size - start < granule->size) {
@@ -341,26 +382,27 @@ static void file_zero_beyond(struct granule_cache *cache, struct open_file *file
     }
 }
 
+static lattice_status_t file_cut(struct granule_cache *cache, struct open_file *file,
+                                 uint64_t size) {
+    /* The size that the tree knows must be the visible one, so that a shrink and a growth mean the
+     * same to both. */
+    TRY(file_push(cache, file));
+    TRY(file_resize(cache->fs, file->dataset, file->object, size));
+    file_zero_beyond(cache, file, size);
+    file->size = size;
+    file->write_time = now(cache->fs);
+    return LATTICE_OK;
+}
+
 lattice_status_t granules_resize(struct granule_cache *cache, struct dataset *dataset,
                                  uint64_t object, uint64_t size) {
     struct open_file *_Nullable file = nullptr;
     TRY(cached_file(cache, dataset, object, &file));
-    /* The size that the tree knows must be the visible one, so that a shrink and a growth mean the
-     * same to both. */
-    TRY(file_push(cache, SOME(file)));
-    TRY(file_resize(cache->fs, dataset, object, size));
-    file_zero_beyond(cache, SOME(file), size);
-    SOME(file)->size = size;
-    SOME(file)->write_time = now(cache->fs);
-    return LATTICE_OK;
+    return file_settle(cache, SOME(file), file_cut(cache, SOME(file), size));
 }
 
-lattice_status_t granules_punch(struct granule_cache *cache, struct dataset *dataset,
-                                uint64_t object, uint64_t offset, uint64_t length) {
-    struct open_file *_Nullable found = nullptr;
-    TRY(dataset->writable ? LATTICE_OK : LATTICE_READ_ONLY);
-    TRY(cached_file(cache, dataset, object, &found));
-    struct open_file *file = SOME(found);
+static lattice_status_t file_punch(struct granule_cache *cache, struct open_file *file,
+                                   uint64_t offset, uint64_t length) {
     if (offset >= file->size) {
         return LATTICE_OK;
     }
@@ -371,7 +413,7 @@ lattice_status_t granules_punch(struct granule_cache *cache, struct dataset *dat
         lattice_status_t status = LATTICE_OK;
         if (granule_find(cache, file, offset >> file->record_shift) == nullptr) {
             /* A hole needs nothing: go on at the next data. */
-            status = file_seek(cache->fs, dataset, object, offset, true, &next);
+            status = file_seek(cache->fs, file->dataset, file->object, offset, true, &next);
             if (status != LATTICE_OK && status != LATTICE_NOT_FOUND) {
                 return status;
             }
@@ -394,6 +436,14 @@ lattice_status_t granules_punch(struct granule_cache *cache, struct dataset *dat
     return LATTICE_OK;
 }
 
+lattice_status_t granules_punch(struct granule_cache *cache, struct dataset *dataset,
+                                uint64_t object, uint64_t offset, uint64_t length) {
+    struct open_file *_Nullable file = nullptr;
+    TRY(dataset->writable ? LATTICE_OK : LATTICE_READ_ONLY);
+    TRY(cached_file(cache, dataset, object, &file));
+    return file_settle(cache, SOME(file), file_punch(cache, SOME(file), offset, length));
+}
+
 lattice_status_t granules_inode(struct granule_cache *cache, struct dataset *dataset,
                                 uint64_t object, struct inode *out) {
     TRY(inode_get(cache->fs, dataset, object, out));
@@ -409,13 +459,8 @@ lattice_status_t granules_inode(struct granule_cache *cache, struct dataset *dat
 /* ---- forgetting ---- */
 
 static void file_forget(struct granule_cache *cache, struct open_file *file) {
-    struct granule *_Nullable at = cache->queue.oldest;
-    while (file->granules > 0) {
-        struct granule *granule = SOME(at);
-        at = granule->newer;
-        if (granule->file == file) {
-            granule_drop(cache, granule);
-        }
+    while (file->first != nullptr) {
+        granule_drop(cache, SOME(file->first));
     }
     file_drop(cache, file);
 }

@@ -15,6 +15,8 @@ struct granule {
     struct granule *_Nullable hash_next;
     struct granule *_Nullable newer;
     struct granule *_Nullable older;
+    struct granule *_Nullable file_next; /* of the same file, in no order */
+    struct granule *_Nullable file_previous;
     struct open_file *file;
     uint64_t number;
     uint32_t promised;
@@ -23,9 +25,11 @@ struct granule {
     uint32_t size;
 };
 
-/* A file that has granules here: its visible size and time run ahead of the inode's. */
+/* A file that has granules here: its visible size and time run ahead of the inode's. It goes with
+ * the last of them. */
 struct open_file {
     struct open_file *_Nullable next;
+    struct granule *_Nullable first;
     struct dataset *dataset;
     uint64_t object;
     uint64_t size;

@@ -53,6 +53,7 @@ struct dataset {
     uint64_t reserved_blocks;    /* dirty granules of the front end, worst case */
     bool dirty;                  /* the record differs from the pool tree's */
     bool writable;
+    bool unlogged; /* a stream is being received: its changes are not for the log */
     uint32_t open_count;
 };
 
@@ -123,6 +124,7 @@ struct lattice {
     uint64_t transaction;    /* running */
     lattice_status_t aborted;
     bool read_only;
+    bool rescue;           /* what cannot be read is left out */
     bool ignore_checksums; /* rescue, and tests of hostile images: structure is still validated */
     bool in_operation;
     enum space_class space;   /* of the operation in hand */

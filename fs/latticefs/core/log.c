@@ -50,7 +50,7 @@ static void log_append(struct lattice *fs, struct log_entry entry, struct view v
 /* The log is not encrypted, and is replayed before keys are there: a change of an encrypted dataset
  * makes the next sync a commit. */
 static bool log_takes(struct lattice *fs, const struct dataset *dataset) {
-    if (dataset->record.cipher == CIPHER_NONE || fs->log.replaying) {
+    if ((dataset->record.cipher == CIPHER_NONE && !dataset->unlogged) || fs->log.replaying) {
         return true;
     }
     fs->log.overflow = true;
@@ -174,8 +174,9 @@ lattice_status_t log_sync(struct lattice *fs) {
         return commit(fs);
     }
     lattice_status_t status = group_write(fs, blocks);
-    if (status != LATTICE_OK) {
-        /* What reached the disk is unknown; a commit that succeeds makes it irrelevant. */
+    if (status != LATTICE_OK || fs->disk_lost) {
+        /* What reached the disk is unknown, or is on fewer disks than the superblock says; a commit
+         * that succeeds makes it irrelevant. */
         return commit(fs);
     }
     fs->statistics.log_groups++;

@@ -8,6 +8,7 @@
 #include "inode.h"
 #include "keys.h"
 #include "log.h"
+#include "placement.h"
 #include "pool.h"
 #include "registry.h"
 #include "space.h"
@@ -118,50 +119,14 @@ static lattice_status_t make_geometry(struct lattice *fs, const struct device_li
     return LATTICE_OK;
 }
 
-struct fill {
-    uint32_t taken[DISKS_MAX];
-};
-
-/* The disk with the most unused segments that is not yet among the first `count` places. */
-static bool fill_choose(const struct superblock *super, const struct fill *fill,
-                        const struct segment_entry *entry, uint32_t count, uint32_t *out_disk) {
-    uint32_t best = 0;
-    for (uint32_t disk = 0; disk < super->disk_count; disk++) {
-        uint32_t left = super->disks[disk].segments - fill->taken[disk];
-        bool used = false;
-        for (uint32_t i = 0; i < count; i++) {
-            used |= entry->place[i] >> 48 == disk;
-        }
-        if (!used && left > best) {
-            best = left;
-            *out_disk = disk;
-        }
-    }
-    return best > 0;
-}
-
 /* Maps virtual segments to places until the disks are used up. Counts only if the table is not
  * allocated. */
 static uint32_t make_segments(struct lattice *fs) {
-    struct fill fill = {};
-    uint32_t size = UINT32_C(1) << fs->super.segment_shift;
+    struct placement placement = {};
+    struct segment_entry entry = {};
     uint32_t count = 0;
-    while (count < fs->super.table_pages * SEGMENTS_PER_PAGE) {
-        struct segment_entry entry = {.state = SEGMENT_UNWRITTEN,
-                                      .copies = fs->super.copies,
-                                      .free_blocks = size - SEGMENT_HEAD_BLOCKS,
-                                      .free_quads = size / NODE_BLOCKS - 1};
-        for (uint32_t i = 0; i < COPIES_MAX; i++) {
-            uint32_t disk = 0;
-            if (i >= entry.copies) {
-                entry.place[i] = PLACE_NONE;
-            } else if (fill_choose(&fs->super, &fill, &entry, i, &disk)) {
-                entry.place[i] = (uint64_t)disk << 48 | fill.taken[disk];
-                fill.taken[disk]++;
-            } else {
-                return count;
-            }
-        }
+    while (count < fs->super.table_pages * SEGMENTS_PER_PAGE &&
+           placement_take(fs, &placement, &entry)) {
         if (count < fs->segments.count) {
             struct segment *segment = &fs->segments.data[count];
             segment->entry = entry;
@@ -260,34 +225,60 @@ lattice_status_t pool_make(const struct environment *environment, const struct d
 
 /* ---- opening ---- */
 
+/* What one device says that it is. */
+struct found_device {
+    struct blkdev *device;
+    uint64_t newest;
+    uint32_t number;
+    uint8_t identity[16];
+};
+
 struct found {
     struct superblock super; /* the newest */
-    uint64_t newest[DISKS_MAX];
-    struct blkdev *_Nullable devices[DISKS_MAX]; /* by disk number */
+    uint32_t count;
+    struct found_device devices[DISKS_MAX];
+    uint64_t limit; /* later superblocks do not count */
     lattice_status_t worst;
     bool any;
 };
 
-static void ring_read(struct lattice *fs, struct blkdev *device, uint64_t start,
+enum { NEWER_SLOTS = 4 };
+
+/* Takes the superblock in a slot if it is good and newer. */
+static void slot_read(struct lattice *fs, struct blkdev *device, uint64_t start, uint32_t slot,
                       struct found *found, struct superblock *out_best, bool *out_any) {
     struct superblock *super = (struct superblock *)fs->scratch_node;
-    for (uint32_t slot = 0; slot < RING_SLOTS; slot++) {
-        if (start + slot >= device->block_count ||
-            device->read(device->context, start + slot, 1, super) != LATTICE_OK) {
-            continue;
-        }
-        if (*out_any && super->magic == SUPERBLOCK_MAGIC &&
-            super->transaction <= out_best->transaction) {
-            continue; /* whether it is whole does not matter */
-        }
-        lattice_status_t status = superblock_validate(super, device->block_count);
-        if (status == LATTICE_UNSUPPORTED) {
-            found->worst = status;
-        }
-        if (status == LATTICE_OK && super->transaction % RING_SLOTS == slot &&
-            (!*out_any || super->transaction > out_best->transaction)) {
-            *out_best = *super;
-            *out_any = true;
+    if (start + slot >= device->block_count ||
+        device->read(device->context, start + slot, 1, super) != LATTICE_OK) {
+        return;
+    }
+    if (*out_any && super->magic == SUPERBLOCK_MAGIC &&
+        super->transaction <= out_best->transaction) {
+        return; /* whether it is whole does not matter */
+    }
+    /* Of a disk that was cut short a rescue reads what is left. */
+    uint64_t blocks = fs->rescue ? ADDRESS_MASK : device->block_count;
+    lattice_status_t status = superblock_validate(super, blocks);
+    if (status == LATTICE_UNSUPPORTED) {
+        found->worst = status;
+    }
+    if (status == LATTICE_OK && super->transaction % RING_SLOTS == slot &&
+        super->transaction <= found->limit) {
+        *out_best = *super;
+        *out_any = true;
+    }
+}
+
+/* Where another ring gave a superblock already, only the slots after that can have a newer one. */
+static void ring_read(struct lattice *fs, struct blkdev *device, uint64_t start,
+                      struct found *found, struct superblock *out_best, bool *out_any) {
+    bool all = !*out_any;
+    uint64_t from = all ? 0 : out_best->transaction + 1;
+    uint64_t end = from + (all ? RING_SLOTS : NEWER_SLOTS);
+    for (uint64_t at = from; at < end; at++) {
+        slot_read(fs, device, start, (uint32_t)(at % RING_SLOTS), found, out_best, out_any);
+        if (!all && out_best->transaction == at) {
+            end = at + 1 + NEWER_SLOTS;
         }
     }
 }
@@ -304,19 +295,31 @@ static void device_read(struct lattice *fs, struct blkdev *device, struct found 
     if (any && best->disks[best->disk].blocks < device->block_count) {
         ring_read(fs, device, best->disks[best->disk].blocks - RING_SLOTS, found, best, &any);
     }
-    if (!any || found->devices[best->disk] != nullptr) {
+    bool same = any && (!found->any || view_equal(VIEW_OF(best->pool), VIEW_OF(found->super.pool)));
+    if (!same || found->count == DISKS_MAX) {
         return;
     }
-    bool same = !found->any || view_equal(VIEW_OF(best->pool), VIEW_OF(found->super.pool));
-    if (!same) {
-        return;
-    }
-    found->devices[best->disk] = device;
-    found->newest[best->disk] = best->transaction;
+    struct found_device *entry = &found->devices[found->count];
+    found->count++;
+    *entry =
+        (struct found_device){.device = device, .newest = best->transaction, .number = best->disk};
+    bytes_copy(BYTES_OF(entry->identity), VIEW_OF(best->disks[best->disk].identity));
     if (!found->any || best->transaction > found->super.transaction) {
         found->super = *best;
         found->any = true;
     }
+}
+
+/* The device that is this disk of the pool: by identity, as numbers are given anew. */
+static const struct found_device *_Nullable found_disk(const struct found *found, uint32_t disk) {
+    const struct disk_record *record = &found->super.disks[disk];
+    for (uint32_t i = 0; i < found->count; i++) {
+        if (found->devices[i].number == disk &&
+            view_equal(VIEW_OF(found->devices[i].identity), VIEW_OF(record->identity))) {
+            return &found->devices[i];
+        }
+    }
+    return nullptr;
 }
 
 /* Tells the disks that have all from those that miss some transactions. A disk that lacks only the
@@ -325,28 +328,34 @@ static void device_read(struct lattice *fs, struct blkdev *device, struct found 
 static void open_disks(struct lattice *fs, const struct found *found) {
     for (uint32_t i = 0; i < fs->super.disk_count; i++) {
         struct disk_record *disk = &fs->super.disks[i];
-        fs->disks[i].device = found->devices[i];
-        if (found->devices[i] == nullptr) {
+        const struct found_device *_Nullable device = found_disk(found, i);
+        if (disk->state == DISK_NONE) {
+            continue;
+        }
+        if (device == nullptr) {
             if (disk->state == DISK_ONLINE) {
                 disk->missing_since = fs->super.transaction + 1;
             }
             disk->state = DISK_MISSING;
             continue;
         }
-        if (found->newest[i] + 1 < fs->super.transaction && disk->state == DISK_ONLINE) {
-            disk->missing_since = found->newest[i] + 1;
+        fs->disks[i].device = SOME(device)->device;
+        if (SOME(device)->newest + 1 < fs->super.transaction && disk->state == DISK_ONLINE) {
+            disk->missing_since = SOME(device)->newest + 1;
             disk->state = DISK_MISSING;
         }
         fs->disks[i].stale = disk->state != DISK_ONLINE;
     }
 }
 
-static lattice_status_t open_superblock(struct lattice *fs, const struct device_list *devices) {
+static lattice_status_t open_superblock(struct lattice *fs, const struct device_list *devices,
+                                        uint64_t limit) {
     struct found *_Nullable taken = memory_take(fs, sizeof(struct found));
     if (taken == nullptr) {
         return LATTICE_NO_MEMORY;
     }
     struct found *found = SOME(taken);
+    found->limit = limit;
     found->worst = LATTICE_CORRUPT;
     for (uint32_t i = 0; i < devices->count; i++) {
         if (devices->devices[i] != nullptr) {
@@ -385,10 +394,12 @@ static lattice_status_t open_recover(struct lattice *fs) {
 }
 
 static lattice_status_t open_pool(struct lattice *fs, const struct device_list *devices,
-                                  uint32_t flags) {
-    TRY(open_superblock(fs, devices));
+                                  uint32_t flags, uint64_t limit) {
+    fs->rescue = (flags & MOUNT_RESCUE) != 0;
+    TRY(open_superblock(fs, devices, limit));
     fs->ignore_checksums = (flags & MOUNT_IGNORE_CHECKSUMS) != 0;
-    fs->read_only = (flags & MOUNT_READ_ONLY) != 0 || fs->super.feature_read_only != 0;
+    fs->read_only =
+        (flags & (MOUNT_READ_ONLY | MOUNT_RESCUE)) != 0 || fs->super.feature_read_only != 0;
     fs->transaction = fs->super.transaction + 1;
     fs->log.position = fs->super.log_position;
     fs->pool_tree = (struct tree){.root = fs->super.pool_root};
@@ -397,19 +408,25 @@ static lattice_status_t open_pool(struct lattice *fs, const struct device_list *
     return fs->read_only ? LATTICE_OK : open_recover(fs);
 }
 
-lattice_status_t pool_open(const struct environment *environment, const struct device_list *devices,
-                           uint32_t flags, struct lattice *_Nullable *_Nonnull out) {
+lattice_status_t pool_open_at(const struct environment *environment,
+                              const struct device_list *devices, uint32_t flags,
+                              uint64_t transaction, struct lattice *_Nullable *_Nonnull out) {
     struct lattice *_Nullable created = lattice_create(environment);
     if (created == nullptr) {
         return LATTICE_NO_MEMORY;
     }
-    lattice_status_t status = open_pool(SOME(created), devices, flags);
+    lattice_status_t status = open_pool(SOME(created), devices, flags, transaction);
     if (status != LATTICE_OK) {
         pool_close(SOME(created));
         return status;
     }
     *out = created;
     return LATTICE_OK;
+}
+
+lattice_status_t pool_open(const struct environment *environment, const struct device_list *devices,
+                           uint32_t flags, struct lattice *_Nullable *_Nonnull out) {
+    return pool_open_at(environment, devices, flags, UINT64_MAX, out);
 }
 
 #pragma clang assume_nonnull end

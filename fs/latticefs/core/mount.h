@@ -23,7 +23,7 @@ struct make_options {
 enum {
     MOUNT_READ_ONLY = 1,
     MOUNT_IGNORE_CHECKSUMS = 2,
-    MOUNT_RESCUE = 4, /* with MOUNT_READ_ONLY: lost table pages hide only what they describe */
+    MOUNT_RESCUE = 4, /* read-only; lost table pages hide only what they describe */
 };
 
 struct device_list {

@@ -27,7 +27,11 @@ lattice_status_t disk_read(struct lattice *fs, uint32_t disk, uint64_t block, ui
 
 /* A failed disk leaves the pool only if every segment has another present copy. */
 static bool disk_expendable(const struct lattice *fs, uint32_t disk) {
-    if (fs->super.copies < 2) {
+    bool others = false;
+    for (uint32_t i = 0; i < fs->super.disk_count; i++) {
+        others |= i != disk && disk_present(fs, i) && !fs->disks[i].stale;
+    }
+    if (!others) {
         return false;
     }
     for (uint32_t i = 0; i < fs->segments.count; i++) {
@@ -135,6 +139,14 @@ static void pool_heal(struct lattice *fs, uint64_t address, uint32_t copy, struc
     }
     if (disk_write(fs, disk, block, good) == LATTICE_OK && disk_present(fs, disk)) {
         fs->disks[disk].healed++;
+    }
+}
+
+void pool_heal_copies(struct lattice *fs, uint64_t address, uint32_t wrong, struct view good) {
+    for (uint32_t copy = 0; copy < COPIES_MAX; copy++) {
+        if ((wrong >> copy & 1) != 0) {
+            pool_heal(fs, address, copy, good);
+        }
     }
 }
 

@@ -29,6 +29,8 @@ lattice_status_t pool_read(struct lattice *fs, const struct pointer *pointer, st
  */
 lattice_status_t pool_scrub(struct lattice *fs, const struct pointer *pointer, struct bytes to,
                             uint64_t *out_bad);
+/* Rewrites the copies of a run whose bits are set in `wrong`. */
+void pool_heal_copies(struct lattice *fs, uint64_t address, uint32_t wrong, struct view good);
 /* Makes all finished writes durable. A disk whose flush fails is taken out if others hold all it
  * had. */
 lattice_status_t pool_flush(struct lattice *fs);

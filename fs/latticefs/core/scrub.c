@@ -36,8 +36,9 @@ static void scrub_leaf(struct lattice *fs, const struct node *leaf, uint64_t flo
     }
 }
 
+/* `from`: items below are gone already (a reclaim job). */
 static lattice_status_t scrub_tree(struct lattice *fs, struct tree *tree, uint64_t floor,
-                                   struct scrub_report *report) {
+                                   struct key from, struct scrub_report *report) {
     struct walk *_Nullable taken = memory_take(fs, sizeof(struct walk));
     if (taken == nullptr) {
         return LATTICE_NO_MEMORY;
@@ -45,6 +46,7 @@ static lattice_status_t scrub_tree(struct lattice *fs, struct tree *tree, uint64
     struct walk *walk = SOME(taken);
     lattice_status_t status = LATTICE_OK;
     walk_begin(walk, tree, floor);
+    walk->from = from;
     while (status != LATTICE_NOT_FOUND && status != LATTICE_NO_MEMORY) {
         struct pointer pointer = {};
         const struct node *_Nullable node = nullptr;
@@ -73,14 +75,32 @@ static lattice_status_t scrub_dataset(struct lattice *fs, uint64_t id, uint64_t 
         return LATTICE_OK; /* some of it is free already; what others need they reach themselves */
     }
     struct tree tree = {.root = record->root, .owner = id};
-    return scrub_tree(fs, &tree, floor, report);
+    return scrub_tree(fs, &tree, floor, KEY_MIN, report);
+}
+
+/* A reclaim job reads what is left of its tree's nodes; records are freed unread. */
+static lattice_status_t scrub_job(struct lattice *fs, struct view value, uint64_t floor,
+                                  struct scrub_report *report) {
+    struct job_record job = {};
+    struct geometry geometry = geometry_of(fs);
+    if (value.size != sizeof job || value.data[0] != JOB_TREE) {
+        return LATTICE_OK;
+    }
+    bytes_copy(BYTES_OF(job), value);
+    if (pointer_validate(&geometry, &job.root, POINTER_NODE, job.root.level) != LATTICE_OK) {
+        report->lost++;
+        return LATTICE_OK;
+    }
+    struct tree tree = {.root = job.root};
+    return scrub_tree(fs, &tree, MAX(floor, job.floor), job.cursor, report);
 }
 
 lattice_status_t pool_scrub_all(struct lattice *fs, uint64_t floor, struct scrub_report *report) {
     if (fs->cache.dirty.count != 0) {
         return LATTICE_BUSY;
     }
-    TRY(scrub_tree(fs, &fs->pool_tree, floor, report));
+    TRY(scrub_tree(fs, &fs->pool_tree, floor, KEY_MIN, report));
+    segments_scrub(fs, &report->bad_copies, &report->lost);
     struct key key = KEY_MIN;
     for (;;) {
         struct item item = {};
@@ -96,6 +116,8 @@ lattice_status_t pool_scrub_all(struct lattice *fs, uint64_t floor, struct scrub
             /* A block may be reached from a later snapshot only, so no tree is pruned by its
              * predecessor. */
             TRY(scrub_dataset(fs, id, floor, report));
+        } else if (type == KEY_JOB) {
+            TRY(scrub_job(fs, item.value, floor, report));
         }
     }
 }

@@ -95,12 +95,12 @@ static bool reference_is_null(const struct page_reference *reference) {
     return reference->checksum == 0 && reference->slot == 0;
 }
 
-static uint64_t index_block(uint32_t page) {
+uint64_t segments_index_block(uint32_t page) {
     return TABLE_START + (uint64_t)SLOTS * page;
 }
 
-static uint64_t table_block(const struct lattice *fs, uint32_t page) {
-    return index_block(fs->super.index_pages) + (uint64_t)SLOTS * page;
+uint64_t segments_table_block(const struct lattice *fs, uint32_t page) {
+    return segments_index_block(fs->super.index_pages) + (uint64_t)SLOTS * page;
 }
 
 lattice_status_t segments_allocate_table(struct lattice *fs, uint32_t count) {
@@ -141,7 +141,7 @@ static lattice_status_t tables_load_index(struct lattice *fs, uint32_t number) {
         return LATTICE_OK;
     }
     struct index_page *page = (struct index_page *)fs->scratch_node;
-    TRY(page_read(fs, index_block(number), reference, BYTES_OF(*page)));
+    TRY(page_read(fs, segments_index_block(number), reference, BYTES_OF(*page)));
     if (page->magic != INDEX_MAGIC || page->number != number) {
         return LATTICE_CORRUPT;
     }
@@ -159,7 +159,8 @@ static lattice_status_t tables_load_index(struct lattice *fs, uint32_t number) {
 
 static lattice_status_t tables_load_page(struct lattice *fs, uint32_t number) {
     struct table_page *page = (struct table_page *)fs->scratch_node;
-    TRY(page_read(fs, table_block(fs, number), &fs->segments.tables.data[number], BYTES_OF(*page)));
+    TRY(page_read(fs, segments_table_block(fs, number), &fs->segments.tables.data[number],
+                  BYTES_OF(*page)));
     if (page->magic != TABLE_MAGIC || page->number != number) {
         return LATTICE_CORRUPT;
     }
@@ -181,14 +182,34 @@ static lattice_status_t tables_load_page(struct lattice *fs, uint32_t number) {
     return LATTICE_OK;
 }
 
+/* A page of entries that cannot be read: their segments are nowhere, for a rescue. */
+static lattice_status_t page_lost(struct lattice *fs, lattice_status_t status, uint32_t first,
+                                  uint32_t count) {
+    bool damage = status == LATTICE_CORRUPT || status == LATTICE_IO;
+    if (status == LATTICE_OK || !fs->rescue || !damage) {
+        return status;
+    }
+    for (uint32_t i = first; i < fs->segments.count && i - first < count; i++) {
+        struct segment *segment = segment_at(fs, i);
+        *segment = (struct segment){.bad = true};
+        for (uint32_t copy = 0; copy < COPIES_MAX; copy++) {
+            segment->entry.place[copy] = PLACE_NONE;
+        }
+    }
+    return LATTICE_OK;
+}
+
 lattice_status_t segments_load(struct lattice *fs) {
     TRY(segments_allocate_table(fs, fs->super.segment_count));
     for (uint32_t i = 0; i < fs->super.index_pages; i++) {
-        TRY(tables_load_index(fs, i));
+        lattice_status_t status = tables_load_index(fs, i);
+        TRY(page_lost(fs, status, i * REFERENCES_PER_PAGE * SEGMENTS_PER_PAGE,
+                      REFERENCES_PER_PAGE * SEGMENTS_PER_PAGE));
     }
     uint32_t pages = (fs->segments.count + SEGMENTS_PER_PAGE - 1) / SEGMENTS_PER_PAGE;
     for (uint32_t i = 0; i < pages; i++) {
-        TRY(tables_load_page(fs, i));
+        lattice_status_t status = tables_load_page(fs, i);
+        TRY(page_lost(fs, status, i * SEGMENTS_PER_PAGE, SEGMENTS_PER_PAGE));
     }
     return LATTICE_OK;
 }
@@ -622,7 +643,7 @@ static lattice_status_t table_write(struct lattice *fs, uint32_t number) {
     struct page_reference *reference = &fs->segments.tables.data[number];
     uint64_t written = reference->reserved[0] == 1 ? fs->transaction : 0;
     reference->reserved[0] = 1; /* in memory: written in this transaction */
-    return page_write(fs, table_block(fs, number), reference, written, VIEW_OF(*page));
+    return page_write(fs, segments_table_block(fs, number), reference, written, VIEW_OF(*page));
 }
 
 static lattice_status_t index_write(struct lattice *fs, uint32_t number) {
@@ -641,7 +662,7 @@ static lattice_status_t index_write(struct lattice *fs, uint32_t number) {
     struct page_reference *reference = &fs->super.index[number];
     uint64_t written = reference->reserved[0] == 1 ? fs->transaction : 0;
     reference->reserved[0] = 1;
-    return page_write(fs, index_block(number), reference, written, VIEW_OF(*page));
+    return page_write(fs, segments_index_block(number), reference, written, VIEW_OF(*page));
 }
 
 static bool table_is_dirty(struct lattice *fs, uint32_t number) {

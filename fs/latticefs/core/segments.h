@@ -83,6 +83,11 @@ void segments_committed(struct lattice *fs);
 /* Reads a segment's bitmap if it is not in memory. */
 lattice_status_t segments_maps(struct lattice *fs, uint32_t index,
                                struct segment_maps *_Nullable *_Nonnull out);
+/* First of the three slots of an index page, a table page, on each disk. */
+uint64_t segments_index_block(uint32_t page);
+uint64_t segments_table_block(const struct lattice *fs, uint32_t page);
+/* Reads all copies of bitmaps and pages, and rewrites bad ones; adds to both counts. */
+void segments_scrub(struct lattice *fs, uint64_t *bad, uint64_t *lost);
 /* Replaces a segment's bitmap, lost or wrong, by what the trees say is used. Takes effect with the
  * next commit. */
 lattice_status_t segments_rebuild(struct lattice *fs, uint32_t index, const struct bitmap *used);

@@ -33,8 +33,11 @@ static void fresh_identity(struct lattice *fs, struct dataset_record *record) {
     record->received_guid = 0;
 }
 
+/* With name keys: of a dataset that is being received. */
 static lattice_status_t create_in_change(struct lattice *fs, struct view name,
-                                         const struct dataset_options *options, uint64_t *out_id) {
+                                         const struct dataset_options *options,
+                                         const uint64_t (*_Nullable name_key)[2],
+                                         uint64_t *out_id) {
     struct registry_entry entry = {};
     TRY(registry_vacant(fs, 0, name, &entry));
     uint64_t id = fs->super.next_dataset;
@@ -56,6 +59,15 @@ static lattice_status_t create_in_change(struct lattice *fs, struct view name,
                 ? LATTICE_INVALID
                 : key_create(fs, record, options->cipher, SOME(options->secret)));
     }
+    if (name_key != nullptr) {
+        const struct key_entry *_Nullable key = key_find(fs, record);
+        for (unsigned i = 0; i < 2; i++) {
+            uint64_t pad = key == nullptr ? 0 : SOME(key)->name_pad[i];
+            record->name_key[i] = (*SOME(name_key))[i] ^ pad;
+        }
+        record->state = DATASET_RECEIVING;
+        record->flags = DATASET_READ_ONLY;
+    }
     fs->modified = true;
     fs->super.next_dataset++;
     TRY(dataset_make(fs, id, record, options->root_user, options->root_group));
@@ -70,7 +82,13 @@ lattice_status_t dataset_create(struct lattice *fs, struct view name,
         return LATTICE_INVALID;
     }
     TRY(change_begin(fs, SPACE_ORDINARY, CHANGES));
-    return change_end(fs, create_in_change(fs, name, options, out_id));
+    return change_end(fs, create_in_change(fs, name, options, nullptr, out_id));
+}
+
+lattice_status_t dataset_create_received(struct lattice *fs, struct view name,
+                                         const struct dataset_options *options,
+                                         const uint64_t (*_Nonnull name_key)[2], uint64_t *out_id) {
+    return create_in_change(fs, name, options, name_key, out_id);
 }
 
 /* ---- snapshot ---- */
@@ -106,6 +124,18 @@ static lattice_status_t snapshot_in_change(struct lattice *fs, struct dataset *h
     fs->super.next_dataset++;
     *out_id = id;
     return dataset_load_births(fs, head);
+}
+
+lattice_status_t snapshot_create_received(struct lattice *fs, struct dataset *head,
+                                          struct view name, uint64_t guid, int64_t time,
+                                          uint64_t *out_id) {
+    struct dataset_record *record = &fs->stored_buffer->dataset;
+    TRY(snapshot_in_change(fs, head, name, out_id));
+    TRY(dataset_record_get(fs, *out_id, record));
+    record->guid = guid;
+    record->received_guid = guid;
+    record->time = time;
+    return dataset_record_put(fs, *out_id, record);
 }
 
 lattice_status_t snapshot_create(struct lattice *fs, struct dataset *head, struct view name,
@@ -187,6 +217,12 @@ static lattice_status_t job_put(struct lattice *fs, const struct job_record *job
     return tree_put(fs, &fs->pool_tree, key_make(id, KEY_JOB, 0, 0), VIEW_OF(*job));
 }
 
+/* A stream into the dataset that did not end is given up. */
+static lattice_status_t receive_forget(struct lattice *fs, uint64_t id) {
+    lattice_status_t status = tree_delete(fs, &fs->pool_tree, key_make(id, KEY_RECEIVE, 0, 0));
+    return status == LATTICE_NOT_FOUND ? LATTICE_OK : status;
+}
+
 static lattice_status_t rollback_in_change(struct lattice *fs, struct dataset *head) {
     struct dataset_record *snapshot = &fs->stored_buffer->dataset;
     TRY(record_load(fs, head->record.previous, snapshot));
@@ -207,7 +243,9 @@ static lattice_status_t rollback_in_change(struct lattice *fs, struct dataset *h
     head->record.referenced_blocks = snapshot->referenced_blocks;
     head->record.object_count = snapshot->object_count;
     head->tree.root = snapshot->root;
+    head->record.state = DATASET_WHOLE;
     head->dirty = true;
+    TRY(receive_forget(fs, head->id));
     fs->cache.generation++;
     return LATTICE_OK;
 }
@@ -246,6 +284,7 @@ static lattice_status_t dataset_destroy_in_change(struct lattice *fs, uint64_t i
     *out_unused = reservation_unused(record, 0);
     uint64_t origin = record->origin;
     TRY(job_put(fs, &job));
+    TRY(receive_forget(fs, id));
     TRY(registry_delete(fs, 0, entry.cookie));
     TRY(tree_delete(fs, &fs->pool_tree, key_make(id, KEY_DATASET, 0, 0)));
     if (origin != 0) {

@@ -25,6 +25,14 @@ lattice_status_t dataset_find(struct lattice *fs, struct view name, uint64_t *ou
 /* A new, empty head. Errors: LATTICE_EXISTS. */
 lattice_status_t dataset_create(struct lattice *fs, struct view name,
                                 const struct dataset_options *options, uint64_t *out_id);
+/* For receive, inside a change: a head that is being received, with these name keys; a snapshot
+ * that has its identity from elsewhere. */
+lattice_status_t dataset_create_received(struct lattice *fs, struct view name,
+                                         const struct dataset_options *options,
+                                         const uint64_t (*_Nonnull name_key)[2], uint64_t *out_id);
+lattice_status_t snapshot_create_received(struct lattice *fs, struct dataset *head,
+                                          struct view name, uint64_t guid, int64_t time,
+                                          uint64_t *out_id);
 lattice_status_t snapshot_create(struct lattice *fs, struct dataset *head, struct view name,
                                  uint64_t *out_id);
 /* Marks it; reclaim_step does the work. Errors: LATTICE_BUSY (open, or has clones), LATTICE_INVALID

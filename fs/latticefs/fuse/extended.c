@@ -1,8 +1,10 @@
-/* Extended attributes. */
+/* Extended attributes. Those of the system's own ("system.…", access control lists) would be stored
+ * but not obeyed, so they are refused. */
 #include "fs/latticefs/core/xattr.h"
 #include "mount.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #pragma clang assume_nonnull begin
 
@@ -50,6 +52,9 @@ void do_setxattr(fuse_req_t request, fuse_ino_t node, const char *name, const ch
     struct mount *mount = enter(request);
     struct target target = {};
     lattice_status_t status = target_for_change(mount, node, &target);
+    if (status == LATTICE_OK && strncmp(name, "system.", 7) == 0) {
+        status = LATTICE_UNSUPPORTED;
+    }
     if (status == LATTICE_OK) {
         status = xattr_set(mount->fs, target.dataset, target.object, view_text(name),
                            view_of(value, size), (uint32_t)flags);

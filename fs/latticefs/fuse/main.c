@@ -1,7 +1,10 @@
 /* mount.fuse.latticefs: a dataset under FUSE, by the low-level interface. `mount -t fuse.latticefs`
  * runs it, and `umount` runs it under the name umount.fuse.latticefs. */
+#include "fs/latticefs/core/keys.h"
+#include "fs/latticefs/core/properties.h"
 #include "fs/latticefs/core/snapshot.h"
 #include "fs/latticefs/tools/host.h"
+#include "fs/latticefs/tools/values.h"
 #include "mount.h"
 #include "unmount.h"
 #include <sodium.h>
@@ -9,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #pragma clang assume_nonnull begin
@@ -25,6 +29,8 @@ static const char help[] =
     "  -o commit=SECONDS     how often unsynced changes are committed (default 5)\n"
     "  -o cache=SIZE         for file contents (default 32M)\n"
     "  -o hide_snapshots     do not list .snapshots in the root (it is there all the same)\n"
+    "  -o key=FILE           32 bytes: the key of an encrypted dataset\n"
+    "  -o passphrase=FILE    its first line is the passphrase (else the terminal is asked)\n"
     "  -o private            only for the user who mounts (default for users who are not root)\n"
     "In the mount: mkdir .snapshots/NAME takes a snapshot, rmdir .snapshots/NAME destroys it.\n"
     "End it with umount FOLDER, or fusermount3 -u FOLDER.\n\n"
@@ -43,8 +49,19 @@ static void do_init(void *userdata, struct fuse_conn_info *connection) {
     connection->congestion_threshold = 48;
 }
 
+/* The last commit. With a block device the kernel waits for it before `umount` returns. */
+static void do_destroy(void *userdata) {
+    struct mount *mount = userdata;
+    pthread_mutex_lock(&mount->lock);
+    if (!mount->read_only) {
+        mount->last = granules_commit(mount->cache);
+    }
+    pthread_mutex_unlock(&mount->lock);
+}
+
 static const struct fuse_lowlevel_ops operations = {
     .init = do_init,
+    .destroy = do_destroy,
     .lookup = do_lookup,
     .forget = do_forget,
     .forget_multi = do_forget_multi,
@@ -81,10 +98,13 @@ struct arguments {
     char *_Nullable pool;
     char *_Nullable dataset;
     char *_Nullable cache;
+    char *_Nullable key;
+    char *_Nullable passphrase;
     unsigned commit_seconds;
     int hide_snapshots;
     int private;
     int read_only;
+    int remount;
 };
 
 enum { KEY_READ_ONLY = 1, KEY_IGNORED };
@@ -97,9 +117,12 @@ enum { KEY_READ_ONLY = 1, KEY_IGNORED };
 /* The ignored ones are for mount(8) and the init system. */
 static const struct fuse_opt option_table[] = {ARGUMENT("dataset=%s", dataset, 0),
                                                ARGUMENT("cache=%s", cache, 0),
+                                               ARGUMENT("key=%s", key, 0),
+                                               ARGUMENT("passphrase=%s", passphrase, 0),
                                                ARGUMENT("commit=%u", commit_seconds, 0),
                                                ARGUMENT("hide_snapshots", hide_snapshots, 1),
                                                ARGUMENT("private", private, 1),
+                                               ARGUMENT("remount", remount, 1),
                                                OPTION("ro", KEY_READ_ONLY),
                                                OPTION("defaults", KEY_IGNORED),
                                                OPTION("auto", KEY_IGNORED),
@@ -131,16 +154,24 @@ static int take_argument(void *data, const char *text, int key, struct fuse_args
     return 1;
 }
 
-/* `name` is the pool as /proc/mounts shall show it. */
+/* With a block device it can be a mount of the kernel's type "fuseblk". */
+static bool is_block_device(const struct host_devices *devices) {
+    struct stat facts = {};
+    return fstat(devices->data[0].file, &facts) == 0 && S_ISBLK(facts.st_mode);
+}
+
 static bool add_options(struct fuse_args *rest, const struct arguments *arguments,
-                        const char *name) {
+                        const struct host_devices *devices) {
     bool all = getuid() == 0 && arguments->private == 0;
+    bool block = getuid() == 0 && is_block_device(devices);
+    const char *name = block ? devices->data[0].path : SOME(devices->names);
     char *_Nullable options = nullptr;
     char *_Nullable source = nullptr;
     char *_Nullable whole = nullptr;
     bool done = asprintf(&source, "fsname=%s", name) > 0 &&
                 fuse_opt_add_opt(&options, "default_permissions,subtype=latticefs") == 0 &&
                 (!all || fuse_opt_add_opt(&options, "allow_other") == 0) &&
+                (!block || fuse_opt_add_opt(&options, "blkdev") == 0) &&
                 fuse_opt_add_opt_escaped(&options, SOME(source)) == 0 &&
                 asprintf(&whole, "-o%s", options) > 0 && fuse_opt_add_arg(rest, SOME(whole)) == 0;
     free(source);
@@ -196,11 +227,27 @@ static int serve(struct mount *mount, struct fuse_args *rest,
     return result;
 }
 
-static lattice_status_t open_dataset(struct mount *mount, const char *name, uint64_t cache_size) {
+static lattice_status_t unlock(struct mount *mount, const struct arguments *arguments,
+                               uint64_t id) {
+    static struct dataset_record record;
+    static struct secret secret;
+    TRY(dataset_get(mount->fs, id, &record));
+    if (dataset_unlocked(mount->fs, &record)) {
+        return LATTICE_OK;
+    }
+    if (!secret_read(arguments->key, arguments->passphrase, "Passphrase: ", &secret)) {
+        return LATTICE_KEY_NEEDED;
+    }
+    return dataset_key_load(mount->fs, id, view_of(secret.data, secret.size));
+}
+
+static lattice_status_t open_dataset(struct mount *mount, const struct arguments *arguments,
+                                     const char *name, uint64_t cache_size) {
     struct dataset *_Nullable dataset = nullptr;
     struct granule_cache *_Nullable cache = nullptr;
     uint64_t id = 0;
     TRY(dataset_find(mount->fs, view_text(name), &id));
+    TRY(unlock(mount, arguments, id));
     TRY(dataset_open(mount->fs, id, &dataset));
     TRY(granules_create(mount->fs, &cache));
     mount->dataset = SOME(dataset);
@@ -229,25 +276,33 @@ static int mount_pool(struct fuse_args *rest, const struct arguments *arguments,
     mount.hide_snapshots = arguments->hide_snapshots != 0;
     mount.commit_seconds =
         arguments->commit_seconds == 0 ? COMMIT_SECONDS : MIN(arguments->commit_seconds, 3600u);
-    mount.fs = host_open_pool(&devices, pool, arguments->read_only == 0);
+    mount.read_only = arguments->read_only != 0;
+    devices.mounting = true;
+    host_memory_settings();
+    mount.fs = host_open_pool(&devices, pool, !mount.read_only);
     mount.snapshots_changed = host_environment()->now_ns(host_environment()->context);
-    lattice_status_t status = open_dataset(&mount, name, cache_size);
+    lattice_status_t status = open_dataset(&mount, arguments, name, cache_size);
     if (status != LATTICE_OK) {
         fprintf(stderr, "%s: dataset %s: %s\n", pool, name, host_status_text(status));
         return 1;
     }
-    int result = add_options(rest, arguments, SOME(devices.names)) ? serve(&mount, rest, line) : 1;
-    if (arguments->read_only == 0) {
-        status = granules_commit(mount.cache);
-    }
-    if (status != LATTICE_OK) {
-        fprintf(stderr, "%s: %s\n", pool, host_status_text(status));
+    int result = add_options(rest, arguments, &devices) ? serve(&mount, rest, line) : 1;
+    if (mount.last != LATTICE_OK) {
+        fprintf(stderr, "%s: %s\n", pool, host_status_text(mount.last));
         result = 1;
     }
     granules_destroy(mount.cache);
     pool_close(mount.fs);
     host_devices_close(&devices);
     return result == 0 ? 0 : 1;
+}
+
+/* `mount -o remount,ro` is the kernel's affair alone. */
+static int remount(const struct arguments *arguments, const char *folder) {
+    execlp("mount", "mount", "-i", "-o", arguments->read_only != 0 ? "remount,ro" : "remount,rw",
+           folder, (char *_Nullable)nullptr);
+    perror("mount");
+    return 1;
 }
 
 UNSAFE_BEGIN /* the command line */
@@ -273,7 +328,18 @@ int main(int argc, char **argv) {
         fputs(help, stderr);
         return 2;
     }
-    return mount_pool(&rest, &arguments, &line);
+    if (arguments.remount != 0) {
+        return remount(&arguments, SOME(line.mountpoint));
+    }
+    int result = mount_pool(&rest, &arguments, &line);
+    fuse_opt_free_args(&rest);
+    free(arguments.pool);
+    free(arguments.dataset);
+    free(arguments.cache);
+    free(arguments.key);
+    free(arguments.passphrase);
+    free(line.mountpoint);
+    return result;
 }
 
 UNSAFE_END

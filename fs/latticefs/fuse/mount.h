@@ -47,6 +47,7 @@ struct mount {
     bool ending;
     bool hide_snapshots;
     bool read_only;
+    lattice_status_t last; /* of the commit at the end */
     uint32_t commit_seconds;
     int64_t snapshots_changed; /* time of `.snapshots` */
     struct lattice *fs;

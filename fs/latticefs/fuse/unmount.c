@@ -1,6 +1,7 @@
-/* umount.fuse.latticefs, which umount(8) runs for this type. The kernel lets go of a FUSE mount
- * before its process has written the last commit; whoever unmounts wants to know that it is on
- * disk, so this waits for the process to release its lock on the disks. */
+/* umount.fuse.latticefs, for pools in files: the kernel lets go of such a mount before its process
+ * has written the last commit, and umount(8) does not wait either. Whoever unmounts wants to know
+ * that it is on disk, so this waits for the process to release its lock on the disks. (A mount of a
+ * block device is told of its end by the kernel, which waits for the answer.) */
 #include "unmount.h"
 #include "fs/latticefs/tools/host.h"
 #include <errno.h>

@@ -25,23 +25,80 @@ static struct sim_block *_Nullable block_share(struct sim_block *_Nullable block
     return block;
 }
 
+struct sim_block *_Nullable block_at(const struct block_table *table, uint64_t index) {
+    CHECK(index < table->count);
+    return table->chunks[index / CHUNK_BLOCKS]->blocks[index % CHUNK_BLOCKS];
+}
+
+static void chunk_drop(struct block_chunk *chunk) {
+    if (--chunk->references != 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < CHUNK_BLOCKS; i++) {
+        block_drop(chunk->blocks[i]);
+    }
+    free(chunk);
+}
+
+/* A chunk of this table's own. */
+static struct block_chunk *chunk_own(struct block_table *table, uint32_t number) {
+    struct block_chunk *chunk = table->chunks[number];
+    if (chunk->references == 1) {
+        return chunk;
+    }
+    struct block_chunk *own = must(malloc(sizeof(struct block_chunk)));
+    own->references = 1;
+    for (uint32_t i = 0; i < CHUNK_BLOCKS; i++) {
+        own->blocks[i] = block_share(chunk->blocks[i]);
+    }
+    chunk->references--;
+    table->chunks[number] = own;
+    return own;
+}
+
 static void table_set(struct block_table *table, uint32_t index,
                       struct sim_block *_Nullable block) {
-    struct sim_block *_Nullable old = table->data[index];
-    table->data[index] = block_share(block);
+    struct sim_block *_Nullable old = block_at(table, index);
+    if (old == block) {
+        return;
+    }
+    struct block_chunk *chunk = chunk_own(table, index / CHUNK_BLOCKS);
+    chunk->blocks[index % CHUNK_BLOCKS] = block_share(block);
     block_drop(old);
 }
 
+static uint32_t chunks_of(uint32_t blocks) {
+    return (blocks + CHUNK_BLOCKS - 1) / CHUNK_BLOCKS;
+}
+
 static struct block_table table_create(uint32_t count) {
-    struct sim_block *_Nullable *data = must(calloc(count, sizeof(struct sim_block *)));
-    return (struct block_table){.count = count, .data = data};
+    uint32_t chunks = chunks_of(count);
+    struct block_chunk **data = must(calloc(chunks, sizeof(struct block_chunk *)));
+    struct block_table table = {.count = count, .chunk_count = chunks, .chunks = data};
+    for (uint32_t i = 0; i < chunks; i++) {
+        struct block_chunk *chunk = must(calloc(1, sizeof(struct block_chunk)));
+        chunk->references = 1;
+        table.chunks[i] = chunk;
+    }
+    return table;
+}
+
+static struct block_table table_copy(const struct block_table *from) {
+    struct block_chunk **data = must(malloc(from->chunk_count * sizeof(struct block_chunk *)));
+    struct block_table table = {
+        .count = from->count, .chunk_count = from->chunk_count, .chunks = data};
+    for (uint32_t i = 0; i < from->chunk_count; i++) {
+        table.chunks[i] = from->chunks[i];
+        table.chunks[i]->references++;
+    }
+    return table;
 }
 
 static void table_destroy(struct block_table *table) {
-    for (uint32_t i = 0; i < table->count; i++) {
-        block_drop(table->data[i]);
+    for (uint32_t i = 0; i < table->chunk_count; i++) {
+        chunk_drop(table->chunks[i]);
     }
-    free(table->data);
+    free(table->chunks);
     *table = (struct block_table){};
 }
 
@@ -84,7 +141,7 @@ static lattice_status_t disk_read(void *context, uint64_t block, uint32_t count,
         return LATTICE_IO;
     }
     for (uint32_t i = 0; i < count; i++) {
-        const struct sim_block *_Nullable from = disk->current.data[block + i];
+        const struct sim_block *_Nullable from = block_at(&disk->current, block + i);
         uint8_t *to = (uint8_t *)buffer + (size_t)i * SIM_BLOCK;
         if (from == nullptr) {
             memset(to, 0, SIM_BLOCK);
@@ -104,7 +161,8 @@ static void write_block(struct sim_disk *disk, uint32_t block, const uint8_t *fr
         disk->faults++;
         block = dice_below(disk->dice, disk->current.count);
     }
-    struct sim_block *content = must(calloc(1, sizeof(struct sim_block)));
+    struct sim_block *content = must(malloc(sizeof(struct sim_block)));
+    content->references = 0;
     memcpy(content->data, from, SIM_BLOCK);
     table_set(&disk->current, block, content);
     pending_add(&disk->pending, block, content);
@@ -146,13 +204,14 @@ static lattice_status_t disk_flush(void *context) {
 
 static void disk_trim(void *context, uint64_t block, uint64_t count) {
     struct sim_disk *disk = context;
+    disk->trims += count;
     for (uint64_t i = 0; !is_off(disk) && i < count; i++) {
         table_set(&disk->current, (uint32_t)(block + i), nullptr);
         pending_add(&disk->pending, (uint32_t)(block + i), nullptr);
     }
 }
 
-void sim_disk_create(struct sim_disk *disk, uint32_t blocks, struct dice *dice) {
+static void sim_disk_start(struct sim_disk *disk, uint32_t blocks, struct dice *dice) {
     *disk = (struct sim_disk){.device = {.context = disk,
                                          .block_count = blocks,
                                          .read = disk_read,
@@ -160,6 +219,10 @@ void sim_disk_create(struct sim_disk *disk, uint32_t blocks, struct dice *dice) 
                                          .flush = disk_flush,
                                          .trim = disk_trim},
                               .dice = dice};
+}
+
+void sim_disk_create(struct sim_disk *disk, uint32_t blocks, struct dice *dice) {
+    sim_disk_start(disk, blocks, dice);
     disk->current = table_create(blocks);
     disk->durable = table_create(blocks);
 }
@@ -172,15 +235,29 @@ void sim_disk_destroy(struct sim_disk *disk) {
 }
 
 void sim_disk_copy(struct sim_disk *to, const struct sim_disk *from, struct dice *dice) {
-    sim_disk_create(to, from->current.count, dice);
-    for (uint32_t i = 0; i < from->current.count; i++) {
-        to->current.data[i] = block_share(from->current.data[i]);
-        to->durable.data[i] = block_share(from->durable.data[i]);
-    }
+    sim_disk_start(to, from->current.count, dice);
+    to->current = table_copy(&from->current);
+    to->durable = table_copy(&from->durable);
     for (uint32_t i = 0; i < from->pending.count; i++) {
         pending_add(&to->pending, from->pending.data[i].block, from->pending.data[i].content);
     }
     to->dead = from->dead;
+}
+
+static void table_grow(struct block_table *table, uint32_t count) {
+    struct block_table grown = table_create(count);
+    for (uint32_t i = 0; i < table->count; i++) {
+        table_set(&grown, i, block_at(table, i));
+    }
+    table_destroy(table);
+    *table = grown;
+}
+
+void sim_disk_grow(struct sim_disk *disk, uint32_t blocks) {
+    uint32_t count = disk->current.count + blocks;
+    table_grow(&disk->current, count);
+    table_grow(&disk->durable, count);
+    disk->device.block_count = count;
 }
 
 /* What is on the medium if the power goes while `fresh` is written over `old`. */
@@ -217,7 +294,7 @@ void sim_disk_crash(struct sim_disk *disk) {
         }
         if (keep < 4 && dice_once_in(disk->dice, 4)) {
             struct sim_block *_Nullable torn =
-                block_torn(disk->dice, disk->durable.data[write.block], write.content);
+                block_torn(disk->dice, block_at(&disk->durable, write.block), write.content);
             table_set(&disk->durable, write.block, torn);
             if (torn == nullptr) {
                 continue;
@@ -227,18 +304,29 @@ void sim_disk_crash(struct sim_disk *disk) {
         }
     }
     pending_clear(list);
-    for (uint32_t i = 0; i < disk->current.count; i++) {
-        if (disk->current.data[i] != disk->durable.data[i]) {
-            table_set(&disk->current, i, disk->durable.data[i]);
+    for (uint32_t i = 0; i < disk->current.chunk_count; i++) {
+        struct block_chunk *durable = disk->durable.chunks[i];
+        if (disk->current.chunks[i] != durable) {
+            chunk_drop(disk->current.chunks[i]);
+            durable->references++;
+            disk->current.chunks[i] = durable;
         }
     }
     disk->dies_at = 0;
 }
 
+void sim_disk_set(struct sim_disk *disk, uint32_t index, struct view content) {
+    struct sim_block *block = must(calloc(1, sizeof(struct sim_block)));
+    bytes_copy(BYTES_OF(block->data), content);
+    table_set(&disk->current, index, block);
+    table_set(&disk->durable, index, block);
+    disk->faults++;
+}
+
 bool sim_disk_rot(struct sim_disk *disk) {
     for (uint32_t attempt = 0; attempt < 2000; attempt++) {
         uint32_t index = dice_below(disk->dice, disk->current.count);
-        const struct sim_block *_Nullable old = disk->current.data[index];
+        const struct sim_block *_Nullable old = block_at(&disk->current, index);
         if (old == nullptr) {
             continue;
         }

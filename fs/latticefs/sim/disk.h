@@ -4,6 +4,7 @@
  * are shared between copies of a disk, so that a crash can be tried on a copy after every single
  * write. */
 #include "dice.h"
+#include "fs/latticefs/core/bytes.h"
 #include "fs/latticefs/core/environment.h"
 
 #pragma clang assume_nonnull begin
@@ -15,9 +16,18 @@ struct sim_block {
     uint8_t data[SIM_BLOCK];
 };
 
+enum { CHUNK_BLOCKS = 64 };
+
+/* Blocks side by side, shared by tables until one changes. */
+struct block_chunk {
+    uint32_t references;
+    struct sim_block *_Nullable blocks[CHUNK_BLOCKS];
+};
+
 struct block_table {
-    uint32_t count;
-    struct sim_block *_Nullable *_Nullable data COUNTED_BY(count);
+    uint32_t count; /* of blocks */
+    uint32_t chunk_count;
+    struct block_chunk *_Nonnull *_Nullable chunks COUNTED_BY(chunk_count);
 };
 
 struct pending_write {
@@ -39,6 +49,7 @@ struct sim_disk {
     struct dice *dice;
     uint64_t writes;
     uint64_t flushes;
+    uint64_t trims;        /* blocks */
     uint64_t dies_at;      /* power fails at this write; 0 = never */
     bool dead;             /* refuses everything */
     bool *_Nullable power; /* shared by all disks: off = all are dead */
@@ -50,12 +61,16 @@ struct sim_disk {
     void (*_Nullable written)(void *_Nullable observer, struct sim_disk *disk);
 };
 
+struct sim_block *_Nullable block_at(const struct block_table *table, uint64_t index);
 void sim_disk_create(struct sim_disk *disk, uint32_t blocks, struct dice *dice);
 void sim_disk_destroy(struct sim_disk *disk);
 /* A second disk in the same state, pending writes included. */
 void sim_disk_copy(struct sim_disk *to, const struct sim_disk *from, struct dice *dice);
+void sim_disk_grow(struct sim_disk *disk, uint32_t blocks);
 /* The power goes: of the unflushed writes any may be there, whole or torn. */
 void sim_disk_crash(struct sim_disk *disk);
+/* Puts content on the medium, past all caches. */
+void sim_disk_set(struct sim_disk *disk, uint32_t index, struct view content);
 /* Flips one bit of a block that was ever written. */
 bool sim_disk_rot(struct sim_disk *disk);
 

@@ -13,6 +13,9 @@
 
 #pragma clang assume_nonnull begin
 
+/* There only where coverage is measured: a process that leaves early has to say what it saw. */
+extern int __llvm_profile_write_file(void) __attribute__((weak));
+
 enum { WORKERS_MAX = 8, FAILURES_ENOUGH = 20, SEED_CRASHES = 5 };
 
 struct worker {
@@ -30,6 +33,8 @@ struct totals {
     _Atomic uint64_t probes;
     _Atomic uint64_t refused;
     _Atomic uint64_t damaged;
+    _Atomic uint64_t received;
+    _Atomic uint64_t swaps;
     _Atomic uint64_t fewest_crashes; /* of any seed, those on copies counted */
     struct worker workers[WORKERS_MAX];
 };
@@ -46,10 +51,19 @@ static void run_seed(uint64_t seed, const struct world_options *options, struct 
     while (world->crashes + world->probes + 1 < SEED_CRASHES) {
         verify_probe(world);
     }
+    uint64_t trims = 0;
+    for (uint32_t i = 0; i < world->disk_count; i++) {
+        trims += world->disks[i].trims;
+    }
+    if (trims == 0 && SOME(world->fs)->statistics.commits > 20) {
+        world_fail(world, "nothing was ever trimmed", SOME(world->fs)->statistics.commits, 0);
+    }
     world_crash(world);
     verify_secrecy(world);
     verify_damaged(world);
     totals->damaged += world->damaged;
+    totals->received += world->received;
+    totals->swaps += world->swaps;
     totals->passed++;
     totals->operations += options->operations;
     totals->crashes += world->crashes;
@@ -70,6 +84,9 @@ static void run_seed(uint64_t seed, const struct world_options *options, struct 
         uint64_t seed = atomic_fetch_add(&totals->next, 1);
         if (seed >= totals->end) {
             fflush(stdout);
+            if (__llvm_profile_write_file != nullptr) {
+                (void)__llvm_profile_write_file();
+            }
             _exit(0);
         }
         worker->seed = seed;
@@ -107,7 +124,7 @@ static bool worker_ended(struct totals *totals, pid_t process, int status,
 
 /* Returns the number of failures. */
 static uint64_t run_all(const struct world_options *options, struct totals *totals,
-                        uint32_t workers) {
+                        uint32_t workers, uint32_t enough) {
     uint64_t failed = 0;
     for (uint32_t i = 0; i < workers; i++) {
         worker_start(options, totals, &totals->workers[i]);
@@ -117,7 +134,7 @@ static uint64_t run_all(const struct world_options *options, struct totals *tota
     while ((ended = waitpid(-1, &status, 0)) > 0) {
         struct worker *_Nullable worker = nullptr;
         failed += worker_ended(totals, ended, status, &worker);
-        if (failed >= FAILURES_ENOUGH) {
+        if (failed >= enough) {
             totals->next = totals->end; /* the others stop at their next seed */
         } else if (status != 0 && worker != nullptr) {
             worker_start(options, totals, SOME(worker));
@@ -127,13 +144,15 @@ static uint64_t run_all(const struct world_options *options, struct totals *tota
 }
 
 static void print_totals(const struct totals *totals, uint64_t failed) {
-    printf("%llu operations, %llu crashes, %llu crashes on copies (at least %llu a seed), "
-           "%llu damaged images, %llu refused\n"
-           "%llu passed, %llu failed\n",
-           (unsigned long long)totals->operations, (unsigned long long)totals->crashes,
-           (unsigned long long)totals->probes, (unsigned long long)totals->fewest_crashes,
-           (unsigned long long)totals->damaged, (unsigned long long)totals->refused,
-           (unsigned long long)totals->passed, (unsigned long long)failed);
+    printf(
+        "%llu operations, %llu crashes, %llu crashes on copies (at least %llu a seed), "
+        "%llu damaged images, %llu snapshots received, %llu good mirror sides lost, %llu refused\n"
+        "%llu passed, %llu failed\n",
+        (unsigned long long)totals->operations, (unsigned long long)totals->crashes,
+        (unsigned long long)totals->probes, (unsigned long long)totals->fewest_crashes,
+        (unsigned long long)totals->damaged, (unsigned long long)totals->received,
+        (unsigned long long)totals->swaps, (unsigned long long)totals->refused,
+        (unsigned long long)totals->passed, (unsigned long long)failed);
 }
 
 UNSAFE_BEGIN
@@ -142,7 +161,8 @@ int main(int argc, char **argv) {
     uint64_t first = 1;
     uint64_t count = 100;
     uint32_t workers = 1;
-    struct world_options options = {.operations = 200};
+    uint32_t enough = FAILURES_ENOUGH;
+    struct world_options options = {.operations = 200, .images = 4};
     struct totals *totals = mmap(nullptr, sizeof(struct totals), PROT_READ | PROT_WRITE,
                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (sodium_init() < 0 || totals == MAP_FAILED) {
@@ -165,20 +185,26 @@ int main(int argc, char **argv) {
             count = strtoull(argv[++i], nullptr, 10);
         } else if (value && strcmp(argv[i], "--jobs") == 0) {
             workers = (uint32_t)strtoul(argv[++i], nullptr, 10);
+        } else if (value && strcmp(argv[i], "--failures") == 0) {
+            enough = (uint32_t)strtoul(argv[++i], nullptr, 10);
         } else if (value && strcmp(argv[i], "--operations") == 0) {
             options.operations = (uint32_t)strtoul(argv[++i], nullptr, 10);
+        } else if (value && strcmp(argv[i], "--images") == 0) {
+            options.images = (uint32_t)strtoul(argv[++i], nullptr, 10);
         } else if (value && strcmp(argv[i], "--probe") == 0) {
             options.probe_one_in = (uint32_t)strtoul(argv[++i], nullptr, 10);
         } else {
-            printf("usage: soak-latticefs [--seed N | --first N --count N] [--jobs N] "
-                   "[--operations N] [--probe N] [--verbose]\n");
+            printf(
+                "usage: soak-latticefs [--seed N | --first N --count N] [--jobs N] [--failures N] "
+                "[--operations N] [--images N] [--probe N] [--verbose]\n");
             return 2;
         }
     }
     totals->next = first;
     totals->end = first + count;
     totals->fewest_crashes = UINT64_MAX;
-    uint64_t failed = run_all(&options, totals, MIN(MAX(workers, 1u), (uint32_t)WORKERS_MAX));
+    uint64_t failed =
+        run_all(&options, totals, MIN(MAX(workers, 1u), (uint32_t)WORKERS_MAX), enough);
     print_totals(totals, failed);
     return failed == 0 ? 0 : 1;
 }

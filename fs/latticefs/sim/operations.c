@@ -63,7 +63,8 @@ bool settle_change(struct world *world, lattice_status_t status) {
     }
     bool fatal = !world->power || fs->aborted != LATTICE_OK;
     bool excused = status == LATTICE_NO_SPACE || status == LATTICE_BUSY ||
-                   status == LATTICE_QUOTA ||
+                   status == LATTICE_QUOTA || status == LATTICE_TOO_MANY ||
+                   (status == LATTICE_IO && world->faulty < world->disk_count) ||
                    status == LATTICE_NOT_EMPTY || /* snapshots that are still being destroyed */
                    (status == LATTICE_NO_MEMORY && world->fail_one_in != 0) ||
                    (fatal && (!world->power || world->fail_one_in != 0));
@@ -318,7 +319,7 @@ static void do_write(struct world *world) {
 }
 
 /* Noise in all near pages of a file: what fills a small pool. */
-static void do_fill(struct world *world) {
+void do_fill(struct world *world) {
     struct model_object *file = pick(world, MODE_FILE);
     uint64_t offset = 0;
     while (file->mode >> 12 == MODE_FILE && offset < MODEL_PAGES_NEAR * UINT64_C(4096)) {
@@ -519,6 +520,8 @@ struct choice {
     void (*run)(struct world *world);
 };
 
+enum { CHOICE_FILL = 7 };
+
 static const struct choice choices[] = {
     {18, "create", do_create},
     {6, "link", do_link},
@@ -548,6 +551,17 @@ static const struct choice choices[] = {
     {1, "change key", do_change_key},
     {1, "lock", do_lock},
     {2, "properties", do_properties},
+    {1, "attach", do_attach},
+    {1, "add", do_add},
+    {1, "grow", do_grow},
+    {1, "detach", do_detach},
+    {1, "replace", do_replace},
+    {4, "swap", do_swap},
+    {1, "reservation trap", do_reservation_trap},
+    {1, "trim", do_trim},
+    {2, "loud trap", do_loud_trap},
+    {3, "send", do_send},
+    {4, "send changes", do_send_changes},
     {3, "fault", do_fault},
     {1, "resilver", do_resilver},
 };
@@ -562,6 +576,9 @@ void world_operate(struct world *world) {
     while (at >= choices[chosen].weight) {
         at -= choices[chosen].weight;
         chosen++;
+    }
+    if (world->tight && world->operation > 30 && dice_once_in(&world->dice, 3)) {
+        chosen = CHOICE_FILL;
     }
     world->doing = choices[chosen].name;
     if (world->options.verbose) {

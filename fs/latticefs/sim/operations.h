@@ -34,7 +34,13 @@ void crash_if_fatal(struct world *world);
 void do_create_head(struct world *world);
 void do_change_key(struct world *world);
 void do_lock(struct world *world);
+void do_send(struct world *world);
+void do_send_changes(struct world *world);
+/* Whether somebody holds a file open that a rollback would pull away. */
+bool has_open_objects(const struct model *model);
 void do_properties(struct world *world);
+void do_fill(struct world *world);
+void do_reservation_trap(struct world *world);
 void ensure_writable(struct world *world);
 /* No head is over its quota by more than what one operation adds to nodes. */
 void verify_quotas(const struct world *world);
@@ -42,6 +48,15 @@ void verify_quotas(const struct world *world);
 void verify_reservation(const struct world *world, lattice_status_t status);
 /* Whether the head in hand is about as large as its quota. */
 bool verify_quota_is_why(const struct world *world);
+void do_attach(struct world *world);
+void do_add(struct world *world);
+void do_grow(struct world *world);
+void do_detach(struct world *world);
+void do_replace(struct world *world);
+void do_swap(struct world *world);
+void do_trim(struct world *world);
+void do_loud_trap(struct world *world);
+void verify_trimmed(const struct world *world, uint32_t index);
 void do_fault(struct world *world);
 void do_resilver(struct world *world);
 void do_snapshot(struct world *world);

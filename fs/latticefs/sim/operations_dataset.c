@@ -90,15 +90,22 @@ void do_switch(struct world *world) {
     }
 }
 
+bool has_open_objects(const struct model *model) {
+    for (uint32_t i = 0; i < MODEL_OBJECTS; i++) {
+        if (model->objects[i].live && model->objects[i].open) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void do_rollback(struct world *world) {
     struct head *head = world->head;
     if (!settle_granules(world) || head->kept_count == 0) {
         return;
     }
-    for (uint32_t i = 0; i < MODEL_OBJECTS; i++) {
-        if (head->model.objects[i].live && head->model.objects[i].open) {
-            return; /* open files would be pulled away */
-        }
+    if (has_open_objects(&head->model)) {
+        return; /* open files would be pulled away */
     }
     struct model *saved = calloc(1, sizeof(struct model));
     *saved = head->model;

@@ -4,7 +4,9 @@
 #include "fs/latticefs/core/file.h"
 #include "fs/latticefs/core/keys.h"
 #include "fs/latticefs/core/node.h"
+#include "fs/latticefs/core/pool.h"
 #include "fs/latticefs/core/scrub.h"
+#include "fs/latticefs/core/seal.h"
 #include "fs/latticefs/core/walk.h"
 #include "operations.h"
 #include <stdio.h>
@@ -210,9 +212,10 @@ static void verify_no_plain_text(const struct world *world) {
     for (uint32_t i = 0; i < world->disk_count; i++) {
         const struct block_table *blocks = &world->disks[i].current;
         for (uint32_t j = 0; j < blocks->count; j++) {
-            if (blocks->data[j] != nullptr) {
-                no_text(world, SOME(blocks->data[j]), view_text(WORLD_MARKER), j);
-                no_text(world, SOME(blocks->data[j]), view_sub(model_name(10), 0, 40), j);
+            const struct sim_block *_Nullable block = block_at(blocks, j);
+            if (block != nullptr) {
+                no_text(world, SOME(block), view_text(WORLD_MARKER), j);
+                no_text(world, SOME(block), view_sub(model_name(10), 0, 40), j);
             }
         }
     }
@@ -255,8 +258,30 @@ static void nonce_note(const struct world *world, struct nonce_table *table,
     }
 }
 
-static void nonces_of_tree(const struct world *world, struct nonce_table *table,
-                           struct tree *tree) {
+/* A record is what was sealed at its place, and at no other. */
+static void binding_verify(struct world *world, uint64_t id, struct key place,
+                           const struct pointer *pointer) {
+    struct dataset_record record = {};
+    struct bytes to =
+        bytes_sub(BYTES_OF(world->io.data), 0, pointer_stored(pointer) * (size_t)SIM_BLOCK);
+    if (pointer->cipher == CIPHER_NONE || to.size > 2 * SIM_BLOCK ||
+        dataset_record_get(SOME(world->fs), id, &record) != LATTICE_OK) {
+        return;
+    }
+    const struct key_entry *_Nullable key = key_find(SOME(world->fs), &record);
+    for (uint32_t i = 0; i < 3 && key != nullptr; i++) {
+        if (pool_read(SOME(world->fs), pointer, to) != LATTICE_OK) {
+            return;
+        }
+        lattice_status_t status = record_unseal(SOME(key), place.object + (i == 1),
+                                                place.offset + (i == 2 ? 1 : 0), pointer, to);
+        if ((status == LATTICE_OK) != (i == 0)) {
+            world_fail(world, "a record is not bound to its place", place.object, i);
+        }
+    }
+}
+
+static void nonces_of_tree(struct world *world, struct nonce_table *table, struct tree *tree) {
     struct walk walk = {};
     struct pointer pointer = {};
     const struct node *_Nullable node = nullptr;
@@ -268,6 +293,7 @@ static void nonces_of_tree(const struct world *world, struct nonce_table *table,
             if (key_type(SOME(node)->slots[i].key) == KEY_EXTENT && value.size == sizeof pointer) {
                 bytes_copy(BYTES_OF(pointer), value);
                 nonce_note(world, table, &pointer);
+                binding_verify(world, tree->owner, SOME(node)->slots[i].key, &pointer);
             }
         }
     }

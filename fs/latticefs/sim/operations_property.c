@@ -133,6 +133,63 @@ static void try_rename(struct world *world) {
     crash_if_fatal(world);
 }
 
+/* Over its quota, a head takes nothing that makes it larger. */
+static void verify_refused(struct world *world) {
+    struct lattice *fs = SOME(world->fs);
+    struct dataset *dataset = SOME(world->head->dataset);
+    struct create_attributes attributes = {.mode = MODE_FIFO << 12 | 0600};
+    uint64_t object = 0;
+    if (used_by(dataset) < dataset->record.quota_blocks) {
+        return;
+    }
+    lattice_status_t status = name_create(fs, dataset, ROOT_OBJECT, view_text("over quota"),
+                                          &attributes, (struct view){}, &object);
+    if (status == LATTICE_OK || status == LATTICE_EXISTS) {
+        world_fail(world, "a name was made over the quota", used_by(dataset),
+                   dataset->record.quota_blocks);
+    }
+}
+
+/* Another head fills the pool; the one with a reservation can still write. */
+void do_reservation_trap(struct world *world) {
+    struct head *reserved = world->head;
+    uint64_t id = reserved->id;
+    struct head *_Nullable other = nullptr;
+    for (uint32_t i = 0; i < WORLD_HEADS; i++) {
+        struct head *head = &world->heads[i];
+        bool writable = head->id != 0 && head != reserved && head->dataset != nullptr &&
+                        SOME(head->dataset)->writable;
+        other = writable ? head : other;
+    }
+    struct dataset_properties properties = {.reservation_blocks = used_by(SOME(reserved->dataset)) +
+                                                                  RESERVATION_SLACK + 100};
+    if (other == nullptr || !settle_granules(world) || world->head->id != id) {
+        return;
+    }
+    lattice_status_t status =
+        dataset_set(SOME(world->fs), id, PROPERTY_RESERVATION | PROPERTY_QUOTA, &properties);
+    if (!settle_change(world, status) || status != LATTICE_OK) {
+        crash_if_fatal(world);
+        return;
+    }
+    world->head = SOME(other);
+    for (uint32_t i = 0; i < 30 && world->head->id == SOME(other)->id; i++) {
+        do_fill(world);
+    }
+    if (world_head(world, id) != nullptr) {
+        world->head = SOME(world_head(world, id));
+        do_fill(world);
+        do_fill(world);
+    }
+    if (world_head(world, id) != nullptr) {
+        world->head = SOME(world_head(world, id));
+        properties.reservation_blocks = 0;
+        (void)settle_change(world,
+                            dataset_set(SOME(world->fs), id, PROPERTY_RESERVATION, &properties));
+        crash_if_fatal(world);
+    }
+}
+
 void do_properties(struct world *world) {
     uint32_t sort = dice_below(&world->dice, 8);
     struct dataset_properties properties = {
@@ -159,6 +216,9 @@ void do_properties(struct world *world) {
     lattice_status_t status = dataset_set(SOME(world->fs), world->head->id, mask, &properties);
     if (settle_change(world, status) && status == LATTICE_OK) {
         verify_record(world, world->head->id, mask, &properties);
+        if (properties.quota_blocks != 0 && (mask & PROPERTY_QUOTA) != 0) {
+            verify_refused(world);
+        }
         if ((mask & PROPERTY_QUOTA) != 0) {
             world->head->quota_excess =
                 used > properties.quota_blocks ? used - properties.quota_blocks : 0;

@@ -1,5 +1,6 @@
 /* Judging a file system: against the model, against the states that a crash may leave, against
  * itself. */
+#include "damage.h"
 #include "fs/latticefs/core/check.h"
 #include "fs/latticefs/core/checksum.h"
 #include "fs/latticefs/core/registry.h"
@@ -270,6 +271,13 @@ static void recovered_snapshots(struct world *world, struct lattice *fs, uint64_
     }
 }
 
+/* A head that a stream is being received into counts for nothing but its snapshots. */
+static bool being_received(struct world *world, struct lattice *fs, uint64_t id) {
+    struct dataset_record record = {};
+    must(world, dataset_record_get(fs, id, &record), "dataset_record_get", id);
+    return record.state == DATASET_RECEIVING;
+}
+
 static void recovered_head(struct world *world, struct lattice *fs, uint64_t id,
                            struct head *_Nullable head, struct recovered *recovered) {
     struct dataset *_Nullable dataset = nullptr;
@@ -296,10 +304,18 @@ static void recovered_all(struct world *world, struct lattice *fs, bool reload,
     uint64_t current = world->head->id;
     uint32_t count = 0;
     for (uint32_t i = 0; reload && i < WORLD_HEADS; i++) {
+        if (world->heads[i].dataset != nullptr) {
+            dataset_close(fs, SOME(world->heads[i].dataset));
+        }
         head_release(&world->heads[i]);
     }
     while (registry_next(fs, 0, cookie, &entry) == LATTICE_OK) {
         cookie = entry.cookie;
+        if (being_received(world, fs, entry.id)) {
+            recovered->read_only = true;
+            recovered_snapshots(world, fs, entry.id, nullptr, recovered);
+            continue;
+        }
         if (count == WORLD_HEADS) {
             world_fail(world, "more datasets than were made", count, entry.id);
         }
@@ -318,6 +334,9 @@ void verify_recovered(struct world *world, struct lattice *fs, bool reload) {
     recovered_all(world, fs, reload, &recovered);
     if (objects != recovered.named && !recovered.read_only) {
         world_fail(world, "orphans survived the opening", objects, recovered.named);
+    }
+    if (reload && world->adopt) {
+        return;
     }
     for (uint32_t i = world->acknowledged; i < world->state_count; i++) {
         if (world->states[i] == recovered.sum) {
@@ -386,29 +405,50 @@ struct probe {
     bool power;
 };
 
+/* Looks at a block of a disk: returns the transaction of the superblock there, or 0, and destroys
+ * it if that is `newest`. *out_end becomes what it says of the disk's size. */
+static uint64_t rewind_block(struct world *world, struct sim_disk *disk, uint64_t block,
+                             uint64_t newest, uint64_t *out_end) {
+    struct superblock *super = &world->io.super;
+    if (block >= disk->current.count || disk->device.read(disk, block, 1, super) != LATTICE_OK ||
+        superblock_validate(super, disk->current.count) != LATTICE_OK) {
+        return 0;
+    }
+    *out_end = super->disks[super->disk].blocks;
+    if (newest > 1 && super->transaction == newest) {
+        super->checksum++;
+        must(world, disk->device.write(disk, block, 1, super), "write", block);
+    }
+    return super->transaction;
+}
+
+/* Both rings; a disk may have grown since the pool last looked. */
+static uint64_t rewind_disk(struct world *world, struct sim_disk *disk, uint64_t newest) {
+    uint64_t end = disk->current.count;
+    uint64_t found = 0;
+    for (uint32_t slot = 0; slot < RING_SLOTS; slot++) {
+        uint64_t seen = rewind_block(world, disk, RING_START + slot, newest, &end);
+        found = MAX(found, seen);
+    }
+    uint64_t told = end;
+    for (uint32_t slot = 1; slot <= RING_SLOTS; slot++) {
+        uint64_t seen = rewind_block(world, disk, told - slot, newest, &end);
+        found = MAX(found, seen);
+        seen = rewind_block(world, disk, disk->current.count - slot, newest, &end);
+        found = MAX(found, seen);
+    }
+    return found;
+}
+
 /* Destroys the newest superblock of the copies: the one before must be as good as ever. */
 static void probe_rewind(struct world *world, struct sim_disk *disks) {
-    struct superblock *super = &world->io.super;
     uint64_t newest = 0;
-    for (uint32_t pass = 0; pass < 2; pass++) {
-        for (uint32_t i = 0; i < world->disk_count * 2 * RING_SLOTS; i++) {
-            struct sim_disk *disk = &disks[i / (2 * RING_SLOTS)];
-            uint32_t slot = i % (2 * RING_SLOTS);
-            uint32_t block =
-                slot < RING_SLOTS ? RING_START + slot : disk->current.count - 2 * RING_SLOTS + slot;
-            if (disk->device.read(disk, block, 1, super) != LATTICE_OK ||
-                superblock_validate(super, disk->current.count) != LATTICE_OK) {
-                continue;
-            }
-            if (pass == 0) {
-                newest = MAX(newest, super->transaction);
-            } else if (super->transaction == newest && newest > 1) {
-                super->checksum++;
-                must(world, disk->device.write(disk, block, 1, super), "write", block);
-            }
-        }
+    for (uint32_t i = 0; i < world->disk_count; i++) {
+        uint64_t seen = rewind_disk(world, &disks[i], 0);
+        newest = MAX(newest, seen);
     }
     for (uint32_t i = 0; i < world->disk_count; i++) {
+        (void)rewind_disk(world, &disks[i], newest);
         (void)!disks[i].device.flush(&disks[i]); /* a dead one has nothing to flush */
     }
 }
@@ -506,25 +546,27 @@ static void use_damaged(struct world *world, struct lattice *fs) {
     (void)!commit(fs);
 }
 
-[[gnu::noinline]] static void damaged_round(struct world *world) {
-    struct probe *probe = calloc(1, sizeof(struct probe));
-    probe->power = true;
-    struct lattice *_Nullable fs = nullptr;
+/* Copies of the disks with some bits flipped on each. */
+static struct device_list damaged_disks(struct world *world, struct probe *probe, uint32_t flips,
+                                        bool structures) {
     struct device_list devices = {.count = world->disk_count};
-    uint32_t flags = dice_once_in(&world->disk_dice, 4) ? 0 : MOUNT_IGNORE_CHECKSUMS;
+    probe->power = true;
     for (uint32_t i = 0; i < world->disk_count; i++) {
         sim_disk_copy(&probe->disks[i], &world->disks[i], &world->disk_dice);
         probe->disks[i].power = &probe->power;
         devices.devices[i] = &probe->disks[i].device;
-        uint32_t flips = 1 + dice_below(&world->disk_dice, 12);
         for (uint32_t j = 0; j < flips; j++) {
-            (void)sim_disk_rot(&probe->disks[i]);
+            if (structures) {
+                damage_structure(&probe->disks[i], &world->disk_dice);
+            } else {
+                (void)sim_disk_rot(&probe->disks[i]);
+            }
         }
     }
-    if (pool_open(&world->environment, &devices, flags, &fs) == LATTICE_OK) {
-        use_damaged(world, SOME(fs));
-        pool_close(SOME(fs));
-    }
+    return devices;
+}
+
+static void disks_release(struct world *world, struct probe *probe) {
     for (uint32_t i = 0; i < world->disk_count; i++) {
         sim_disk_destroy(&probe->disks[i]);
     }
@@ -532,13 +574,49 @@ static void use_damaged(struct world *world, struct lattice *fs) {
     world->damaged++;
 }
 
+[[gnu::noinline]] static void damaged_round(struct world *world) {
+    struct probe *probe = calloc(1, sizeof(struct probe));
+    struct lattice *_Nullable fs = nullptr;
+    uint32_t flags = dice_once_in(&world->disk_dice, 4) ? 0 : MOUNT_IGNORE_CHECKSUMS;
+    uint32_t flips = 1 + dice_below(&world->disk_dice, 12);
+    bool structures = dice_once_in(&world->disk_dice, 2);
+    struct device_list devices = damaged_disks(world, probe, flips, structures);
+    if (pool_open(&world->environment, &devices, flags, &fs) == LATTICE_OK) {
+        use_damaged(world, SOME(fs));
+        pool_close(SOME(fs));
+    }
+    disks_release(world, probe);
+}
+
+[[gnu::noinline]] static void rescue_round(struct world *world) {
+    struct probe *probe = calloc(1, sizeof(struct probe));
+    struct lattice *_Nullable fs = nullptr;
+    uint32_t flips = dice_once_in(&world->disk_dice, 4) ? 0 : 1 + dice_below(&world->disk_dice, 40);
+    struct device_list devices = damaged_disks(world, probe, flips, false);
+    uint32_t number = dice_below(&world->disk_dice, world->disk_count);
+    if (flips != 0 && dice_once_in(&world->disk_dice, 3)) { /* an image cut short */
+        devices.devices[number] = &probe->disks[number].device;
+        probe->disks[number].device.block_count -=
+            dice_below(&world->disk_dice, probe->disks[number].current.count - 100);
+    }
+    lattice_status_t status = pool_open(&world->environment, &devices, MOUNT_RESCUE, &fs);
+    if (status == LATTICE_OK) {
+        verify_rescue(world, SOME(fs), flips);
+        pool_close(SOME(fs));
+    } else if (flips == 0 && world->faulty == WORLD_DISKS) {
+        world_fail(world, "a whole pool cannot be opened for a rescue", (uint64_t)status, 0);
+    }
+    disks_release(world, probe);
+}
+
 void verify_damaged(struct world *world) {
     uint64_t outstanding = world->outstanding;
     world->probing = true;
     world->doing = "damage";
-    for (uint32_t round = 0; round < 4; round++) {
+    for (uint32_t round = 0; round < world->options.images; round++) {
         damaged_round(world);
     }
+    rescue_round(world);
     if (world->outstanding != outstanding) {
         world_fail(world, "a damaged pool kept memory", world->outstanding, outstanding);
     }

@@ -129,8 +129,8 @@ static void granule_pushed(void *_Nullable observer, struct dataset *dataset, ui
 static void disk_written(void *_Nullable observer, struct sim_disk *disk) {
     struct world *world = SOME((struct world *)observer);
     (void)disk;
-    if (!world->probing && !world->no_probe &&
-        dice_once_in(&world->disk_dice, world->probe_one_in)) {
+    uint32_t one_in = world->operation < world->dense ? 1 : world->probe_one_in;
+    if (!world->probing && !world->no_probe && dice_once_in(&world->disk_dice, one_in)) {
         verify_probe(world);
     }
 }
@@ -155,12 +155,13 @@ static void world_choose(struct world *world) {
                                         .compression = (uint8_t)dice_below(dice, 3),
                                         .checksum_kind = (uint8_t)(1 + dice_once_in(dice, 4)),
                                         .log_blocks = 8 + dice_below(dice, 100),
-                                        .growth = 1};
+                                        .growth = 1 + dice_below(dice, 3)};
     world->disk_count = 1;
     world->faulty = WORLD_DISKS;
     world->hash_mask = dice_once_in(dice, 3) ? UINT64_C(0x3c0) : UINT64_MAX;
     world->fail_one_in = dice_once_in(dice, 4) ? 20 + dice_below(dice, 400) : 0;
-    world->probe_one_in = dice_once_in(dice, 10) ? 1 : 8 + dice_below(dice, 40);
+    world->probe_one_in = 20 + dice_below(dice, 100);
+    world->dense = dice_once_in(dice, 8) ? DENSE_OPERATIONS : 0;
     if (world->options.probe_one_in != 0) {
         world->probe_one_in = world->options.probe_one_in;
     }
@@ -171,7 +172,14 @@ static void world_choose(struct world *world) {
         world->disk_count = 2;
         world->make.copies = 2;
         world->faulty = dice_once_in(dice, 3) ? WORLD_DISKS : dice_below(dice, 2);
+        world->loud = dice_once_in(dice, 2);
     }
+}
+
+void world_disk_watch(struct world *world, struct sim_disk *disk) {
+    disk->power = &world->power;
+    disk->observer = world;
+    disk->written = disk_written;
 }
 
 void world_root(struct model *model) {
@@ -217,8 +225,10 @@ void world_create(struct world *world, uint64_t seed, const struct world_options
     struct io_buffer *text = &world->io;
     struct key_secret secret = world_secret(world, BYTES_OF(text->data));
     world->make.secret = &secret;
-    uint32_t blocks = dice_once_in(&world->dice, 3) ? 1340 + dice_below(&world->dice, 300)
-                                                    : 1450 + dice_below(&world->dice, 3000);
+    world->tight = dice_once_in(&world->dice, 8);
+    uint32_t blocks = world->tight || dice_once_in(&world->dice, 3)
+                          ? 1340 + dice_below(&world->dice, 300)
+                          : 1450 + dice_below(&world->dice, 3000);
     for (uint32_t i = 0; i < world->disk_count; i++) {
         sim_disk_create(&world->disks[i], blocks, &world->disk_dice);
         world->disks[i].power = &world->power;
@@ -233,8 +243,7 @@ void world_create(struct world *world, uint64_t seed, const struct world_options
         world_fail(world, "pool_make", (uint64_t)status, blocks);
     }
     for (uint32_t i = 0; i < world->disk_count; i++) {
-        world->disks[i].observer = world;
-        world->disks[i].written = disk_written;
+        world_disk_watch(world, &world->disks[i]);
     }
     world->head = &world->heads[0];
     world->head->id = 1;
@@ -313,14 +322,14 @@ void world_crash(struct world *world) {
     world_close(world);
     bool opened = false;
     uint32_t attempts = 0;
-    world->no_probe = false;
+    world->no_probe = world->adopt;
     while (!opened) {
         for (uint32_t i = 0; i < world->disk_count; i++) {
             sim_disk_crash(&world->disks[i]);
         }
         world->power = true;
         if (world->faulty < world->disk_count) { /* it comes and goes, and may come back to life */
-            world->absent = dice_once_in(&world->disk_dice, 4);
+            world->absent = !world->steady && dice_once_in(&world->disk_dice, 4);
             world->disks[world->faulty].dead = false;
         }
         if (attempts < 3 && dice_once_in(&world->disk_dice, 3)) {
@@ -340,6 +349,11 @@ void world_crash(struct world *world) {
     uint32_t fail = world->fail_one_in;
     world->fail_one_in = 0;
     verify_recovered(world, SOME(world->fs), true);
+    if (world->adopt) {
+        receive_leftovers(world);
+        verify_recovered(world, SOME(world->fs), true);
+        world->no_probe = false;
+    }
     world->fail_one_in = fail;
     world->state_count = 0;
     world->before = 0;

@@ -12,12 +12,13 @@
 #pragma clang assume_nonnull begin
 
 enum {
-    WORLD_DISKS = 3,
+    WORLD_DISKS = 6,
     WORLD_STATES = 1 << 14,
     WORLD_IO_MAX = 40960,
     WORLD_HEADS = 3,
     WORLD_KEPT = 4,
-    WORLD_SECRETS = 3
+    WORLD_SECRETS = 3,
+    DENSE_OPERATIONS = 25
 };
 
 /* What every file of text-like content begins with. */
@@ -25,6 +26,7 @@ enum {
 
 struct world_options {
     uint32_t operations;
+    uint32_t images;       /* damaged ones to open at the end */
     uint32_t probe_one_in; /* a crash is tried on a copy after one write in so many; 0 = by seed */
     bool verbose;
 };
@@ -73,9 +75,16 @@ struct world {
     uint64_t hash_mask;
     uint32_t leaf_limit;
     uint32_t inner_limit;
-    uint32_t faulty;  /* the disk of a mirror that misbehaves; WORLD_DISKS = none */
-    bool absent;      /* it is not there at all */
-    uint64_t damaged; /* images opened after random damage */
+    uint32_t faulty; /* the disk of a mirror that misbehaves; WORLD_DISKS = none */
+    bool absent;     /* it is not there at all */
+    bool steady;     /* a recovery finds all disks */
+    bool tight;      /* the pool is small, and most operations fill it */
+    bool loud;       /* it fails openly, and never keeps what it was not told */
+    uint32_t attached;
+    bool adopt;        /* a recovery takes what is there for the truth */
+    uint64_t received; /* snapshots */
+    uint64_t swaps;    /* a good side was lost, and the other served */
+    uint64_t damaged;  /* images opened after random damage */
     struct lattice *_Nullable fs;
     struct granule_cache *_Nullable granules;
     struct head *head; /* the one that operations go to */
@@ -88,8 +97,9 @@ struct world {
     uint32_t operation; /* number of the operation in hand */
     const char *doing;
     uint32_t probe_one_in;
-    bool probing;  /* inside a trial on a copy */
-    bool no_probe; /* the operation in hand passes through states that the model does not name */
+    uint32_t dense; /* operations at the start during which a crash is tried after every write */
+    bool probing;   /* inside a trial on a copy */
+    bool no_probe;  /* the operation in hand passes through states that the model does not name */
     uint64_t probes;
     uint64_t crashes;
     uint64_t refused; /* operations that ended for want of memory or space */
@@ -137,6 +147,9 @@ void verify_probe(struct world *world);
  * crash. */
 void verify_damaged(struct world *world);
 
+/* Looks at a pool that was opened for a rescue after so many bits had flipped. */
+void verify_rescue(struct world *world, struct lattice *fs, uint32_t flips);
+
 struct device_list world_devices(struct world *world);
 
 /* ---- encryption ---- */
@@ -150,6 +163,10 @@ lattice_status_t world_unlock(struct world *world, struct lattice *fs);
 void verify_secrecy(struct world *world);
 /* The model of an empty dataset. */
 void world_root(struct model *model);
+/* Gives up streams that a crash has cut. */
+void receive_leftovers(struct world *world);
+/* A new disk shares power and observer of the others. */
+void world_disk_watch(struct world *world, struct sim_disk *disk);
 /* Opens, however often memory is refused. */
 lattice_status_t world_dataset_open(struct world *world, uint64_t id,
                                     struct dataset *_Nullable *_Nonnull out);

@@ -77,8 +77,53 @@ def lz4(data, size):
     return bytes(out)
 
 
+def library(name):
+    import ctypes
+    return ctypes.CDLL(name)
+
+
+def zstd(data, size):
+    import ctypes
+    out = ctypes.create_string_buffer(size)
+    if library("libzstd.so.1").ZSTD_decompress(out, ctypes.c_size_t(size), data, ctypes.c_size_t(len(data))) != size:
+        raise ValueError("zstd")
+    return out.raw
+
+
+def open_sealed(cipher, key, nonce, message, tag, associated):
+    """XChaCha20-Poly1305 by libsodium."""
+    import ctypes
+    if cipher != 1:
+        raise ValueError("cipher unknown to this reader")
+    out = ctypes.create_string_buffer(max(1, len(message)))
+    failed = library("libsodium.so.23").crypto_aead_xchacha20poly1305_ietf_decrypt_detached(
+        out, None, message, ctypes.c_ulonglong(len(message)), tag, associated, ctypes.c_ulonglong(len(associated)), nonce, key)
+    if failed:
+        raise ValueError("the tag does not match")
+    return out.raw[:len(message)]
+
+
+class Keys:
+    """Section 8: what a dataset record's key slot and a key file give."""
+
+    def __init__(self, record, secret):
+        import hashlib
+        self.cipher = record[5]
+        operations, memory = struct.unpack_from("<QQ", record, 232)
+        if operations != 0:
+            raise ValueError("this reader takes key files, no passphrases")
+        wrapped, wrap_nonce, self.fixed = record[264:312], record[312:336], record[336:348]
+        associated = self.fixed + struct.pack("<IQQ", self.cipher, operations, memory)
+        master = open_sealed(1, secret, wrap_nonce, wrapped[:32], wrapped[32:], associated)
+        self.content = hashlib.blake2b(b"latticefs content", key=master, digest_size=32).digest()
+
+    def open(self, pointer, message, associated):
+        return open_sealed(self.cipher, self.content, self.fixed + pointer.nonce, message, pointer.tag, associated)
+
+
 class Pointer:
     def __init__(self, raw):
+        self.nonce = raw[32:40] + raw[28:32]
         place0, place1, self.birth, self.type, self.level, self.cipher, _, _, _ = struct.unpack_from("<QQQBBBBIQ", raw)
         self.tag, self.checksum = raw[40:56], struct.unpack_from("<Q", raw, 56)[0]
         self.addresses = [a for a in (place0 & (1 << 48) - 1, place1 & (1 << 48) - 1) if a]
@@ -157,15 +202,35 @@ class Pool:
                     return raw
                 if pointer.kind == 2:
                     import hashlib
-                    if hashlib.blake2b(raw, digest_size=16).digest() == pointer.tag:
+                    found = hashlib.blake2b(raw, digest_size=16).digest()
+                    if found == pointer.tag if not pointer.cipher else found[:8] == struct.pack("<Q", pointer.checksum):
                         return raw
         raise ValueError("no good copy")
 
-    def items(self, root):
+    def unsealed(self, raw, pointer, keys):
+        """A node with its values in the clear; inner nodes are only verified."""
+        if not pointer.cipher:
+            return raw
+        places = []
+        level, count = raw[4], struct.unpack_from("<H", raw, 6)[0]
+        for i in range(count if level == 0 else 0):
+            _, kind, _, at, length = struct.unpack_from("<QQQHH", raw, 64 + 32 * i)
+            if kind >> 56 != 21:
+                places.append((at, length))
+        clear = bytearray(raw)
+        for at, length in places:
+            clear[at:at + length] = bytes(length)
+        message = keys.open(pointer, b"".join(raw[at:at + length] for at, length in places), bytes(clear))
+        for at, length in places:
+            clear[at:at + length] = message[:length]
+            message = message[length:]
+        return bytes(clear)
+
+    def items(self, root, keys=None):
         stack = [root]
         while stack:
             pointer = stack.pop()
-            raw = self.read(pointer)
+            raw = self.unsealed(self.read(pointer), pointer, keys)
             magic, level, _, count = struct.unpack_from("<IBBH", raw)
             birth, address = struct.unpack_from("<QQ", raw, 16)
             if magic != 0x444e544c or level != pointer.level or birth != pointer.birth or address != pointer.addresses[0]:
@@ -192,39 +257,121 @@ class Pool:
         return {(names[scope][1] + "@" if scope else "") + name: records[number]
                 for number, (scope, name) in names.items()}
 
-    def record(self, pointer):
+    def dataset_records(self):
+        """number -> the whole dataset record."""
+        return {obj: value for (obj, type_, _, _), value in self.items(self.root) if type_ == 1}
+
+    def record(self, pointer, keys=None, obj=0, offset=0):
         raw = self.read(pointer)
+        if pointer.cipher:
+            raw = keys.open(pointer, raw, struct.pack("<QQBBBB4x", obj, offset, pointer.stored, pointer.logical,
+                                                      pointer.compression, 2))
         if pointer.compression == 0:
             return raw
         size = struct.unpack_from("<I", raw)[0]
+        if pointer.compression == 2:
+            return zstd(raw[4:4 + size], pointer.logical * BLOCK)
         if pointer.compression != 1:
             raise ValueError("compression unknown to this reader")
         return lz4(raw[4:4 + size], pointer.logical * BLOCK)
 
-    def files(self, root):
-        """path -> (mode, content) with directories' content None, links' content their target."""
-        inodes, entries, inline, extents = {}, {}, {}, {}
-        for (obj, type_, _, offset), value in self.items(root):
-            if type_ == 16:
-                inodes[obj] = struct.unpack_from("<I", value)[0], struct.unpack_from("<Q", value, 16)[0]
-            elif type_ == 17:
-                child, _, length = struct.unpack_from("<QBB", value)
-                entries.setdefault(obj, []).append((value[10:10 + length], child))
-            elif type_ == 20:
-                inline[obj] = value
-            elif type_ == 21:
-                extents.setdefault(obj, []).append((offset, Pointer(value)))
-        found, stack = {}, [(b"", 1)]
-        while stack:
-            path, obj = stack.pop()
-            mode, size = inodes[obj]
-            if mode >> 12 == 4:
-                found[path] = mode, None
-                stack += [(path + b"/" + name, child) for name, child in entries.get(obj, [])]
-                continue
-            content = bytearray(inline.get(obj, b"").ljust(size, b"\0"))
-            for offset, pointer in extents.get(obj, []):
-                data = self.record(pointer)[:max(0, size - offset)]
-                content[offset:offset + len(data)] = data
-            found[path] = mode, bytes(content)
-        return found
+    def files(self, root, keys=None):
+        return tree_files(self.items(root, keys), lambda pointer, obj, offset: self.record(pointer, keys, obj, offset))
+
+
+def attribute_values(items):
+    """object -> {name: value} of extended attributes (section 6)."""
+    chunks, found = {}, {}
+    for (obj, type_, sub, offset), value in items:
+        if type_ == 19:
+            chunks.setdefault((obj, offset), {})[sub] = value
+        elif type_ == 18:
+            length, name_length, flags = struct.unpack_from("<IBB", value)
+            name, rest = value[6:6 + name_length], value[6 + name_length:]
+            found.setdefault(obj, {})[name] = (length, rest, flags & 1, offset)
+    return {obj: {name: (b"".join(v for _, v in sorted(chunks[obj, cookie].items())) if chunked else rest)[:length]
+                  for name, (length, rest, chunked, cookie) in names.items()} for obj, names in found.items()}
+
+
+def tree_files(items, record):
+    """path -> (mode, content) with directories' content None, links' content their target."""
+    inodes, entries, inline, extents = {}, {}, {}, {}
+    for (obj, type_, _, offset), value in items:
+        if type_ == 16:
+            inodes[obj] = struct.unpack_from("<I", value)[0], struct.unpack_from("<Q", value, 16)[0]
+        elif type_ == 17:
+            child, _, length = struct.unpack_from("<QBB", value)
+            entries.setdefault(obj, []).append((value[10:10 + length], child))
+        elif type_ == 20:
+            inline[obj] = value
+        elif type_ == 21:
+            extents.setdefault(obj, []).append((offset, value if isinstance(value, Granule) else Pointer(value)))
+    found, stack = {}, [(b"", 1)]
+    while stack:
+        path, obj = stack.pop()
+        mode, size = inodes[obj]
+        if mode >> 12 == 4:
+            found[path] = mode, None
+            stack += [(path + b"/" + name, child) for name, child in entries.get(obj, [])]
+            continue
+        content = bytearray(inline.get(obj, b"").ljust(size, b"\0"))
+        for offset, pointer in extents.get(obj, []):
+            data = record(pointer, obj, offset)[:max(0, size - offset)]
+            content[offset:offset + len(data)] = data
+        found[path] = mode, bytes(content)
+    return found
+
+
+# ---- section 9 ----
+
+class Granule(bytes):
+    """Content of a granule, as a stream has it."""
+
+
+def frames(data):
+    """(kind, payload) of a stream; ends with ValueError where it is damaged or cut."""
+    at, before, number = 0, 0, 0
+    while True:
+        head = data[at:at + 32]
+        if len(head) < 32:
+            raise ValueError("the stream is cut")
+        magic, kind, size, count, checksum = struct.unpack("<IB3xI4xQQ", head)
+        payload = data[at + 32:at + 32 + size]
+        if magic != 0x5453544c or count != number or xxh64(head[:24] + struct.pack("<Q", before) + payload) != checksum:
+            raise ValueError("damaged frame")
+        yield kind, payload
+        if kind == 6:
+            if struct.unpack_from("<Q", payload)[0] != number or at + 32 + size != len(data):
+                raise ValueError("frames are missing")
+            return
+        at, before, number = at + 32 + size, checksum, number + 1
+
+
+def apply_stream(data, items=None):
+    """A dataset's items ({key: value}, extents as Granules), and the stream's name, after a stream."""
+    items, name = dict(items or {}), None
+    for kind, payload in frames(data):
+        if kind == 1:
+            length = struct.unpack_from("<H", payload, 86)[0]
+            name = payload[88:88 + length].decode()
+        elif kind in (2, 3):
+            obj, packed, offset = struct.unpack_from("<QQQ", payload)
+            key = obj, packed >> 56, packed & (1 << 56) - 1, offset
+            if kind == 2:
+                items[key] = payload[24:]
+            else:
+                items.pop(key, None)
+        elif kind == 4:
+            obj = struct.unpack("<Q", payload)[0]
+            items = {key: value for key, value in items.items() if key[0] != obj}
+        elif kind == 5:
+            obj, offset, size = struct.unpack_from("<QQI", payload)
+            content = Granule(payload[24:].ljust(size, b"\0"))
+            items = {key: value for key, value in items.items()
+                     if not (key[0] == obj and key[1] == 21 and offset <= key[3] < offset + size)}
+            items[obj, 21, 0, offset] = content
+    return items, name
+
+
+def stream_files(items):
+    return tree_files(items.items(), lambda granule, obj, offset: granule)

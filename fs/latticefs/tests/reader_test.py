@@ -1,5 +1,5 @@
 """The specification is true: an image written by the tools is read back by a reader that knows only the specification."""
-# needs: build/host/bin/mkfs.latticefs build/host/bin/latticefs
+# needs: build/host/bin/mkfs.latticefs build/host/bin/latticefs build/host/bin/mount.fuse.latticefs
 
 import os
 import random
@@ -9,6 +9,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import mounted  # noqa: E402
 import reader  # noqa: E402
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../.."))
@@ -77,6 +78,71 @@ class ReaderTest(unittest.TestCase):
             if disks == 1:
                 with self.assertRaises(ValueError):
                     reader.Pool(paths)
+
+    def test_encrypted(self):
+        with tempfile.TemporaryDirectory() as folder:
+            source, disk, key = (os.path.join(folder, name) for name in ("source", "disk", "key"))
+            os.mkdir(source)
+            make_tree(source)
+            with open(key, "wb") as file:
+                file.write(bytes(range(32)))
+            for checksum in ("xxh64", "blake2b"):
+                tool("mkfs.latticefs", "-s", "64M", "-k", checksum, "--encrypt", "xchacha20", "--key", key, disk)
+                tool("latticefs", "import", disk, "root", source, "--key", key)
+                image = reader.Pool([disk])
+                keys = reader.Keys(image.dataset_records()[1], bytes(range(32)))
+                content = {path: data for path, (_, data) in image.files(image.datasets()["root"], keys).items()}
+                self.assertEqual(content, expected(source))
+                with self.assertRaises(ValueError):
+                    reader.Keys(image.dataset_records()[1], bytes(32))
+                image.close()
+
+    def test_streams(self):
+        with tempfile.TemporaryDirectory() as folder:
+            source, disk = os.path.join(folder, "source"), os.path.join(folder, "disk")
+            os.mkdir(source)
+            make_tree(source)
+            tool("mkfs.latticefs", "-s", "64M", disk)
+            tool("latticefs", "import", disk, "root", source)
+            tool("latticefs", "snapshot", disk, "root@one")
+            more = os.path.join(folder, "more")
+            os.mkdir(more)
+            with open(os.path.join(more, "new"), "wb") as file:
+                file.write(b"new" * 50000)
+            tool("latticefs", "import", disk, "root", more)
+            tool("latticefs", "snapshot", disk, "root@two")
+            streams = [subprocess.run([os.path.join(BIN, "latticefs"), "send", disk, *line], check=True, stdout=subprocess.PIPE).stdout
+                       for line in (["root@one"], ["root@two", "--from", "root@one"])]
+            items, name = reader.apply_stream(streams[0])
+            self.assertEqual(name, "one")
+            self.assertEqual({path: data for path, (_, data) in reader.stream_files(items).items()}, expected(source))
+            items, name = reader.apply_stream(streams[1], items)
+            self.assertEqual(name, "two")
+            self.assertEqual({path: data for path, (_, data) in reader.stream_files(items).items()},
+                             {**expected(source), b"/new": b"new" * 50000})
+            for damaged in (streams[0][:-100], streams[0][:5000] + b"x" + streams[0][5001:]):
+                with self.assertRaises(ValueError):
+                    reader.apply_stream(damaged)
+
+    @unittest.skipUnless(mounted.HAS_FUSE, "needs FUSE")
+    def test_attributes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            disk, where = os.path.join(folder, "disk"), os.path.join(folder, "mount")
+            os.mkdir(where)
+            tool("mkfs.latticefs", "-s", "64M", disk)
+            mount = mounted.Mount(disk, where)
+            open(os.path.join(where, "file"), "wb").close()
+            values = {b"user.small": b"value", b"user.large": bytes(range(256)) * 200}
+            for name, value in values.items():
+                os.setxattr(os.path.join(where, "file"), name, value)
+            number = os.stat(os.path.join(where, "file")).st_ino
+            self.assertEqual(mount.end(), 0)
+            image = reader.Pool([disk])
+            self.assertEqual(reader.attribute_values(image.items(image.datasets()["root"])), {number: values})
+            image.close()
+
+    def test_zstd(self):
+        self.check(["-c", "zstd"], 1)
 
     def test_plain(self):
         self.check(["-c", "none"], 1)

@@ -88,7 +88,7 @@ class ToolsTest(unittest.TestCase):
             disk.seek(start * 4096)
             disk.write(b"\x5a" * 3 * 4096)
         self.assertIn("bitmap cannot be read", tool("latticefs", "check", pool, status=4))
-        self.assertIn("rebuilt", tool("latticefs", "repair", pool, status=4))
+        self.assertIn("rebuilt", tool("latticefs", "check", pool, "--repair", status=4))
         self.assertIn(" 0 problems", tool("latticefs", "check", pool))
         self.export_same(pool, "root")
 

@@ -1,6 +1,7 @@
 /* The core's environment on a Linux host, without its disks (host_disk.c). */
 #include "host.h"
 #include <errno.h>
+#include <malloc.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,13 +24,21 @@ static void host_random(void *context, void *buffer, size_t size) {
 
 static void *_Nullable host_allocate(void *context, size_t size) {
     (void)context;
-    return calloc(1, size);
+    return malloc(size);
 }
 
 static void host_release(void *context, void *memory, size_t size) {
     (void)context;
     (void)size;
     free(memory);
+}
+
+/* Buffers of records come and go: keep the memory. */
+void host_memory_settings(void) {
+    (void)mallopt(M_MMAP_THRESHOLD, 16 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, 256 << 20);
+    (void)mallopt(M_TOP_PAD, 4 << 20);
+    (void)mallopt(M_ARENA_MAX, 2);
 }
 
 const struct environment *host_environment(void) {
@@ -126,7 +135,7 @@ static const char *_Nullable open_advice(lattice_status_t status, bool writable)
     return status == LATTICE_IO ? "The kernel's log may say what is wrong with the disk." : nullptr;
 }
 
-struct lattice *host_open_pool(struct host_devices *devices, const char *paths, bool writable) {
+void host_open_disks(struct host_devices *devices, const char *paths, bool writable) {
     char *_Nullable copy = strdup(paths);
     char *_Nullable rest = nullptr;
     if (copy == nullptr) {
@@ -139,6 +148,10 @@ struct lattice *host_open_pool(struct host_devices *devices, const char *paths, 
         }
     }
     free(copy);
+}
+
+struct lattice *host_open_pool(struct host_devices *devices, const char *paths, bool writable) {
+    host_open_disks(devices, paths, writable);
     struct lattice *_Nullable fs = nullptr;
     struct device_list list = host_device_list(devices);
     lattice_status_t status =

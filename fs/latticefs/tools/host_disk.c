@@ -91,11 +91,12 @@ static void complain(const char *path) {
     fprintf(stderr, "%s: %s%s\n", path, strerror(errno), advice);
 }
 
-/* The open file, locked, or -1 and errno. A block device is refused while the kernel uses it. */
-static int open_locked(const char *path, bool writable, uint64_t size) {
+/* The open file, locked, or -1 and errno. With `exclusive` a block device is refused while the
+ * kernel uses it. */
+static int open_locked(const char *path, bool writable, bool exclusive, uint64_t size) {
     struct stat facts = {};
     int flags = (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | (size != 0 ? O_CREAT : 0);
-    if (writable && stat(path, &facts) == 0 && S_ISBLK(facts.st_mode)) {
+    if (exclusive && stat(path, &facts) == 0 && S_ISBLK(facts.st_mode)) {
         flags |= O_EXCL;
     }
     int file = open(path, flags, 0644);
@@ -128,7 +129,7 @@ bool host_device_open(struct host_devices *devices, const char *path, bool writa
         fprintf(stderr, "%s: more than %d disks\n", path, DISKS_MAX);
         return false;
     }
-    int file = open_locked(path, writable, size);
+    int file = open_locked(path, writable, writable && !devices->mounting, size);
     if (file < 0 || !device_size(file, &bytes)) {
         complain(path);
         return false;

@@ -14,6 +14,7 @@ struct host_device {
 
 struct host_devices {
     uint32_t count;
+    bool mounting;         /* the kernel itself will claim block devices */
     char *_Nullable names; /* all paths, absolute, separated by commas */
     struct host_device data[DISKS_MAX];
 };

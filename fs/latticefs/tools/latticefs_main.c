@@ -1,325 +1,234 @@
-/* latticefs: the administrator's tool for a pool that is not mounted. */
-#include "fs/latticefs/core/check.h"
-#include "fs/latticefs/core/registry.h"
-#include "fs/latticefs/core/scrub.h"
+/* latticefs: the administrator's tool for a pool that is not mounted. This file finds the command,
+ * parses its options and opens the pool; what describes the commands is made of their table. */
+#include "command.h"
 #include "fs/latticefs/core/snapshot.h"
-#include "host.h"
-#include "transfer.h"
-#include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #pragma clang assume_nonnull begin
 
-static const char help[] =
-    "usage: latticefs COMMAND POOL [ARGUMENT]…\n"
+static const char intro[] =
+    "usage: latticefs COMMAND POOL [ARGUMENT]… [OPTION]…\n"
     "POOL is a disk (file or block device), or several, separated by commas. It must not be "
-    "mounted.\n\n"
-    "  check POOL                    verify every tree, block, link count and account\n"
-    "  repair POOL                   check, and rebuild bitmaps that contradict the trees\n"
-    "  scrub POOL                    read all copies of all blocks, heal bad ones\n"
-    "  resilver POOL                 bring a disk that was missing up to date\n"
-    "  list POOL                     datasets and snapshots\n"
-    "  df POOL                       space\n"
-    "  pool POOL                     disks and their state\n"
-    "  create POOL DATASET           make a dataset\n"
-    "  snapshot POOL DATASET@NAME\n"
-    "  clone POOL DATASET@NAME NEW   make a dataset that starts as a snapshot\n"
-    "  rollback POOL DATASET         back to its newest snapshot\n"
-    "  destroy POOL DATASET[@NAME]\n"
-    "  import POOL DATASET FOLDER    copy a folder's content in\n"
-    "  export POOL DATASET[@NAME] FOLDER\n"
-    "  dump POOL                     superblock and segments\n\n"
-    "Exit status: 0 done, 1 failed, 2 wrong use, 4 check found damage.\n";
+    "mounted.\n\n";
+static const char outro[] = "\n  latticefs COMMAND --help      tells about a command\n"
+                            "  latticefs completion          prints completions for bash\n"
+                            "  latticefs manual              prints the manual page\n\n"
+                            "Exit status: 0 done, 1 failed, 2 wrong use, 4 damage was found.\n";
 
-static int report(const char *what, lattice_status_t status) {
-    if (status != LATTICE_OK) {
-        fprintf(stderr, "latticefs: %s: %s\n", what, host_status_text(status));
-        return 1;
-    }
-    return 0;
-}
-
-/* ---- looking ---- */
-
-static void print_problem(void *_Nullable context, const char *what, uint64_t first,
-                          uint64_t second) {
-    (void)context;
-    printf("damaged: %s (%" PRIu64 ", %" PRIu64 ")\n", what, first, second);
-}
-
-static int check(struct lattice *fs, uint32_t flags) {
-    struct check_report result = {.problem = print_problem};
-    if (fs->cache.dirty.count != 0 && report("commit", commit(fs)) != 0) {
-        return 1;
-    }
-    lattice_status_t status = pool_check(fs, CHECK_DATA | flags, &result);
-    printf("%" PRIu64 " objects, %" PRIu64 " nodes, %" PRIu64 " records, %" PRIu64
-           " blocks, %" PRIu64 " problems\n",
-           result.objects, result.nodes, result.records, result.blocks, result.problems);
-    if (result.repaired != 0) {
-        printf("bitmaps of %" PRIu64 " segments rebuilt; check again\n", result.repaired);
-    }
-    return status != LATTICE_OK ? report("check", status) : result.problems != 0 ? 4 : 0;
-}
-
-static int do_check(struct lattice *fs, const char *const *arguments) {
-    (void)arguments;
-    return check(fs, 0);
-}
-
-static int do_repair(struct lattice *fs, const char *const *arguments) {
-    (void)arguments;
-    return check(fs, CHECK_REPAIR);
-}
-
-static int scrub_result(lattice_status_t status, const struct scrub_report *result) {
-    printf("%" PRIu64 " blocks read, %" PRIu64 " bad copies healed, %" PRIu64 " lost\n",
-           result->pointers, result->bad_copies, result->lost);
-    return status != LATTICE_OK ? report("scrub", status) : result->lost != 0 ? 4 : 0;
-}
-
-static int do_scrub(struct lattice *fs, const char *const *arguments) {
-    (void)arguments;
-    struct scrub_report result = {};
-    lattice_status_t status = commit(fs);
-    return scrub_result(status == LATTICE_OK ? pool_scrub_all(fs, 0, &result) : status, &result);
-}
-
-static int do_resilver(struct lattice *fs, const char *const *arguments) {
-    (void)arguments;
-    struct scrub_report result = {};
-    return scrub_result(pool_resilver(fs, &result), &result);
-}
-
-static void print_dataset(struct lattice *fs, const struct registry_entry *entry,
-                          const char *prefix) {
-    struct dataset_record *record = &fs->record_buffer->dataset;
-    char name[NAME_MAX_BYTES + 1] = {};
-    bytes_copy(BYTES_OF(name), entry->name);
-    if (dataset_record_get(fs, entry->id, record) != LATTICE_OK) {
-        printf("%s%s\tdamaged\n", prefix, name);
-        return;
-    }
-    printf("%s%s\t%" PRIu64 " objects\t%" PRIu64 " KiB\n", prefix, name, record->object_count,
-           record->referenced_blocks * 4);
-}
-
-static int do_list(struct lattice *fs, const char *const *arguments) {
-    (void)arguments;
-    struct registry_entry entry = {};
-    for (uint64_t cookie = 0; registry_next(fs, 0, cookie, &entry) == LATTICE_OK;) {
-        uint64_t head = entry.id;
-        cookie = entry.cookie;
-        print_dataset(fs, &entry, "");
-        for (uint64_t at = 0; registry_next(fs, head, at, &entry) == LATTICE_OK;) {
-            at = entry.cookie;
-            print_dataset(fs, &entry, "  @");
+static void print_help(FILE *to) {
+    struct command_list list = command_list();
+    fputs(intro, to);
+    for (uint32_t i = 0; i < list.count; i++) {
+        char line[200];
+        snprintf(line, sizeof line, "%s POOL %s", list.data[i].name, list.data[i].synopsis);
+        if (strlen(line) > 34) {
+            fprintf(to, "  %s\n  %34s %s\n", line, "", list.data[i].help);
+        } else {
+            fprintf(to, "  %-34s %s\n", line, list.data[i].help);
         }
     }
-    return 0;
+    fputs(outro, to);
 }
 
-static int do_df(struct lattice *fs, const char *const *arguments) {
-    (void)arguments;
-    uint64_t reserve = space_reserve_blocks(fs, SPACE_ORDINARY);
-    uint64_t free_blocks = fs->segments.free_blocks;
-    printf("total\t%" PRIu64 " KiB\nused\t%" PRIu64 " KiB\navailable\t%" PRIu64 " KiB\n",
-           fs->segments.total_blocks * 4, (fs->segments.total_blocks - free_blocks) * 4,
-           (free_blocks > reserve ? free_blocks - reserve : 0) * 4);
-    return 0;
-}
-
-static int do_pool(struct lattice *fs, const char *const *arguments) {
-    static const char *const states[4] = {"none", "online", "missing", "resilvering"};
-    (void)arguments;
-    printf("transaction %" PRIu64 ", %u disks, %u copies\n", fs->super.transaction,
-           fs->super.disk_count, fs->super.copies);
-    for (uint32_t i = 0; i < fs->super.disk_count; i++) {
-        const struct disk_record *disk = &fs->super.disks[i];
-        printf("disk %u\t%s\t%" PRIu64 " MiB\terrors: %" PRIu64 " read, %" PRIu64 " write, %" PRIu64
-               " checksum; %" PRIu64 " healed",
-               i, SOME(states[disk->state & 3]), disk->blocks / 256, fs->disks[i].read_errors,
-               fs->disks[i].write_errors, fs->disks[i].checksum_errors, fs->disks[i].healed);
-        if (disk->state != DISK_ONLINE) {
-            printf("\tsince transaction %" PRIu64, disk->missing_since);
-        }
-        printf("\n");
-    }
-    return 0;
-}
-
-static int do_dump(struct lattice *fs, const char *const *arguments) {
-    const struct superblock *super = &fs->super;
-    (void)arguments;
-    printf("transaction %" PRIu64 "\nsegment_shift %u\nsegment_count %u\ncopies %u\n"
-           "node_copies %u\ntable_pages %u\nindex_pages %u\nlog_address %" PRIu64
-           "\nlog_blocks %u\npool_root %" PRIu64 " level %u\nused_blocks %" PRIu64 "\n",
-           super->transaction, super->segment_shift, super->segment_count, super->copies,
-           super->node_copies, super->table_pages, super->index_pages, super->log_address,
-           super->log_blocks, pointer_address(&super->pool_root, 0), super->pool_root.level,
-           super->used_blocks);
-    for (uint32_t i = 0; i < fs->segments.count; i++) {
-        const struct segment_entry *entry = &fs->segments.data[i].entry;
-        if (entry->state == SEGMENT_WRITTEN) {
-            printf("segment %u class %u free %u quads %u slot %u version %" PRIu64 "\n", i,
-                   entry->class, entry->free_blocks, entry->free_quads, entry->slot,
-                   entry->version);
+static void print_command_help(const struct command *command, FILE *to) {
+    fprintf(to, "usage: latticefs %s POOL %s\n%s\n", command->name, command->synopsis,
+            command->help);
+    for (uint32_t i = 0; i < OPTION_COUNT; i++) {
+        const struct option_facts *option = &option_table[i];
+        if ((command->options >> i & 1) != 0) {
+            fprintf(to, "  %-16s %-12s %s\n", option->name,
+                    option->value == nullptr ? "" : SOME(option->value), option->help);
         }
     }
-    return 0;
 }
 
-/* ---- changing ---- */
+/* ---- what is made of the table ---- */
 
-static lattice_status_t open_by_name(struct lattice *fs, const char *name,
-                                     struct dataset *_Nullable *_Nonnull out) {
-    uint64_t id = 0;
-    TRY(dataset_find(fs, view_text(name), &id));
-    return dataset_open(fs, id, out);
-}
-
-static int do_create(struct lattice *fs, const char *const *arguments) {
-    struct dataset_options options = {
-        .root_user = getuid(), .root_group = getgid(), .compression = COMPRESSION_LZ4};
-    uint64_t id = 0;
-    return report(arguments[0], dataset_create(fs, view_text(arguments[0]), &options, &id));
-}
-
-struct split_name {
-    char dataset[600];
-    const char *snapshot;
-};
-
-static bool split(const char *text, struct split_name *out) {
-    const char *_Nullable at = strchr(text, '@');
-    if (at == nullptr || strlen(text) >= sizeof out->dataset) {
-        return false;
+static void print_manual(void) {
+    struct command_list list = command_list();
+    printf(
+        ".TH LATTICEFS 8\n.SH NAME\nlatticefs \\- work on a latticefs pool that is not mounted\n"
+        ".SH SYNOPSIS\n.B latticefs\n.I COMMAND POOL\n[\\fIARGUMENT\\fR]... [\\fIOPTION\\fR]...\n"
+        ".SH DESCRIPTION\n.I POOL\nis a disk (file or block device), or several, separated by "
+        "commas. Mounted pools are refused: work through the mount, where "
+        ".snapshots/ takes and destroys snapshots.\n.SH COMMANDS\n");
+    for (uint32_t i = 0; i < list.count; i++) {
+        const struct command *command = &list.data[i];
+        printf(".TP\n.B %s\n.I POOL %s\n.br\n%s.\n", command->name, command->synopsis,
+               command->help);
+        for (uint32_t o = 0; o < OPTION_COUNT; o++) {
+            const struct option_facts *option = &option_table[o];
+            if ((command->options >> o & 1) != 0) {
+                printf(".br\n\\fB\\-%s\\fR %s  %s\n", option->name,
+                       option->value == nullptr ? "" : SOME(option->value), option->help);
+            }
+        }
     }
-    snprintf(out->dataset, sizeof out->dataset, "%s", text);
-    *SOME(strchr(out->dataset, '@')) = 0;
-    out->snapshot = SOME(strchr(text, '@'));
-    return true;
+    printf(".SH EXIT STATUS\n0 done, 1 failed, 2 wrong use, 4 damage was found.\n"
+           ".SH SEE ALSO\nmkfs.latticefs(8), mount.fuse.latticefs(8)\n");
 }
 
-static int do_snapshot(struct lattice *fs, const char *const *arguments) {
-    static struct split_name name;
-    struct dataset *_Nullable dataset = nullptr;
-    uint64_t id = 0;
-    if (!split(arguments[0], &name)) {
-        return report(arguments[0], LATTICE_INVALID);
+static void print_completion(void) {
+    struct command_list list = command_list();
+    printf("_latticefs() {\n    local word=${COMP_WORDS[COMP_CWORD]}\n"
+           "    if [ \"$COMP_CWORD\" = 1 ]; then\n        COMPREPLY=($(compgen -W \"");
+    for (uint32_t i = 0; i < list.count; i++) {
+        printf("%s%s", i == 0 ? "" : " ", list.data[i].name);
     }
-    lattice_status_t status = open_by_name(fs, name.dataset, &dataset);
-    if (status == LATTICE_OK) {
-        struct view snapshot = view_text(name.snapshot);
-        status = snapshot_create(fs, SOME(dataset), view_sub(snapshot, 1, snapshot.size - 1), &id);
+    printf(" completion manual\" -- \"$word\"))\n        return\n    fi\n"
+           "    case $word in -*) ;; *) COMPREPLY=($(compgen -f -- \"$word\")); return ;; esac\n"
+           "    case ${COMP_WORDS[1]} in\n");
+    for (uint32_t i = 0; i < list.count; i++) {
+        printf("    %s) COMPREPLY=($(compgen -W \"--help", list.data[i].name);
+        for (uint32_t o = 0; o < OPTION_COUNT; o++) {
+            if ((list.data[i].options >> o & 1) != 0) {
+                printf(" %s", option_table[o].name);
+            }
+        }
+        printf("\" -- \"$word\")) ;;\n");
     }
-    return report(arguments[0], status);
+    printf("    esac\n}\ncomplete -F _latticefs latticefs\n");
 }
 
-static int do_clone(struct lattice *fs, const char *const *arguments) {
-    uint64_t id = 0;
-    lattice_status_t status = dataset_find(fs, view_text(arguments[0]), &id);
-    return report(arguments[0], status == LATTICE_OK
-                                    ? clone_create(fs, id, view_text(arguments[1]), &id)
-                                    : status);
-}
+/* ---- opening ---- */
 
-static lattice_status_t reclaim_all(struct lattice *fs) {
-    bool more = true;
-    while (more) {
-        TRY(reclaim_step(fs, &more));
+static lattice_status_t open_rescue(struct call *call) {
+    uint64_t transaction = UINT64_MAX;
+    struct device_list list = host_device_list(call->devices);
+    if (call->given[OPTION_REWIND]) {
+        transaction = strtoull(SOME(call->values[OPTION_REWIND]), nullptr, 10);
     }
-    return LATTICE_OK;
+    return pool_open_at(host_environment(), &list, MOUNT_READ_ONLY | MOUNT_RESCUE, transaction,
+                        &call->opened);
 }
 
-static int do_rollback(struct lattice *fs, const char *const *arguments) {
-    struct dataset *_Nullable dataset = nullptr;
-    lattice_status_t status = open_by_name(fs, arguments[0], &dataset);
-    status = status == LATTICE_OK ? dataset_rollback(fs, SOME(dataset)) : status;
-    return report(arguments[0], status == LATTICE_OK ? reclaim_all(fs) : status);
+/* "pool POOL [status]" only looks. */
+static bool writes(const struct command *command, const struct call *call) {
+    bool looks = command->run == do_pool &&
+                 (call->words.count == 0 || strcmp(call_word(call, 0), "status") == 0);
+    bool quota = command->run == do_quota && call->words.count == 1;
+    return command->access == ACCESS_WRITE && !looks && !quota;
 }
 
-static int do_destroy(struct lattice *fs, const char *const *arguments) {
-    uint64_t id = 0;
-    lattice_status_t status = dataset_find(fs, view_text(arguments[0]), &id);
-    if (status == LATTICE_OK) {
-        status = strchr(arguments[0], '@') != nullptr ? snapshot_destroy(fs, id)
-                                                      : dataset_destroy(fs, id);
-    }
-    return report(arguments[0], status == LATTICE_OK ? reclaim_all(fs) : status);
-}
-
-static int transfer(struct lattice *fs, const char *const *arguments, bool import) {
-    struct dataset *_Nullable dataset = nullptr;
-    struct granule_cache *_Nullable cache = nullptr;
-    lattice_status_t status = open_by_name(fs, arguments[0], &dataset);
-    status = status == LATTICE_OK ? granules_create(fs, &cache) : status;
-    if (status != LATTICE_OK) {
-        return report(arguments[0], status);
-    }
-    uint64_t failures =
-        import ? transfer_import(SOME(cache), SOME(dataset), ROOT_OBJECT, arguments[1])
-               : transfer_export(SOME(cache), SOME(dataset), ROOT_OBJECT, arguments[1]);
-    if (import) {
-        status = granules_commit(SOME(cache));
-    }
-    granules_destroy(SOME(cache));
-    return report(arguments[0], status) != 0 || failures != 0 ? 1 : 0;
-}
-
-static int do_import(struct lattice *fs, const char *const *arguments) {
-    return transfer(fs, arguments, true);
-}
-
-static int do_export(struct lattice *fs, const char *const *arguments) {
-    return transfer(fs, arguments, false);
-}
-
-struct command {
-    const char *name;
-    int arguments;
-    bool writes;
-    int (*run)(struct lattice *fs, const char *const *arguments);
-};
-
-static const struct command commands[] = {
-    {"check", 0, true, do_check},     {"repair", 0, true, do_repair},
-    {"scrub", 0, true, do_scrub},     {"resilver", 0, true, do_resilver},
-    {"list", 0, false, do_list},      {"df", 0, false, do_df},
-    {"pool", 0, false, do_pool},      {"dump", 0, false, do_dump},
-    {"create", 1, true, do_create},   {"snapshot", 1, true, do_snapshot},
-    {"clone", 2, true, do_clone},     {"rollback", 1, true, do_rollback},
-    {"destroy", 1, true, do_destroy}, {"import", 2, true, do_import},
-    {"export", 2, false, do_export},
-};
-
-UNSAFE_BEGIN
-
-int main(int argc, char **argv) {
+static int run(const struct command *command, struct call *call) {
     static struct host_devices devices;
-    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        fputs(help, stdout);
-        return 0;
+    call->devices = &devices;
+    if (sodium_init() < 0) {
+        return FAILED;
     }
-    for (size_t i = 0; argc > 2 && i < ARRAY_LENGTH(commands); i++) {
-        if (strcmp(argv[1], commands[i].name) != 0) {
+    host_memory_settings();
+    if (command->access == ACCESS_RESCUE) {
+        host_open_disks(&devices, call->pool, false);
+        int failed = call_report(call->pool, open_rescue(call));
+        if (failed != DONE) {
+            return failed;
+        }
+    } else {
+        call->opened = host_open_pool(&devices, call->pool, writes(command, call));
+    }
+    int result = command->run(call);
+    pool_close(call_fs(call));
+    host_devices_close(&devices);
+    if (fflush(stdout) != 0) {
+        perror("latticefs: standard output");
+        return FAILED;
+    }
+    return result;
+}
+
+/* ---- the command line ---- */
+
+static const struct command *_Nullable command_named(const char *name) {
+    struct command_list list = command_list();
+    for (uint32_t i = 0; i < list.count; i++) {
+        if (strcmp(list.data[i].name, name) == 0) {
+            return &list.data[i];
+        }
+    }
+    return nullptr;
+}
+
+UNSAFE_BEGIN /* the command line */
+
+/* The option at argv[*at], with its value as "--name=value" or in the next word. */
+static bool take_option(const struct command *command, struct call *call, int argc, char **argv,
+                        int *at) {
+    for (uint32_t i = 0; i < OPTION_COUNT; i++) {
+        const struct option_facts *option = &option_table[i];
+        size_t length = strlen(option->name);
+        const char *word = argv[*at];
+        bool known = i == OPTION_HELP || (command->options >> i & 1) != 0;
+        if (!known || strncmp(word, option->name, length) != 0 ||
+            (word[length] != 0 && (word[length] != '=' || option->value == nullptr))) {
             continue;
         }
-        if (argc != 3 + commands[i].arguments || sodium_init() < 0) {
-            break;
+        call->given[i] = true;
+        if (option->value != nullptr && word[length] == '=') {
+            call->values[i] = word + length + 1;
+        } else if (option->value != nullptr) {
+            *at += 1;
+            call->values[i] = *at < argc ? argv[*at] : nullptr;
         }
-        struct lattice *fs = host_open_pool(&devices, argv[2], commands[i].writes);
-        int result = commands[i].run(fs, (const char *const *)&argv[3]);
-        pool_close(fs);
-        host_devices_close(&devices);
-        return result;
+        return option->value == nullptr || call->values[i] != nullptr;
     }
-    fputs(help, stderr);
-    return 2;
+    return false;
+}
+
+static bool take_words(const struct command *command, struct call *call, int argc, char **argv) {
+    const char *_Nullable pool = nullptr;
+    for (int i = 2; i < argc; i++) {
+        if (argv[i][0] == '-' && argv[i][1] != 0) {
+            if (!take_option(command, call, argc, argv, &i)) {
+                fprintf(stderr, "latticefs %s: no such option, or without its value: %s\n",
+                        command->name, argv[i < argc ? i : argc - 1]);
+                return false;
+            }
+        } else if (pool == nullptr) {
+            pool = argv[i];
+        } else if (call->words.count < command->most) {
+            call->words.data[call->words.count] = argv[i];
+            call->words.count++;
+        } else {
+            fprintf(stderr, "latticefs %s: too much: %s\n", command->name, argv[i]);
+            return false;
+        }
+    }
+    call->pool = pool == nullptr ? "" : SOME(pool);
+    return call->given[OPTION_HELP] || (pool != nullptr && call->words.count >= command->least);
+}
+
+int main(int argc, char **argv) {
+    static struct call call;
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        print_help(stdout);
+        return DONE;
+    }
+    if (strcmp(name, "manual") == 0) {
+        print_manual();
+        return DONE;
+    }
+    if (strcmp(name, "completion") == 0) {
+        print_completion();
+        return DONE;
+    }
+    const struct command *_Nullable command = command_named(name);
+    if (command == nullptr) {
+        fprintf(stderr, "latticefs: no such command: %s (latticefs --help lists them)\n", name);
+        return WRONG_USE;
+    }
+    if (!take_words(SOME(command), &call, argc, argv)) {
+        print_command_help(SOME(command), stderr);
+        return WRONG_USE;
+    }
+    if (call.given[OPTION_HELP]) {
+        print_command_help(SOME(command), stdout);
+        return DONE;
+    }
+    return run(SOME(command), &call);
 }
 
 UNSAFE_END

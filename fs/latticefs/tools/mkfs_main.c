@@ -1,5 +1,6 @@
 /* mkfs.latticefs: makes a pool with one dataset, `root`. */
 #include "host.h"
+#include "values.h"
 #include <getopt.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -18,37 +19,20 @@ static const char help[] =
     "  -r, --record SIZE       largest record, 4K to 256K (default 64K)\n"
     "  -c, --compress KIND     none, lz4 (default) or zstd\n"
     "  -k, --checksum KIND     xxh64 (default) or blake2b\n"
+    "  -e, --encrypt CIPHER    encrypt the dataset: xchacha20, or aes where the hardware has it\n"
+    "  -K, --key FILE          by a key of 32 bytes\n"
+    "  -P, --passphrase FILE   by the passphrase in its first line (else it is asked for)\n"
     "  -h, --help\n\n"
     "Exit status: 0 done, 1 failed, 2 wrong use.\n";
 
 struct arguments {
     struct make_options make;
     uint64_t size;
+    const char *_Nullable key_file;
+    const char *_Nullable passphrase_file;
 };
 
-static bool parse_record(const char *text, struct make_options *make) {
-    uint64_t size = 0;
-    if (!host_parse_size(text, &size) || size < 4096 || size > 262144 || (size & (size - 1)) != 0) {
-        return false;
-    }
-    make->record_shift = (uint8_t)__builtin_ctzll(size);
-    return true;
-}
-
-static bool parse_word(const char *text, const char *_Nonnull const words[_Nonnull 3],
-                       uint8_t *out) {
-    for (uint8_t i = 0; i < 3; i++) {
-        if (strcmp(text, SOME(words[i])) == 0) {
-            *out = i;
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool parse_option(int option, const char *text, struct arguments *arguments) {
-    static const char *const compressions[3] = {"none", "lz4", "zstd"};
-    static const char *const checksums[3] = {"", "xxh64", "blake2b"};
     struct make_options *make = &arguments->make;
     switch (option) {
     case 's':
@@ -60,11 +44,23 @@ static bool parse_option(int option, const char *text, struct arguments *argumen
         make->node_copies = (uint8_t)strtoul(text, nullptr, 10);
         return make->node_copies == 1 || make->node_copies == 2;
     case 'r':
-        return parse_record(text, make);
+        make->record_shift = record_shift_of(text);
+        return make->record_shift != 0;
     case 'c':
-        return parse_word(text, compressions, &make->compression);
+        make->compression = compression_named(text);
+        return make->compression != UINT8_MAX;
     case 'k':
-        return parse_word(text, checksums, &make->checksum_kind) && make->checksum_kind != 0;
+        make->checksum_kind = checksum_named(text);
+        return make->checksum_kind != UINT8_MAX;
+    case 'e':
+        make->cipher = cipher_named(text);
+        return make->cipher != UINT8_MAX;
+    case 'K':
+        arguments->key_file = text;
+        return true;
+    case 'P':
+        arguments->passphrase_file = text;
+        return true;
     default:
         return false;
     }
@@ -79,13 +75,16 @@ int main(int argc, char **argv) {
                                             {"record", 1, nullptr, 'r'},
                                             {"compress", 1, nullptr, 'c'},
                                             {"checksum", 1, nullptr, 'k'},
+                                            {"encrypt", 1, nullptr, 'e'},
+                                            {"key", 1, nullptr, 'K'},
+                                            {"passphrase", 1, nullptr, 'P'},
                                             {"help", 0, nullptr, 'h'},
                                             {}};
     struct arguments arguments = {
         .make = {.compression = COMPRESSION_LZ4, .root_user = getuid(), .root_group = getgid()}};
     static struct host_devices devices;
     int option = 0;
-    while ((option = getopt_long(argc, argv, "s:m:d:r:c:k:h", options, nullptr)) != -1) {
+    while ((option = getopt_long(argc, argv, "s:m:d:r:c:k:e:K:P:h", options, nullptr)) != -1) {
         if (option == 'h') {
             fputs(help, stdout);
             return 0;
@@ -107,6 +106,17 @@ int main(int argc, char **argv) {
     }
     if (arguments.make.node_copies == 0) {
         arguments.make.node_copies = arguments.make.copies > 1 ? 1 : 2;
+    }
+    static struct secret secret;
+    struct key_secret wrapping = {};
+    if (arguments.make.cipher != CIPHER_NONE) {
+        if (!secret_read(arguments.key_file, arguments.passphrase_file,
+                         "New passphrase: ", &secret)) {
+            fprintf(stderr, "mkfs.latticefs: give --key FILE or --passphrase FILE, too\n");
+            return 2;
+        }
+        wrapping = key_secret_of(&secret);
+        arguments.make.secret = &wrapping;
     }
     struct device_list list = host_device_list(&devices);
     lattice_status_t status = pool_make(host_environment(), &list, &arguments.make);

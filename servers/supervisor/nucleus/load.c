@@ -1,24 +1,8 @@
 /* Loading a service's program: an ELF file of the boot image, linked at a fixed base and without
  * writable data, so its segments are mapped from the image itself and nothing is copied. */
 #include "abi/boot.h"
-#include "lib/base/bytes.h"
+#include "lib/base/elf.h"
 #include "servers/supervisor/table.h"
-
-enum { SEGMENT_LIMIT = 16, ELF_LOAD = 1 };
-enum { ELF_EXECUTE = 1, ELF_WRITE = 2, ELF_READ = 4 };
-
-struct elf_header {
-    uint8_t ident[16];
-    uint16_t type, machine;
-    uint32_t version;
-    uint64_t entry, program_offset, section_offset;
-    uint32_t flags;
-    uint16_t header_size, program_size, program_count, section_size, section_count, names;
-};
-struct elf_segment {
-    uint32_t type, flags;
-    uint64_t offset, address, physical, file_size, memory_size, align;
-};
 
 static bool read_at(struct image_bytes bytes, uint64_t offset, void *_Nonnull to, size_t size) {
     uint64_t end = 0;
@@ -31,11 +15,8 @@ static bool read_at(struct image_bytes bytes, uint64_t offset, void *_Nonnull to
 
 static status_t map_segment(const struct image_file *_Nonnull file,
                             const struct elf_segment *_Nonnull segment, handle_t process) {
-    uint64_t end = 0;
     uint64_t address = 0;
-    if (((segment->address | segment->offset) & (PAGE_SIZE - 1)) != 0 ||
-        segment->file_size != segment->memory_size || (segment->flags & ELF_WRITE) != 0 ||
-        ckd_add(&end, segment->offset, segment->file_size) || end > file->bytes.size) {
+    if (!elf_native_segment(segment, file->bytes.size)) {
         return STATUS_CORRUPT;
     }
     uint64_t length = (segment->memory_size + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
@@ -51,15 +32,12 @@ status_t program_load(const struct supervisor *_Nonnull self,
                       uint64_t *_Nonnull out_page) {
     (void)self;
     struct elf_header header;
-    if (!read_at(file->bytes, 0, &header, sizeof header) ||
-        !bytes_equal(header.ident, "\177ELF\2\1", 6) || header.machine != 62 ||
-        header.program_size != sizeof(struct elf_segment) || header.program_count > SEGMENT_LIMIT) {
+    if (!read_at(file->bytes, 0, &header, sizeof header) || !elf_native(&header)) {
         return STATUS_CORRUPT;
     }
-    for (uint16_t i = 0; i < header.program_count; i++) {
+    for (uint16_t i = 0; i < header.segment_count; i++) {
         struct elf_segment segment;
-        if (!read_at(file->bytes, header.program_offset + i * sizeof segment, &segment,
-                     sizeof segment)) {
+        if (!read_at(file->bytes, header.segments + i * sizeof segment, &segment, sizeof segment)) {
             return STATUS_CORRUPT;
         }
         if (segment.type == ELF_LOAD && segment.memory_size > 0) {
