@@ -76,6 +76,10 @@ static void test_holes(void) {
     check_errno("truncate_missing", truncate("none", 0), ENOENT);
     check_errno("truncate_folder", truncate(".", 0), EISDIR);
     check_equal("position_unmoved", lseek(fd, 0, SEEK_CUR), 100001);
+    int only = open("f", O_WRONLY);
+    check_equal("who_only_writes_seeks", lseek(only, 2, SEEK_SET), 2);
+    check_equal("and_from_the_end", lseek(only, -1, SEEK_END), 2);
+    close(only);
     check_equal("data_seek", lseek(fd, 1, SEEK_DATA), 1);
     check_equal("hole_seek", lseek(fd, 0, SEEK_HOLE), 3);
     check_errno("data_past_end", lseek(fd, 3, SEEK_DATA), ENXIO);
