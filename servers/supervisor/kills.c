@@ -49,8 +49,7 @@ static void parse_kills(struct supervisor *_Nonnull self, struct rt_bytes word) 
         while (at < word.size && word.data[at] != ',') {
             at++;
         }
-        struct rt_bytes name = {.size = at - first,
-                                .data = bytes_at_const(SOME(word.data), first)};
+        struct rt_bytes name = {.size = at - first, .data = bytes_at_const(SOME(word.data), first)};
         self->kills.victims |= mask_of_name(self, name);
     }
 }
@@ -77,8 +76,7 @@ static void read_arguments(struct supervisor *_Nonnull self) {
         while (at < line.size && line.data[at] != ' ') {
             at++;
         }
-        struct rt_bytes word = {.size = at - first,
-                                .data = bytes_at_const(SOME(line.data), first)};
+        struct rt_bytes word = {.size = at - first, .data = bytes_at_const(SOME(line.data), first)};
         struct rt_bytes value = {};
         size_t digits = 0;
         if (value_of(word, RT_STRING("kills="), &value)) {
