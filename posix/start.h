@@ -42,6 +42,7 @@ enum start_handle : uint32_t {
     START_INPUT,         /* sessions that speak `stream`, or HANDLE_NONE */
     START_OUTPUT,
     START_ERROR,
+    START_TIME, /* session to `time` */
     START_HANDLE_COUNT = 16
 };
 

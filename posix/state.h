@@ -72,7 +72,7 @@ struct lock_owner {
 struct posix_process {
     uint64_t magic;
     struct fd_table *_Nonnull table;
-    handle_t process, vfs, root, working, local, tty, runtime_image, clock, image;
+    handle_t process, vfs, root, working, local, tty, time, runtime_image, clock, image;
     uint32_t umask;
     uint32_t pid, slot, principal;
     uint32_t facts_known; /* pid, slot and the signal page are this process's own */

@@ -40,12 +40,13 @@
     CALL(144, sched_setscheduler) CALL(145, sched_getscheduler) \
     CALL(146, sched_get_priority_max) CALL(147, sched_get_priority_min) \
     CALL(148, sched_rr_get_interval) CALL(157, prctl) \
-    CALL(158, arch_prctl) CALL(160, setrlimit) CALL(161, chroot) CALL(162, sync) CALL(165, mount) CALL(166, umount2) \
+    CALL(158, arch_prctl) CALL(160, setrlimit) CALL(161, chroot) CALL(162, sync) CALL(164, settimeofday) CALL(165, mount) \
+    CALL(166, umount2) \
     CALL(169, reboot) CALL(170, sethostname) CALL(186, gettid) CALL(200, tkill) CALL(201, time) CALL(202, futex) \
     CALL(203, sched_setaffinity) CALL(204, sched_getaffinity) CALL(213, epoll_create) \
     CALL(217, getdents64) CALL(218, set_tid_address) CALL(221, fadvise64) CALL(222, timer_create) CALL(223, timer_settime) \
     CALL(224, timer_gettime) CALL(225, timer_getoverrun) CALL(226, timer_delete) \
-    CALL(228, clock_gettime) CALL(229, clock_getres) CALL(230, clock_nanosleep) \
+    CALL(227, clock_settime) CALL(228, clock_gettime) CALL(229, clock_getres) CALL(230, clock_nanosleep) \
     CALL(231, exit_group) CALL(232, epoll_wait) CALL(233, epoll_ctl) CALL(234, tgkill) \
     CALL(235, utimes) CALL(247, waitid) CALL(257, openat) CALL(258, mkdirat) CALL(259, mknodat) \
     CALL(260, fchownat) CALL(262, newfstatat) CALL(263, unlinkat) CALL(264, renameat) \

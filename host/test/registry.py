@@ -141,7 +141,7 @@ def counts(output, status):
         bad = sum(int(n) for n in re.findall(r"(?:failures|errors)=(\d+)", last)) if ran else 0
         skips = re.search(r"skipped=(\d+)", last)
         skipped = int(skips[1]) if ran and skips else 0
-        passed, failed = (int(ran[1]) - bad - skipped, bad) if ran else (int(status == 0), 0)
+        passed, failed = (max(0, int(ran[1]) - bad - skipped), bad) if ran else (int(status == 0), 0)
     if status != 0 and failed == 0:
         failed = 1  # it failed outside its cases
     if status == 0 and passed + failed + skipped == 0:

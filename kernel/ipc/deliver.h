@@ -49,8 +49,8 @@ fill_registers(const struct request *_Nonnull request, const struct session *_No
     struct thread_page *page = SOME(server->page);
     page->received.identity = request->identity;
     page->received.attempt = request->attempts;
-    page->received.state = (request->marks & CALL_STATE_ALL) |
-                           (SOME(request->session)->flags & SESSION_NONBLOCK);
+    page->received.state =
+        (request->marks & CALL_STATE_ALL) | (SOME(request->session)->flags & SESSION_NONBLOCK);
     page->received.principal = request->principal;
     page->received.process_serial = request->client_serial;
     page->received.lease_in_length = request->lease_in.length;

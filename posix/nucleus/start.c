@@ -143,6 +143,7 @@ void start_begin(const struct start_block *_Nonnull block, struct thread_page *_
     process->working = block->handles[START_WORKING];
     process->local = block->handles[START_LOCAL];
     process->tty = block->handles[START_TTY];
+    process->time = block->handles[START_TIME];
     process->runtime_image = block->handles[START_RUNTIME_IMAGE];
     process->clock = block->handles[START_CLOCK];
     process->code_size = block->image_code_size;

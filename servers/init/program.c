@@ -58,6 +58,7 @@ static void give_handles(struct rt_server *_Nonnull server, handle_t process,
     block->handles[START_WORKING] = give_root(server, process);
     block->handles[START_LOCAL] = give_named(server, process, "local");
     block->handles[START_TTY] = give_named(server, process, "tty");
+    block->handles[START_TIME] = give_named(server, process, "time");
     block->handles[START_RUNTIME_IMAGE] = give(server, process, runtime->memory);
     block->handles[START_CLOCK] = give(server, process, clock_memory(server));
     for (uint32_t i = START_INPUT; i <= START_ERROR; i++) {

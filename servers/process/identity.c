@@ -131,7 +131,7 @@ static status_t new_ids(const struct four *_Nonnull old, const struct four *_Non
                         uint32_t which, bool plain, bool may, struct four *_Nonnull out) {
     *out = *old;
     if (plain) {
-        uint32_t id = wanted->effective;
+        uint32_t id = (which & 1) != 0 ? wanted->real : wanted->effective;
         if (may) {
             *out = (struct four){id, id, id, id};
         } else if (id == old->real || id == old->saved) {

@@ -70,6 +70,34 @@ class Views(unittest.TestCase):
                         r"load average: \d", r"^found it$", r"^killed with 143$", r"^/proc/1/task$", r"^/bin/busybox$"):
             self.assertTrue(re.search(pattern, text, re.MULTILINE), f"no line like {pattern}:\n{text}")
 
+    def test_an_ordinary_user_sees_and_does_less(self):
+        script = """
+            cat > /tmp/less <<'END'
+            grep -E "Uid|CapEff" /proc/self/status
+            cat /etc/shadow /proc/1/environ
+            ls /proc/1/fd
+            readlink /proc/1/exe
+            date -u -s "2001-01-01 00:00:00"
+            ls -d /proc/1
+            END
+            su -s /bin/sh user /tmp/less 2>/dev/null
+            echo end of script
+        """
+        lines = run("\n".join(line.strip() for line in script.splitlines()))
+        # date says what it was asked for, and fails
+        self.assertEqual(lines, ["Uid:\t1000\t1000\t1000\t1000", "CapEff:\t0000000000000000",
+                                 "Mon Jan  1 00:00:00 UTC 2001", "/proc/1", "end of script"])
+
+    def test_root_sets_the_clock(self):
+        script = """
+            date -u -s "2031-07-04 05:06:07" >/dev/null && date -u +%Y-%m-%d
+            touch /tmp/f && ls -l --full-time /tmp/f
+            echo end of script
+        """
+        lines = run("\n".join(line.strip() for line in script.splitlines()))
+        self.assertEqual(lines[0], "2031-07-04")
+        self.assertIn(" 2031-07-04 05:06:", lines[1])
+
 
 if __name__ == "__main__":
     unittest.main()
