@@ -10,6 +10,7 @@
 enum { LINES = 600, LINE_LENGTH = 6 };
 enum { PORT = 0x3f8, DATA = 0, FORMAT = 3, STATUS = 5, DIVISOR_BIT = 0x80, READY = 0x21 };
 
+void process_main(uint64_t mode, uint64_t page);
 void tty_main(uint64_t mode, uint64_t page);
 void uart_main(uint64_t mode, uint64_t page);
 
@@ -74,11 +75,17 @@ static void client_main(uint64_t mode, uint64_t page) {
 
 int main(int argc, char **argv) {
     static const struct sim_program_entry programs[] = {
-        {"uart", uart_main}, {"tty", tty_main}, {"client", client_main}};
+        {"process", process_main},
+        {"uart", uart_main},
+        {"tty", tty_main},
+        {"client", client_main},
+    };
     world.port_access = device_access;
+    world_add(BOOT_PROGRAM, "process", "x");
     world_add(BOOT_PROGRAM, "uart", "x");
     world_add(BOOT_PROGRAM, "tty", "x");
     world_add(BOOT_PROGRAM, "client", "x");
+    world_add_manifest("process");
     world_add_manifest("uart");
     world_add_manifest("tty");
     world_add(BOOT_MANIFEST, "client",
