@@ -8,7 +8,7 @@ Found by where they lie:
   check/NAME                                  each part of ./isotope check
 Said in a file tests.list in any folder, one line each:
   NAME [deep] [make=TARGET]… : COMMAND [ARGUMENT]…
-A script says what must be built for it in a line "# needs: TARGET…" among its first 20.
+A script says what must be built for it in lines "# needs: TARGET…" among its first 20.
 A test is deep when only --deep runs it. Status 0 passes, 77 skips, all else fails; if the output ends
 with "N passed, N failed[, N skipped]" (or is unittest's), its cases are counted, else the test as one."""
 
@@ -63,10 +63,8 @@ def files(root):
 
 def needs(path):
     with open(path, encoding="utf-8") as file:
-        for _, line in zip(range(20), file):
-            if line.startswith("# needs:"):
-                return tuple(line.removeprefix("# needs:").split())
-    return ()
+        lines = [line for _, line in zip(range(20), file) if line.startswith("# needs:")]
+    return tuple(word for line in lines for word in line.removeprefix("# needs:").split())
 
 
 def from_tree(root):

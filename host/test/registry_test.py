@@ -30,7 +30,7 @@ class Lines(unittest.TestCase):
     def test_scripts_and_lists_are_found(self):
         with tempfile.TemporaryDirectory() as root:
             os.makedirs(os.path.join(root, "x/build"))
-            for name, text in (("x/a_test.py", "#!/bin/sh\n# needs: p q\n"), ("x/b_test.sh", ""), ("x/test.py", ""),
+            for name, text in (("x/a_test.py", "#!/bin/sh\n# needs: p\n# needs: q\n"), ("x/b_test.sh", ""), ("x/test.py", ""),
                                ("x/tests.list", "x/c : true\n"), ("x/build/d_test.py", "")):
                 with open(os.path.join(root, name), "w", encoding="utf-8") as file:
                     file.write(text)
