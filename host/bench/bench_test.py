@@ -39,8 +39,7 @@ class BenchTest(unittest.TestCase):
     def test_script_runs_what_was_asked(self):
         self.assertEqual(isotope_side.script(["boot"]), "true")
         self.assertTrue(isotope_side.script(["stat"]).endswith("/tmp/posix-bench stat"))
-        self.assertTrue(isotope_side.script(["null_call", "stat"])
-                        .startswith(isotope_side.NATIVE_COMMAND))
+        self.assertEqual(isotope_side.script(["null_call"]), "true")
 
     def test_tsv(self):
         results = isotope_side.Results()

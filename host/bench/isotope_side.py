@@ -1,19 +1,24 @@
 """Isotope's column: one boot under instruction counting.
 
 The POSIX rows come from the benchmark program of bench/posix, the same binary that Linux runs. The
-native rows and `boot` come as lines `bench NAME VALUE [SWITCHES]`, in the system's log or in the
-command's output: VALUE is instructions per operation, SWITCHES address-space switches per operation.
-NATIVE_COMMAND is what makes the native benchmark server print them."""
+native rows come from a boot of bench/native, and `boot` from the system's log, as lines
+`bench NAME VALUE [SWITCHES]`: VALUE is instructions per operation, SWITCHES address-space switches."""
 import os
 import re
 import subprocess
+import sys
 import tempfile
 
 import posix_program
 import rows
 
 ROOT = posix_program.ROOT
-NATIVE_COMMAND = "test ! -x /sbin/native-bench || /sbin/native-bench"
+sys.path.insert(0, os.path.join(ROOT, "host/qemu"))
+import machine  # noqa: E402
+import slots  # noqa: E402
+
+NATIVE_IMAGE = os.path.join(ROOT, "build/x86_64-release/bench/native.img")
+KERNEL = os.path.join(ROOT, "build/x86_64-release/kernel.elf")
 LINE = re.compile(r"\bbench ([a-z0-9_]+) ([0-9]+)(?: ([0-9]+(?:\.[0-9]+)?))?\s*$", re.MULTILINE)
 
 
@@ -40,19 +45,28 @@ class Results:
 
 
 def script(names):
-    """What runs inside: the native benchmark, then the POSIX rows that were asked for."""
-    parts = []
-    if any(name in rows.NATIVE for name in names):
-        parts.append(NATIVE_COMMAND)
+    """What runs inside: the POSIX rows that were asked for."""
     posix = [name for name in names if name in rows.POSIX]
-    if posix:
-        parts.append("chmod 755 /tmp/posix-bench && /tmp/posix-bench " + " ".join(posix))
-    return "; ".join(parts) or "true"
+    return "chmod 755 /tmp/posix-bench && /tmp/posix-bench " + " ".join(posix) if posix else "true"
+
+
+def measure_native(results):
+    """Boots bench/native; what it says goes into `results`."""
+    subprocess.run(["make", "-C", ROOT, "-s", "native-bench"], check=True, stdout=subprocess.DEVNULL)
+    with tempfile.NamedTemporaryFile("r", errors="replace") as log, slots.slot():
+        guest = machine.Machine(kernel=KERNEL, image=NATIVE_IMAGE, console="null", log=log.name, icount=True)
+        subprocess.run(guest.line(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=600, check=False)
+        results.take_native(log.read())
 
 
 def measure(names):
     """Boots and measures; the results, with a reason for each row that is missing."""
     results = Results()
+    if any(name in rows.NATIVE for name in names):
+        measure_native(results)
+    names = [name for name in names if name not in rows.NATIVE]
+    if not names:
+        return results
     program = os.path.join(ROOT, "isotope")
     why = "nothing was measured"
     if not os.path.exists(program):
