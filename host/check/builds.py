@@ -54,7 +54,8 @@ def headers(tree):
         for path in tree.ending(".h"):
             if path.startswith(prefixes):
                 host_only = path.endswith("/test.h") or "/sim/" in path or "/fuse/" in path
-                jobs.append((path, banned.flags(tree, "host") if host_only else arguments))
+                fuse = ["-isystem", "/usr/include/fuse3", "-D_FILE_OFFSET_BITS=64"] if "/fuse/" in path else []
+                jobs.append((path, [*banned.flags(tree, "host"), *fuse] if host_only else arguments))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return [text for texts in pool.map(compile_alone, jobs) for text in texts]
 

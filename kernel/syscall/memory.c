@@ -194,7 +194,8 @@ status_t sys_memory_copy(struct thread *_Nonnull self, struct syscall_registers 
         if (r->words[2] == MEMORY_ZERO) {
             bytes_zero(SOME(theirs), (size_t)chunk);
         } else {
-            bytes_copy(write ? SOME(theirs) : SOME(user), write ? user : theirs, (size_t)chunk);
+            bytes_copy(write ? SOME(theirs) : SOME(user), write ? SOME(user) : SOME(theirs),
+                       (size_t)chunk);
         }
         r->b += chunk;
         r->words[0] += chunk;

@@ -190,9 +190,9 @@ static bool may_open(const struct tty *_Nonnull tty, const struct rt_request *_N
 }
 
 /* A session of an open terminal; it becomes the caller's controlling one where that is due. */
-static status_t open(struct tty *_Nonnull tty, struct rt_request *_Nonnull request,
-                     struct station *_Nonnull station, uint32_t flags, bool no_terminal,
-                     handle_t *_Nonnull out) {
+static status_t open_station(struct tty *_Nonnull tty, struct rt_request *_Nonnull request,
+                             struct station *_Nonnull station, uint32_t flags, bool no_terminal,
+                             handle_t *_Nonnull out) {
     struct process_table_entry caller = {};
     if (!may_open(tty, request, station)) {
         return STATUS_NOT_ALLOWED;
@@ -222,8 +222,8 @@ status_t serve_open(void *_Nonnull state, struct rt_request *_Nonnull request,
     if (in->number > 1) {
         return STATUS_NOT_FOUND;
     }
-    return open(tty, request, &tty->stations[0], console ? SESSION_CONSOLE : 0,
-                console || in->no_terminal, &out->terminal);
+    return open_station(tty, request, &tty->stations[0], console ? SESSION_CONSOLE : 0,
+                        console || in->no_terminal, &out->terminal);
 }
 
 status_t serve_open_peer(void *_Nonnull state, struct rt_request *_Nonnull request,
@@ -240,7 +240,7 @@ status_t serve_open_peer(void *_Nonnull state, struct rt_request *_Nonnull reque
     if ((station->now.flags & (TERMINAL_LOCKED | TERMINAL_MASTER_GONE)) != 0) {
         return STATUS_IO;
     }
-    return open(tty, request, station, 0, in->no_terminal, &out->terminal);
+    return open_station(tty, request, station, 0, in->no_terminal, &out->terminal);
 }
 
 status_t serve_open_own(void *_Nonnull state, struct rt_request *_Nonnull request,

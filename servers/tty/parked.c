@@ -174,10 +174,10 @@ static void answer(struct tty *_Nonnull tty, struct parked *_Nonnull parked) {
     status_t status = fill(tty, station, parked, &reply);
     if (status == STATUS_ABSENT) {
         rt_stage_drop(tty->server);
-        status = rt_answer(tty->server, &reply); /* the pages come, then the call again */
+        (void)rt_answer(tty->server, &reply); /* the pages come, then the call again */
     } else if (status != STATUS_OK) {
         rt_stage_drop(tty->server);
-        status = rt_answer_error(tty->server, parked->token, status);
+        (void)rt_answer_error(tty->server, parked->token, status);
         tty_revert(tty, station);
     } else {
         status = rt_answer(tty->server, &reply);

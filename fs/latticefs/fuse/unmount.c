@@ -72,10 +72,13 @@ int unmount_main(int argc, char **argv) {
     char *_Nullable pool = folder == nullptr ? nullptr : pool_at(SOME(folder));
     if (folder == nullptr || pool == nullptr) {
         fprintf(stderr, "%s: not mounted\n", given);
+        free(folder);
         return 1;
     }
     if (umount2(SOME(folder), flags) != 0) {
         fprintf(stderr, "%s: %s\n", given, strerror(errno));
+        free(pool);
+        free(folder);
         return 1;
     }
     if ((flags & MNT_DETACH) == 0) {

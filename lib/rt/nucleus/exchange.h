@@ -1,6 +1,8 @@
 #pragma once
 /* rt_exchange of native.h on the nucleus. Indices are constants, and the pointers are of arrays:
  * there is nothing for run-time checks to find. */
+#include "lib/rt/native.h"
+
 [[gnu::always_inline, clang::no_sanitize("null", "alignment", "pointer-overflow", "object-size",
                                          "nullability")]] static inline void
 rt_exchange(struct rt_exchange *_Nonnull e, const uint64_t (*_Nonnull in)[CALL_WORDS],
