@@ -18,31 +18,31 @@ static status_t map_table(handle_t table, uint64_t *_Nonnull out_size,
     return status;
 }
 
+/* Maps one of the two tables that `process` shares. */
+static status_t attach(handle_t process, bool principals, uint64_t *_Nonnull out_size,
+                       const void *_Nullable *_Nonnull out) {
+    handle_t tables[2] = {};
+    REFUSE(process == HANDLE_NONE, STATUS_NOT_FOUND);
+    TRY(process_registry(process, &tables[0], &tables[1]));
+    rt_handle_close(tables[principals ? 0 : 1]);
+    return map_table(tables[principals ? 1 : 0], out_size, out);
+}
+
 status_t access_attach(handle_t process, struct access_table *_Nonnull out) {
-    handle_t principals = HANDLE_NONE;
-    handle_t processes = HANDLE_NONE;
     const void *entries = nullptr;
     uint64_t size = 0;
     *out = (struct access_table){};
-    REFUSE(process == HANDLE_NONE, STATUS_NOT_FOUND);
-    TRY(process_registry(process, &processes, &principals));
-    rt_handle_close(processes);
-    TRY(map_table(principals, &size, &entries));
+    TRY(attach(process, true, &size, &entries));
     out->count = (size_t)(size / sizeof(struct process_principal_entry));
     out->entries = entries;
     return STATUS_OK;
 }
 
 status_t access_processes_attach(handle_t process, struct access_processes *_Nonnull out) {
-    handle_t principals = HANDLE_NONE;
-    handle_t processes = HANDLE_NONE;
     const void *slots = nullptr;
     uint64_t size = 0;
     *out = (struct access_processes){};
-    REFUSE(process == HANDLE_NONE, STATUS_NOT_FOUND);
-    TRY(process_registry(process, &processes, &principals));
-    rt_handle_close(principals);
-    TRY(map_table(processes, &size, &slots));
+    TRY(attach(process, false, &size, &slots));
     out->count = (size_t)(size / sizeof(struct process_table_slot));
     out->slots = slots;
     return STATUS_OK;

@@ -65,6 +65,23 @@ void rt_server_begin(struct rt_server *_Nonnull server, uint64_t mode, uint64_t 
     }
 }
 
+void *_Nonnull rt_server_state(struct rt_server *_Nonnull server, size_t size, size_t vault_size) {
+    handle_t memory = HANDLE_NONE;
+    uint64_t address = 0;
+    uint64_t whole = (size + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+    status_t status = rt_object_create(OBJECT_MEMORY, 0, whole, 0, 0, 0, &memory);
+    status = status == STATUS_OK
+                 ? rt_map(0, 0, whole, memory, 0, PROTECT_READ | PROTECT_WRITE, &address)
+                 : status;
+    if (status != STATUS_OK || server->vault_size < vault_size) {
+        rt_log(server, "no state: status %d, vault of %u pages", (int)status,
+               (unsigned)(server->vault_size / PAGE_SIZE));
+        rt_exit(RT_EXIT_START);
+    }
+    server->state = rt_pointer(address);
+    return rt_pointer(address);
+}
+
 /* ---- staging ---- */
 
 status_t rt_stage(struct rt_server *_Nonnull server, const void *_Nonnull target,

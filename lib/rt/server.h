@@ -72,6 +72,9 @@ struct rt_service {
 /* Begins: maps start page and vault, makes the waitset, binds the endpoint. Ends the process with
  * RT_EXIT_START where something is missing. */
 void rt_server_begin(struct rt_server *_Nonnull server, uint64_t mode, uint64_t thread_page);
+/* Zeroed memory for what the server knows in this life, as server->state. Ends the process with
+ * RT_EXIT_START where there is none, or where the vault is smaller than `vault_size`. */
+void *_Nonnull rt_server_state(struct rt_server *_Nonnull server, size_t size, size_t vault_size);
 /* Serves for ever. */
 [[noreturn]] void rt_server_run(struct rt_server *_Nonnull server,
                                 const struct rt_service *_Nonnull service);

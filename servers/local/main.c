@@ -10,17 +10,9 @@ static void must(const struct rt_server *_Nonnull server, status_t status,
 }
 
 static struct local *_Nonnull make_state(struct rt_server *_Nonnull server) {
-    handle_t memory = HANDLE_NONE;
-    uint64_t address = 0;
-    uint64_t size = (sizeof(struct local) + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
-    must(server, rt_object_create(OBJECT_MEMORY, 0, size, 0, 0, 0, &memory), "state");
-    must(server, rt_map(0, 0, size, memory, 0, PROTECT_READ | PROTECT_WRITE, &address), "state");
-    must(server, server->vault_size < sizeof(struct local_vault) ? STATUS_OUT_OF_RANGE : STATUS_OK,
-         "vault");
-    struct local *local = rt_pointer(address);
+    struct local *local = rt_server_state(server, sizeof *local, sizeof(struct local_vault));
     local->server = server;
     local->vault = (const struct local_vault *)SOME(server->vault_data);
-    server->state = local;
     return local;
 }
 

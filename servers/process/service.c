@@ -86,31 +86,22 @@ static void apply_all(struct processes *_Nonnull ps) {
 }
 
 struct processes *_Nonnull process_start(struct rt_server *_Nonnull server) {
-    handle_t memory = HANDLE_NONE;
-    uint64_t address = 0;
-    uint64_t size = (sizeof(struct processes) + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
-    status_t status = rt_object_create(OBJECT_MEMORY, 0, size, 0, 0, 0, &memory);
-    status = status == STATUS_OK
-                 ? rt_map(0, 0, size, memory, 0, PROTECT_READ | PROTECT_WRITE, &address)
-                 : status;
+    struct processes *ps = rt_server_state(server, sizeof *ps, sizeof(struct process_vault));
     handle_t domain = rt_start_handle(server, "programs");
     handle_t timer = HANDLE_NONE;
-    status = status == STATUS_OK ? rt_object_create(OBJECT_EVENT, 0, 0, 0, 0, 0, &timer) : status;
+    status_t status = rt_object_create(OBJECT_EVENT, 0, 0, 0, 0, 0, &timer);
     status =
         status == STATUS_OK ? rt_bind(server->waitset, timer, UINT32_MAX, KEY_TIMER, 0) : status;
     status =
         status == STATUS_OK ? rt_bind(server->waitset, domain, UINT32_MAX, KEY_EXITS, 0) : status;
-    if (status != STATUS_OK || server->vault_size < sizeof(struct process_vault)) {
-        rt_log(server, "no state: status %d, vault of %u pages", (int)status,
-               (unsigned)(server->vault_size / PAGE_SIZE));
+    if (status != STATUS_OK) {
+        rt_log(server, "no timer, or no programs: status %d", (int)status);
         rt_exit(RT_EXIT_START);
     }
-    struct processes *ps = rt_pointer(address);
     ps->server = server;
     ps->vault = (const struct process_vault *)SOME(server->vault_data);
     ps->domain = domain;
     ps->timer = timer;
-    server->state = ps;
     table_share(ps);
     table_rebuild(ps);
     apply_all(ps);

@@ -78,24 +78,12 @@ static void on_packet(struct rt_server *_Nonnull server, const struct rt_packet 
 
 void server_main(uint64_t mode, uint64_t thread_page) {
     struct rt_server server;
-    handle_t memory = HANDLE_NONE;
-    uint64_t address = 0;
-    uint64_t size = (sizeof(struct procfs) + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
     rt_server_begin(&server, mode, thread_page);
-    status_t status = rt_object_create(OBJECT_MEMORY, 0, size, 0, 0, 0, &memory);
-    status = status == STATUS_OK
-                 ? rt_map(0, 0, size, memory, 0, PROTECT_READ | PROTECT_WRITE, &address)
-                 : status;
-    if (status != STATUS_OK || server.vault_size < sizeof(struct procfs_vault)) {
-        rt_log(&server, "no state: status %d", (int)status);
-        rt_exit(RT_EXIT_START);
-    }
-    struct procfs *fs = rt_pointer(address);
+    struct procfs *fs = rt_server_state(&server, sizeof *fs, sizeof(struct procfs_vault));
     fs->vault = (const struct procfs_vault *)SOME(server.vault_data);
     view_begin(&fs->view, &server, &procfs_tree);
-    server.state = fs;
     fs->process_server = rt_start_handle(&server, "process");
-    status = access_processes_attach(fs->process_server, &fs->processes);
+    status_t status = access_processes_attach(fs->process_server, &fs->processes);
     if (status != STATUS_OK) {
         rt_log(&server, "no processes: status %d", (int)status);
     }

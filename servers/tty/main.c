@@ -10,21 +10,9 @@ static void must(const struct tty *_Nonnull tty, status_t status, const char *_N
 }
 
 static struct tty *_Nonnull make_state(struct rt_server *_Nonnull server) {
-    handle_t memory = HANDLE_NONE;
-    uint64_t address = 0;
-    uint64_t size = (sizeof(struct tty) + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
-    status_t status = rt_object_create(OBJECT_MEMORY, 0, size, 0, 0, 0, &memory);
-    status = status == STATUS_OK
-                 ? rt_map(0, 0, size, memory, 0, PROTECT_READ | PROTECT_WRITE, &address)
-                 : status;
-    if (status != STATUS_OK || server->vault_size < sizeof(struct tty_vault)) {
-        rt_log(server, "no state: status %d", (int)status);
-        rt_exit(RT_EXIT_START);
-    }
-    struct tty *tty = rt_pointer(address);
+    struct tty *tty = rt_server_state(server, sizeof *tty, sizeof(struct tty_vault));
     tty->server = server;
     tty->vault = (const struct tty_vault *)SOME(server->vault_data);
-    server->state = tty;
     return tty;
 }
 

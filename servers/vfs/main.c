@@ -15,21 +15,9 @@ static bool sound(const struct rt_record_header *_Nonnull header, size_t size) {
 }
 
 struct vfs *_Nonnull vfs_start(struct rt_server *_Nonnull server) {
-    handle_t memory = HANDLE_NONE;
-    uint64_t address = 0;
-    uint64_t size = (sizeof(struct vfs) + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
-    status_t status = rt_object_create(OBJECT_MEMORY, 0, size, 0, 0, 0, &memory);
-    status = status == STATUS_OK
-                 ? rt_map(0, 0, size, memory, 0, PROTECT_READ | PROTECT_WRITE, &address)
-                 : status;
-    if (status != STATUS_OK || server->vault_size < sizeof(struct vfs_vault)) {
-        rt_log(server, "no state: status %d", (int)status);
-        rt_exit(RT_EXIT_START);
-    }
-    struct vfs *vfs = rt_pointer(address);
+    struct vfs *vfs = rt_server_state(server, sizeof *vfs, sizeof(struct vfs_vault));
     vfs->server = server;
     vfs->vault = (const struct vfs_vault *)SOME(server->vault_data);
-    server->state = vfs;
     bool whole = sound(&vfs->vault->super.header, sizeof vfs->vault->super);
     for (uint32_t i = 0; i < MOUNT_COUNT; i++) {
         whole = whole && sound(&vfs->vault->mounts[i].header, sizeof vfs->vault->mounts[i]);

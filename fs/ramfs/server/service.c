@@ -115,22 +115,9 @@ static void read_principals(struct ramfs *_Nonnull fs) {
 }
 
 struct ramfs *_Nonnull ramfs_start(struct rt_server *_Nonnull server) {
-    handle_t memory = HANDLE_NONE;
-    uint64_t address = 0;
-    uint64_t size = (sizeof(struct ramfs) + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
-    status_t status = rt_object_create(OBJECT_MEMORY, 0, size, 0, 0, 0, &memory);
-    status = status == STATUS_OK
-                 ? rt_map(0, 0, size, memory, 0, PROTECT_READ | PROTECT_WRITE, &address)
-                 : status;
-    if (status != STATUS_OK || server->vault_size < sizeof(struct ramfs_vault)) {
-        rt_log(server, "no state: status %d, vault of %u pages", (int)status,
-               (unsigned)(server->vault_size / PAGE_SIZE));
-        rt_exit(RT_EXIT_START);
-    }
-    struct ramfs *fs = rt_pointer(address);
+    struct ramfs *fs = rt_server_state(server, sizeof *fs, sizeof(struct ramfs_vault));
     fs->server = server;
     fs->vault = (const struct ramfs_vault *)SOME(server->vault_data);
-    server->state = fs;
     read_principals(fs);
     store_rebuild(fs);
     return fs;
