@@ -2,8 +2,7 @@
  * churn, and a supervisor that starts local again whenever it is killed, at random system calls.
  * What a reader gets is exactly what was written, once and in order; records of up to QUEUE_ATOMIC
  * bytes stay whole; sums are exact; and at the end no record of the vault is in use. */
-#include "servers/local/local.h"
-#include "tests/sim/servers.h"
+#include "tests/sim/local_world.h"
 
 enum {
     STREAM_TOTAL = 120000,
@@ -20,17 +19,6 @@ enum {
 };
 
 void local_main(uint64_t mode, uint64_t page);
-
-static void fail(const char *_Nonnull what, int64_t value) {
-    (void)fprintf(stderr, "%s: %ld\n", what, value);
-    rt_exit(1);
-}
-
-static void must(status_t status, const char *_Nonnull what) {
-    if (status != STATUS_OK) {
-        fail(what, status);
-    }
-}
 
 /* ---- whole reads and writes ---- */
 
@@ -398,38 +386,6 @@ static void begin_takers(handle_t control) {
     rt_handle_close(semaphore);
 }
 
-/* All ends are closed: nothing may be left of them. */
-static void expect_nothing_left(void) {
-    uint64_t address = 0;
-    uint64_t size = (uint64_t)local_service.vault_pages * PAGE_SIZE;
-    struct endpoint_info info = {};
-    expect(rt_map(0, 0, size, local_service.vault, 0, PROTECT_READ, &address), "vault");
-    const struct local_vault *vault = rt_pointer(address);
-    for (uint32_t i = 0; i < LOCAL_ENDS; i++) {
-        if (vault->ends[i].kind != END_NONE) {
-            fail("an end is left", i);
-        }
-    }
-    for (uint32_t i = 0; i < LOCAL_QUEUES; i++) {
-        if (vault->queues[i].used != 0) {
-            fail("a queue is left", i);
-        }
-    }
-    for (uint32_t i = 0; i < LOCAL_COUNTERS; i++) {
-        if (vault->counters[i].used != 0) {
-            fail("a counter is left", i);
-        }
-    }
-    /* The kernel destroys in steps, one at the end of each entry. */
-    for (uint32_t i = 0; i < 100; i++) {
-        expect(rt_object_info(local_service.endpoint, INFO_ENDPOINT, &info, sizeof info),
-               "endpoint");
-    }
-    if (info.sessions != 1) {
-        fail("sessions left", info.sessions);
-    }
-}
-
 static uint64_t kills_later;
 
 static void supervisor_main(uint64_t mode, uint64_t page) {
@@ -445,7 +401,7 @@ static void supervisor_main(uint64_t mode, uint64_t page) {
     begin_takers(control);
     supervise((struct services){.count = 1, .at = &local_service}, TAKERS + 1);
     settle(control);
-    expect_nothing_left();
+    expect_nothing_left(&local_service);
     rt_exit(0);
 }
 

@@ -1,8 +1,7 @@
 /* Sockets under kills: local as it is shipped, streams both ways through one pair, packets,
  * datagrams to a name, connections that come and go, descriptors passed along. Every byte, message
  * and connection arrives exactly once and in order, and at the end nothing of it is left. */
-#include "servers/local/local.h"
-#include "tests/sim/servers.h"
+#include "tests/sim/local_world.h"
 
 enum {
     STREAM_TOTAL = 60000,
@@ -18,17 +17,6 @@ enum {
 };
 
 void local_main(uint64_t mode, uint64_t page);
-
-static void fail(const char *_Nonnull what, int64_t value) {
-    (void)fprintf(stderr, "%s: %ld\n", what, value);
-    rt_exit(1);
-}
-
-static void must(status_t status, const char *_Nonnull what) {
-    if (status != STATUS_OK) {
-        fail(what, status);
-    }
-}
 
 struct bytes {
     uint8_t at[CHUNK];
@@ -417,43 +405,6 @@ static void begin_clients(handle_t control) {
     rt_handle_close(listener);
 }
 
-static void expect_nothing_left(void) {
-    uint64_t address = 0;
-    uint64_t size = (uint64_t)local_service.vault_pages * PAGE_SIZE;
-    struct endpoint_info info = {};
-    expect(rt_map(0, 0, size, local_service.vault, 0, PROTECT_READ, &address), "vault");
-    const struct local_vault *vault = rt_pointer(address);
-    for (uint32_t i = 0; i < LOCAL_ENDS; i++) {
-        if (vault->ends[i].kind != END_NONE) {
-            fail("an end is left", i);
-        }
-    }
-    for (uint32_t i = 0; i < LOCAL_QUEUES; i++) {
-        if (vault->queues[i].used != 0) {
-            fail("a queue is left", i);
-        }
-    }
-    for (uint32_t i = 0; i < LOCAL_SOCKETS; i++) {
-        if (vault->sockets[i].used != 0) {
-            fail("a socket is left", i);
-        }
-        for (uint32_t j = 0; j < i; j++) {
-            if (vault->sockets[i].serial != 0 &&
-                vault->sockets[i].serial == vault->sockets[j].serial) {
-                fail("a serial was used twice", (int64_t)vault->sockets[i].serial);
-            }
-        }
-    }
-    /* The kernel destroys in steps, one at the end of each entry. */
-    for (uint32_t i = 0; i < 100; i++) {
-        expect(rt_object_info(local_service.endpoint, INFO_ENDPOINT, &info, sizeof info),
-               "endpoint");
-    }
-    if (info.sessions != 1) {
-        fail("sessions left", info.sessions);
-    }
-}
-
 static uint64_t kills_later;
 
 static void supervisor_main(uint64_t mode, uint64_t page) {
@@ -469,7 +420,7 @@ static void supervisor_main(uint64_t mode, uint64_t page) {
     kills_wanted = 0;
     /* A call by which local has seen all that came before. */
     CHECK(stream_available(control, &unused, &unused) == STATUS_BAD_METHOD);
-    expect_nothing_left();
+    expect_nothing_left(&local_service);
     rt_exit(0);
 }
 
