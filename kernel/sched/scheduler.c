@@ -228,8 +228,8 @@ static void arm_timer(struct cpu *_Nonnull cpu) LOCKED {
     } else {
         cpu->slice_end_ns = UINT64_MAX;
     }
-    if (reap_left) {
-        deadline = MIN(deadline, arch_clock_ns() + REAP_NS);
+    if (reap_left) { /* who has nothing else to do goes on at once: somebody may wait for an end */
+        deadline = MIN(deadline, arch_clock_ns() + (cpu->current != nullptr ? REAP_NS : 0));
     }
     if (deadline != cpu->timer_armed_ns) {
         cpu->timer_armed_ns = deadline;
