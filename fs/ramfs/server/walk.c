@@ -5,7 +5,7 @@
 enum { LINKS_LIMIT = 40, PATH_LIMIT = 4096 };
 
 uint64_t walk_mark(const struct ramfs *_Nonnull fs, uint32_t inode) {
-    for (uint32_t i = 0; i < MARK_COUNT; i++) {
+    for (uint32_t i = 0; i < MARK_COUNT && fs->index.inodes[inode].marks > 0; i++) {
         if (fs->vault->marks[i].mount != 0 && fs->vault->marks[i].inode == inode) {
             return fs->vault->marks[i].mount;
         }
