@@ -17,11 +17,7 @@ uint64_t store_sum(const uint64_t *_Nonnull record, size_t size) {
 }
 
 static uint32_t hash(uint32_t directory, struct rt_bytes name) {
-    uint32_t sum = directory ^ 2166136261u;
-    for (size_t i = 0; i < name.size; i++) {
-        (void)__builtin_mul_overflow(sum ^ name.data[i], 16777619u, &sum);
-    }
-    return (sum ^ sum >> 15) % BUCKET_COUNT;
+    return (uint32_t)(bytes_hash(SOME(name.data), name.size, directory) % BUCKET_COUNT);
 }
 
 /* ---- entries ---- */
