@@ -6,10 +6,6 @@
 void bytes_copy(void *_Nonnull to, const void *_Nonnull from, size_t size);
 void bytes_zero(void *_Nonnull to, size_t size);
 bool bytes_equal(const void *_Nonnull a, const void *_Nonnull b, size_t size);
-/* Where `wanted` first stands among `size` bytes; `size`: nowhere. */
-size_t bytes_find(const void *_Nonnull in, size_t size, uint8_t wanted);
-/* A number made of all of them, for hash tables in memory: it may differ between machines. */
-uint64_t bytes_hash(const void *_Nonnull from, size_t size, uint64_t seed);
 
 /* The length of a NUL-terminated text in an array of `capacity` bytes; `capacity` where no NUL is.
  */

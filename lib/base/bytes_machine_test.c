@@ -5,8 +5,6 @@
 #define bytes_copy machine_copy
 #define bytes_zero machine_zero
 #define bytes_equal machine_equal
-#define bytes_find machine_find
-#define bytes_hash machine_hash
 #define text_length machine_text_length
 #define text_equal machine_text_equal
 #define memcpy machine_memcpy

@@ -2,6 +2,7 @@
 #include "fs/ramfs/server/index.h"
 #include "abi/boot.h"
 #include "lib/base/bytes.h"
+#include "lib/words/words.h"
 
 uint64_t store_sum(const uint64_t *_Nonnull record, size_t size) {
     struct words {
@@ -17,7 +18,7 @@ uint64_t store_sum(const uint64_t *_Nonnull record, size_t size) {
 }
 
 static uint32_t hash(uint32_t directory, struct rt_bytes name) {
-    return (uint32_t)(bytes_hash(SOME(name.data), name.size, directory) % BUCKET_COUNT);
+    return (uint32_t)(words_hash(SOME(name.data), name.size, directory) % BUCKET_COUNT);
 }
 
 /* ---- entries ---- */
@@ -102,7 +103,7 @@ static void index_entry(struct ramfs *_Nonnull fs, uint32_t slot) {
 static bool is_long_name(const struct ramfs *_Nonnull fs, uint32_t slot, struct rt_bytes name) {
     uint8_t there[NAME_LIMIT + 1];
     size_t length = entry_name(fs, slot, &there);
-    return length == name.size && bytes_equal(&there[0], SOME(name.data), length);
+    return length == name.size && words_equal(&there[0], SOME(name.data), length);
 }
 
 uint32_t entry_find(const struct ramfs *_Nonnull fs, uint32_t directory, struct rt_bytes name) {
@@ -112,7 +113,7 @@ uint32_t entry_find(const struct ramfs *_Nonnull fs, uint32_t directory, struct 
         const struct entry_record *entry = &fs->vault->entries[slot];
         if (entry->parent == directory && entry->name_length == name.size) {
             if (name.size <= ENTRY_NAME
-                    ? bytes_equal(entry_at(fs, slot)->name, SOME(name.data), name.size)
+                    ? words_equal(entry_at(fs, slot)->name, SOME(name.data), name.size)
                     : is_long_name(fs, slot, name)) {
                 return slot;
             }

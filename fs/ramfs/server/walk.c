@@ -1,6 +1,7 @@
 /* See walk.h. */
 #include "fs/ramfs/server/walk.h"
 #include "lib/base/bytes.h"
+#include "lib/words/words.h"
 
 enum { LINKS_LIMIT = 40, PATH_LIMIT = 4096 };
 
@@ -49,7 +50,7 @@ status_t walk_begin(struct ramfs *_Nonnull fs, struct rt_request *_Nonnull reque
     if (status != STATUS_OK) {
         return status;
     }
-    if (bytes_find(&fs->path[0], (size_t)size, 0) != size) {
+    if (words_find(&fs->path[0], (size_t)size, 0) != size) {
         return STATUS_BAD_MESSAGE;
     }
     bool real = (walk->flags & FILESYSTEM_WALK_FLAGS_REAL_IDS) != 0;
@@ -175,7 +176,7 @@ static bool is_dots(const struct ramfs *_Nonnull fs, uint32_t start, uint32_t le
 static status_t step(struct ramfs *_Nonnull fs, struct walk *_Nonnull walk,
                      struct steps *_Nonnull steps, bool *_Nonnull done) {
     uint32_t start = steps->position;
-    uint32_t end = start + (uint32_t)bytes_find(&fs->path[start], steps->length - start, '/');
+    uint32_t end = start + (uint32_t)words_find(&fs->path[start], steps->length - start, '/');
     uint32_t after = end;
     while (after < steps->length && fs->path[after] == '/') {
         after++;
