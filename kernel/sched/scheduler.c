@@ -225,8 +225,8 @@ static void arm_timer(struct cpu *_Nonnull cpu) LOCKED {
         cpu->slice_armed = true;
         deadline = MIN(deadline, arch_clock_ns() + SLICE_NS);
     }
-    if (scheduler_deferred) {
-        deadline = MIN(deadline, arch_clock_ns() + REAP_NS);
+    if (scheduler_deferred) { /* who has nothing else to do goes on at once: one may wait for it */
+        deadline = MIN(deadline, arch_clock_ns() + (cpu->current != nullptr ? REAP_NS : 0));
     }
     if (deadline < cpu->timer_armed_ns) {
         cpu->timer_armed_ns = deadline;
