@@ -58,7 +58,7 @@
     CALL(302, prlimit64) \
     CALL(306, syncfs) CALL(309, getcpu) CALL(316, renameat2) CALL(318, getrandom) \
     CALL(322, execveat) \
-    CALL(332, statx) CALL(435, clone3) CALL(436, close_range) CALL(439, faccessat2)
+    CALL(332, statx) CALL(435, clone3) CALL(436, close_range) CALL(439, faccessat2) CALL(441, epoll_pwait2)
 /* clang-format on */
 
 #define LINUX_DECLARE(number, name)                                                                \

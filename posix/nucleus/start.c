@@ -153,9 +153,6 @@ void start_begin(const struct start_block *_Nonnull block, struct thread_page *_
     }
     process->limits[LIMIT_DESCRIPTORS] = FD_DEFAULT;
     process->map_hint = 0x700000000000;
-    for (uint32_t i = 0; i < EPOLL_LIMIT; i++) {
-        process->epoll[i].epoll = -1;
-    }
     self->process = process;
     self->alternate.flags = SS_DISABLE;
     process_begin_child(self, page);
