@@ -385,7 +385,8 @@ LINUX(lseek) {
     if (error != 0) {
         return error;
     }
-    if ((entry.facts & STREAM_FACTS_FLAGS_REWOUND) != 0) {
+    if ((entry.facts & STREAM_FACTS_FLAGS_REWOUND) != 0 || entry.kind == STREAM_KIND_ANONYMOUS ||
+        entry.kind == FD_EPOLL) {
         return 0;
     }
     if ((entry.facts & STREAM_FACTS_FLAGS_SEEKABLE) == 0) {
