@@ -8,6 +8,7 @@
 #include "posix/errors.h"
 #include "posix/native.h"
 #include "posix/poll.h"
+#include "posix/signalfd.h"
 #include "posix/signals.h"
 #include "posix/syscalls.h"
 #include "posix/timeout.h"
@@ -145,7 +146,7 @@ static int64_t take(struct posix_thread *_Nonnull self, handle_t waitset, uint64
     case STATUS_WOULD_BLOCK:
         return 0;
     case STATUS_CANCELLED:
-        return -EINTR;
+        return -ERESTARTNOHAND;
     default:
         return error_of(got.status);
     }
@@ -166,6 +167,7 @@ static int64_t wait(struct posix_thread *_Nonnull self, const struct program_fra
     if (entry.kind != FD_EPOLL) {
         return -EINVAL;
     }
+    signalfds_show(self);
     uint64_t room = room_for(frame->rsi, (uint32_t)limit);
     int64_t count = take(self, entry.handle, room, deadline == 0 ? DEADLINE_NEVER : deadline,
                          deadline == 0 ? WAIT_NO_WAIT : WAIT_INTERRUPTIBLE);
@@ -202,7 +204,7 @@ static int64_t wait_masked(struct posix_thread *_Nonnull self,
         }
     }
     int64_t result = wait(self, frame, deadline);
-    if (self->mask_saved != 0 && result != -EINTR) {
+    if (self->mask_saved != 0 && !result_is_restart(result)) {
         self->mask = self->saved_mask;
         self->mask_saved = 0;
     }

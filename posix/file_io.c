@@ -7,6 +7,7 @@
 #include "posix/errors.h"
 #include "posix/identity.h"
 #include "posix/native.h"
+#include "posix/signalfd.h"
 #include "posix/signals.h"
 #include "posix/syscalls.h"
 #include "posix/user.h"
@@ -52,6 +53,9 @@ int64_t file_read(struct posix_thread *_Nonnull self, const struct fd_entry *_No
     }
     if (entry->kind == STREAM_KIND_DIRECTORY) {
         return -EISDIR;
+    }
+    if (entry->kind == FD_SIGNALS) {
+        return signalfd_read(self, entry, address, wanted);
     }
     bool moves = keeps_position(entry, offset);
     uint64_t at = moves ? NATIVE(SYS_STREAM_SEEK, entry->handle, 0, 1).value : offset;
@@ -386,7 +390,7 @@ LINUX(lseek) {
         return error;
     }
     if ((entry.facts & STREAM_FACTS_FLAGS_REWOUND) != 0 || entry.kind == STREAM_KIND_ANONYMOUS ||
-        entry.kind == FD_EPOLL) {
+        entry.kind >= FD_EPOLL) {
         return 0;
     }
     if ((entry.facts & STREAM_FACTS_FLAGS_SEEKABLE) == 0) {

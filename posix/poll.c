@@ -5,6 +5,7 @@
 #include "posix/descriptors.h"
 #include "posix/errors.h"
 #include "posix/native.h"
+#include "posix/signalfd.h"
 #include "posix/signals.h"
 #include "posix/syscalls.h"
 #include "posix/timeout.h"
@@ -62,6 +63,7 @@ static struct wait_item (*_Nonnull items_of(struct posix_thread *_Nonnull self))
 /* Waits; the count of items that are ready, 0 at the deadline, or an error. */
 static int64_t wait_items(struct posix_thread *_Nonnull self, uint64_t count, uint64_t deadline,
                           bool some_ready) {
+    signalfds_show(self);
     uint64_t flags = WAIT_LIST | (some_ready || deadline == 0 ? WAIT_NO_WAIT : WAIT_INTERRUPTIBLE);
     struct native_result result =
         NATIVE(SYS_WAIT, 0, (uintptr_t)&self->scratch[0], count, deadline, flags);

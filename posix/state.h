@@ -36,7 +36,7 @@ struct fd_entry {
     uint32_t reserved;
 };
 static_assert(sizeof(struct fd_entry) == 16);
-enum { FD_EPOLL = 64 };
+enum { FD_EPOLL = 64, FD_SIGNALS = 65 };
 
 struct fd_table {
     uint32_t lock; /* a futex: 0 open, 1 taken, 2 taken and waited for */
@@ -77,6 +77,7 @@ struct posix_process {
     uint64_t map_hint;
     uint64_t vfork_area; /* of this process, when it runs in its parent's space: 0 else */
     uint64_t code_size;  /* pages of the runtime's image that hold code */
+    uint64_t watched;    /* signals of sets that are read (signalfd) */
     uint32_t thread_count;
     uint32_t dumpable, no_new_privileges, child_subreaper;
     uint32_t exiting;

@@ -52,8 +52,8 @@
     CALL(260, fchownat) CALL(262, newfstatat) CALL(263, unlinkat) CALL(264, renameat) \
     CALL(265, linkat) CALL(266, symlinkat) CALL(267, readlinkat) CALL(268, fchmodat) \
     CALL(269, faccessat) CALL(270, pselect6) CALL(271, ppoll) CALL(273, set_robust_list) \
-    CALL(274, get_robust_list) CALL(280, utimensat) CALL(281, epoll_pwait) CALL(284, eventfd) \
-    CALL(283, timerfd_create) CALL(285, fallocate) CALL(286, timerfd_settime) CALL(287, timerfd_gettime) CALL(288, accept4) CALL(290, eventfd2) CALL(291, epoll_create1) \
+    CALL(274, get_robust_list) CALL(280, utimensat) CALL(281, epoll_pwait) CALL(282, signalfd) CALL(284, eventfd) \
+    CALL(283, timerfd_create) CALL(285, fallocate) CALL(286, timerfd_settime) CALL(287, timerfd_gettime) CALL(288, accept4) CALL(289, signalfd4) CALL(290, eventfd2) CALL(291, epoll_create1) \
     CALL(292, dup3) CALL(293, pipe2) CALL(295, preadv) CALL(296, pwritev) CALL(297, rt_tgsigqueueinfo) \
     CALL(302, prlimit64) \
     CALL(306, syncfs) CALL(309, getcpu) CALL(316, renameat2) CALL(318, getrandom) \

@@ -25,7 +25,7 @@ void exec_begin(const struct exec_record *_Nonnull record, struct thread_page *_
     struct posix_process *process = address_pointer(RUNTIME_STATE);
     handle_t old_image = process->image;
     uint32_t pid = process->pid;
-    bool caught = false;
+    bool caught = process->watched != 0;
     for (uint32_t i = 0; i < SIGNAL_COUNT; i++) {
         caught = caught || process->actions[i].handler > SIG_IGN;
     }

@@ -37,6 +37,8 @@ static status_t do_read(void *_Nonnull state, struct rt_request *_Nonnull reques
         return socket_read(local, request, SOME(end), in, out);
     case END_TIMER:
         return timer_read(local, request, SOME(end), in, out);
+    case END_SIGNALS: /* the one who knows what is pending does not ask here */
+        return STATUS_BAD_ARGUMENT;
     case END_FIFO:
     case END_ADDRESS:
     case END_NONE:
@@ -61,6 +63,7 @@ static status_t do_write(void *_Nonnull state, struct rt_request *_Nonnull reque
     case END_SOCKET:
         return socket_write(local, request, SOME(end), in, out);
     case END_TIMER:
+    case END_SIGNALS:
         return STATUS_BAD_ARGUMENT;
     case END_FIFO:
     case END_ADDRESS:
@@ -79,6 +82,7 @@ static status_t do_stat(void *_Nonnull state, struct rt_request *_Nonnull reques
     switch (SOME(end)->kind) {
     case END_COUNTER:
     case END_TIMER:
+    case END_SIGNALS:
         out->info.device = DEVICE_COUNTERS;
         out->info.inode = 1;
         out->info.mode = MODE_ANONYMOUS;
@@ -108,7 +112,8 @@ static status_t do_facts(void *_Nonnull state, struct rt_request *_Nonnull reque
     const struct local_end *end = nullptr;
     TRY(end_of(local, request, &end));
     uint32_t access = SOME(end)->access;
-    bool anonymous = SOME(end)->kind == END_COUNTER || SOME(end)->kind == END_TIMER;
+    bool anonymous = SOME(end)->kind == END_COUNTER || SOME(end)->kind == END_TIMER ||
+                     SOME(end)->kind == END_SIGNALS;
     out->kind = anonymous                       ? STREAM_KIND_ANONYMOUS
                 : SOME(end)->kind == END_SOCKET ? STREAM_KIND_SOCKET
                                                 : STREAM_KIND_FIFO;
@@ -125,7 +130,7 @@ static status_t do_available(void *_Nonnull state, struct rt_request *_Nonnull r
     const struct local_end *end = nullptr;
     TRY(end_of(local, request, &end));
     REFUSE(SOME(end)->kind == END_COUNTER || SOME(end)->kind == END_ADDRESS ||
-               SOME(end)->kind == END_TIMER,
+               SOME(end)->kind == END_TIMER || SOME(end)->kind == END_SIGNALS,
            STREAM_STATUS_NOT_FOR_THIS);
     out->readable = SOME(end)->kind == END_SOCKET
                         ? socket_waiting_bytes(local, SOME(end)->object - LOCAL_FIRST_SOCKET)
@@ -178,6 +183,22 @@ static status_t do_set_timer(void *_Nonnull state, struct rt_request *_Nonnull r
     TRY(end_of(state, request, &end));
     REFUSE(SOME(end)->kind != END_TIMER, STATUS_BAD_METHOD);
     return timer_set(state, SOME(end), in, out);
+}
+
+static status_t do_signals(void *_Nonnull state, struct rt_request *_Nonnull request,
+                           const struct local_signals_in *_Nonnull in,
+                           struct local_signals_out *_Nonnull out) {
+    REFUSE((request->cookie & RT_COOKIE_SERVICE) == 0, STATUS_BAD_METHOD);
+    return signals_make(state, in->set, &out->signals);
+}
+
+static status_t do_set_signals(void *_Nonnull state, struct rt_request *_Nonnull request,
+                               const struct local_set_signals_in *_Nonnull in,
+                               struct local_set_signals_out *_Nonnull out) {
+    const struct local_end *end = nullptr;
+    TRY(end_of(state, request, &end));
+    REFUSE(SOME(end)->kind != END_SIGNALS, STATUS_BAD_METHOD);
+    return signals_change(state, SOME(end), in, &out->now);
 }
 
 static status_t do_option(void *_Nonnull state, struct rt_request *_Nonnull request,
@@ -300,7 +321,9 @@ void local_call(struct rt_server *_Nonnull server, struct rt_request *_Nonnull r
                                                    .option = do_option,
                                                    .peer = do_peer,
                                                    .timer = do_timer,
-                                                   .set_timer = do_set_timer};
+                                                   .set_timer = do_set_timer,
+                                                   .signals = do_signals,
+                                                   .set_signals = do_set_signals};
     struct local *local = (struct local *)SOME(server->state);
     struct rt_reply *reply = request->reply;
     local_begin(local);

@@ -21,12 +21,15 @@ enum {
     LOCAL_COUNTERS = 256,
     LOCAL_SOCKETS = 512,
     LOCAL_TIMERS = 128,
+    LOCAL_SIGNALS = 64,
     LOCAL_RIGHTS = 256,
-    /* Objects are numbered in one row: queues, counters, sockets, timers. */
+    /* Objects are numbered in one row: queues, counters, sockets, timers,
+     * sets of signals. */
     LOCAL_FIRST_COUNTER = LOCAL_QUEUES,
     LOCAL_FIRST_SOCKET = LOCAL_FIRST_COUNTER + LOCAL_COUNTERS,
     LOCAL_FIRST_TIMER = LOCAL_FIRST_SOCKET + LOCAL_SOCKETS,
-    LOCAL_OBJECTS = LOCAL_FIRST_TIMER + LOCAL_TIMERS,
+    LOCAL_FIRST_SIGNALS = LOCAL_FIRST_TIMER + LOCAL_TIMERS,
+    LOCAL_OBJECTS = LOCAL_FIRST_SIGNALS + LOCAL_SIGNALS,
     LOCAL_PARKED = 1024,
     LOCAL_KEEP_ENDS = 1,
     LOCAL_KEEP_BUFFERS = LOCAL_KEEP_ENDS + LOCAL_ENDS,
@@ -37,6 +40,7 @@ enum {
     LOCAL_RECORD_COUNTER = 0x6c63,
     LOCAL_RECORD_SOCKET = 0x6c73,
     LOCAL_RECORD_TIMER = 0x6c74,
+    LOCAL_RECORD_SIGNALS = 0x6c67,
     LOCAL_KEY_CLOCK = 1,
     LOCAL_CLOCK_REALTIME_ALARM = 8,
     LOCAL_NONE = UINT32_MAX,
@@ -50,7 +54,8 @@ enum end_kind : uint32_t {
     END_COUNTER,
     END_SOCKET,
     END_ADDRESS,
-    END_TIMER
+    END_TIMER,
+    END_SIGNALS
 };
 enum end_access : uint32_t { END_READS = 1, END_WRITES = 2 };
 struct local_end {
@@ -80,6 +85,13 @@ struct local_timer {
 };
 static_assert(sizeof(struct local_timer) == 56);
 
+struct local_signals {
+    struct rt_record_header header;
+    uint64_t set;
+    uint32_t used, reserved;
+};
+static_assert(sizeof(struct local_signals) == 40);
+
 /* Bytes that went from a writer straight to the reader that waited for them. The reader's answer
  * commits this, and then the writer is answered; should the writer's call come again, it had its
  * effect. */
@@ -96,6 +108,7 @@ struct local_vault {
     struct local_socket sockets[LOCAL_SOCKETS];
     struct local_handover handovers[LOCAL_QUEUES];
     struct local_timer timers[LOCAL_TIMERS];
+    struct local_signals signals[LOCAL_SIGNALS];
 };
 
 /* A call that waits, in the list of its object's readers or writers. */
@@ -323,6 +336,14 @@ void timer_close(struct local *_Nonnull local, uint32_t index);
 uint32_t timer_servable(const struct local *_Nonnull local, uint32_t object);
 void timer_answer(struct local *_Nonnull local, uint32_t object,
                   const struct parked *_Nonnull parked, struct rt_reply *_Nonnull reply);
+
+/* ---- signals.c ---- */
+
+status_t signals_make(struct local *_Nonnull local, uint64_t set, handle_t *_Nonnull out);
+status_t signals_change(struct local *_Nonnull local, const struct local_end *_Nonnull end,
+                        const struct local_set_signals_in *_Nonnull in, uint64_t *_Nonnull out_set);
+void signals_close(struct local *_Nonnull local, uint32_t index);
+bool signals_sound(const struct local_signals *_Nonnull signals);
 
 /* ---- serve.c ---- */
 

@@ -30,8 +30,11 @@ static bool in_use(const struct local_vault *_Nonnull vault, const struct local_
     if (object < LOCAL_FIRST_SOCKET) {
         return vault->counters[object - LOCAL_FIRST_COUNTER].used != 0;
     }
+    if (object >= LOCAL_FIRST_SIGNALS) {
+        return object < LOCAL_OBJECTS && vault->signals[object - LOCAL_FIRST_SIGNALS].used != 0;
+    }
     if (object >= LOCAL_FIRST_TIMER) {
-        return object < LOCAL_OBJECTS && vault->timers[object - LOCAL_FIRST_TIMER].used != 0;
+        return vault->timers[object - LOCAL_FIRST_TIMER].used != 0;
     }
     return (end->kind == END_ADDRESS || vault->sockets[object - LOCAL_FIRST_SOCKET].used != 0);
 }
@@ -72,6 +75,11 @@ static bool validate(const struct local *_Nonnull local) {
         const struct local_timer *timer = &vault->timers[i];
         whole =
             whole && sound(&timer->header, LOCAL_RECORD_TIMER, sizeof *timer) && timer_sound(timer);
+    }
+    for (uint32_t i = 0; i < LOCAL_SIGNALS; i++) {
+        const struct local_signals *signals = &vault->signals[i];
+        whole = whole && sound(&signals->header, LOCAL_RECORD_SIGNALS, sizeof *signals) &&
+                signals_sound(signals);
     }
     for (uint32_t i = 0; i < LOCAL_SOCKETS; i++) {
         whole = whole && socket_sound(vault, &vault->sockets[i]);
@@ -148,6 +156,12 @@ static void derive(struct local *_Nonnull local) {
         local->told[i] = UINT32_MAX; /* not known: shown again */
     }
     local_clock(local);
+    for (uint32_t i = 0; i < LOCAL_SIGNALS; i++) {
+        if (local->vault->signals[i].used != 0) {
+            ends_show(local, LOCAL_FIRST_SIGNALS + i, (struct local_shown){});
+            must(local->server, rt_commit(local->server), "readiness");
+        }
+    }
 }
 
 /* An answer that is refused is a defect of this server: a successor finds all calls again. */
@@ -179,6 +193,9 @@ static void close_end(struct local *_Nonnull local, uint32_t index) {
         break;
     case END_TIMER:
         timer_close(local, index);
+        break;
+    case END_SIGNALS:
+        signals_close(local, index);
         break;
     case END_NONE:
     default:
