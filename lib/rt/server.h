@@ -13,6 +13,7 @@
 #include "lib/rt/context.h"
 #include "lib/rt/message.h"
 #include "lib/rt/native.h"
+#include "lib/rt/report.h"
 #include "lib/rt/start.h"
 
 enum { RT_EXIT_CORRUPT = 70, RT_EXIT_START = 71 };
@@ -46,6 +47,8 @@ struct rt_server {
     struct rt_context context;
     uint32_t kept_count;
     const struct rt_kept *_Nullable COUNTED_BY(kept_count) kept; /* in the vault */
+    struct rt_recent *_Nullable recent; /* in the Memory for its report, or own_recent */
+    struct rt_recent own_recent;
 };
 
 /* The entry of every server's program; the loader passes enum start_mode and the thread page. */

@@ -53,8 +53,7 @@ static void read_manifests(struct supervisor *_Nonnull self) {
         if (file.entry.kind != BOOT_MANIFEST) {
             continue;
         }
-        struct manifest_text text = {.size = file.bytes.size,
-                                     .data = (const char *)file.bytes.data};
+        struct words_text text = {.size = file.bytes.size, .data = (const char *)file.bytes.data};
         if (!manifest_parse(text, &service->manifest, &line)) {
             rt_log(&self->server, "manifest %s, line %u: not understood", file.entry.name, line);
             continue;
@@ -92,6 +91,8 @@ static void on_packet(struct rt_server *_Nonnull server, const struct rt_packet 
     struct supervisor *self = SOME(server->state);
     if (packet->kind == PACKET_EXIT && packet->key < self->count) {
         watch_exit(self, (uint32_t)packet->key);
+    } else if (packet->kind == PACKET_CANCEL) {
+        update_cancelled(self, packet->token);
     } else if (packet->kind == PACKET_EVENT && packet->key == KEY_KILLS) {
         kills_one(self);
     } else if (packet->kind == PACKET_EVENT) {
@@ -126,6 +127,18 @@ static void start_all(struct supervisor *_Nonnull self) {
     }
 }
 
+static void note_own_start(struct supervisor *_Nonnull self) {
+    const struct own_record *own = &vault_of(self)->own;
+    bool valid = own->header.kind == RECORD_OWN && own->header.size == sizeof *own &&
+                 own->header.checksum == rt_record_checksum(&own->header);
+    struct own_record record = {
+        .header = {.kind = RECORD_OWN, .version = RECORD_VERSION, .size = sizeof record},
+        .restarts = valid ? own->restarts + 1 : 0,
+        .started_ns = rt_clock_ns()};
+    status_t status = rt_stage_record(&self->server, own, &record.header);
+    CHECK(status == STATUS_OK && rt_commit(&self->server) == STATUS_OK);
+}
+
 void server_main(uint64_t mode, uint64_t thread_page) {
     uint64_t address = 0;
     must(rt_map(0, 0, (sizeof(struct supervisor) + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1), 0,
@@ -141,6 +154,8 @@ void server_main(uint64_t mode, uint64_t thread_page) {
                    self->services[i].manifest.service, (int)status);
         }
     }
+    report_begin(self);
+    note_own_start(self);
     start_all(self);
     watch_tick(self);
     kills_begin(self);
