@@ -46,6 +46,7 @@ static void start_one(struct supervisor *_Nonnull self, uint32_t index) {
     struct service_record record = service_get(self, index);
     if (self->services[index].process == HANDLE_NONE) {
         record.held_until_ns = 0;
+        record.failures = 0;
         service_put(self, index, &record);
         service_launch(self, index);
     } else if (record.state == SUPERVISED_STOPPED || record.held_until_ns != 0) {
@@ -91,7 +92,7 @@ status_t command_crash(struct supervisor *_Nonnull self, uint32_t index) {
     struct mapping_entry mapping = {};
     uint64_t cursor = 0;
     uint64_t count = 0;
-    REFUSE(service->process == HANDLE_NONE, STATUS_NOT_FOUND);
+    REFUSE(service->process == HANDLE_NONE, STATUS_BUSY);
     TRY(rt_object_info(service->vault, INFO_HANDLE, &vault, sizeof vault));
     do {
         TRY(rt_object_list(service->process, LIST_MAPPINGS, &mapping, sizeof mapping, &cursor,
@@ -100,7 +101,7 @@ status_t command_crash(struct supervisor *_Nonnull self, uint32_t index) {
             return rt_unmap(service->process, mapping.address, mapping.length);
         }
     } while (count == 1);
-    return STATUS_NOT_FOUND;
+    return STATUS_BUSY; /* it has not begun yet */
 }
 
 status_t command_line(struct supervisor *_Nonnull self, struct words_text text,

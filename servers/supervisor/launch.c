@@ -313,6 +313,8 @@ static bool launch(struct supervisor *_Nonnull self, uint32_t index) {
             rt_handle_close(service->process);
             service->process = HANDLE_NONE;
         }
+        record.failures++;
+        record.last_cause = SERVICE_CAUSE_UNHEALTHY;
         record.state = SUPERVISED_FAILED;
         service_put(self, index, &record);
         return false;
@@ -330,13 +332,16 @@ static bool launch(struct supervisor *_Nonnull self, uint32_t index) {
 }
 
 void service_launch(struct supervisor *_Nonnull self, uint32_t index) {
-    if (launch(self, index)) {
-        return;
-    }
+    bool runs = launch(self, index);
     struct service_record record = service_get(self, index);
-    if (record.previous[0] != '\0') {
+    if (!runs && record.previous[0] != '\0') {
         update_failed(self, index, &record);
-        (void)launch(self, index);
+        runs = launch(self, index);
+        record = service_get(self, index);
+    }
+    while (!runs && watch_retry(self, index, &record, true)) {
+        runs = launch(self, index);
+        record = service_get(self, index);
     }
 }
 
@@ -365,8 +370,7 @@ void service_adopt(struct supervisor *_Nonnull self, uint32_t index) {
     struct service *service = &self->services[index];
     struct service_record record = service_get(self, index);
     if (!update_program(self, index, &record, &service->program_index)) {
-        rt_log(&self->server, "service %s: no program %s", service->manifest.service,
-               record.program);
+        service->program_index = UINT32_MAX; /* starting it will fail, and say so */
     }
     uint32_t state = instance_state(service, record.instance);
     if (record.state != SUPERVISED_ABSENT && state != NO_INSTANCE) {
@@ -381,10 +385,12 @@ void service_adopt(struct supervisor *_Nonnull self, uint32_t index) {
             record.state = SUPERVISED_RUNNING;
             service_put(self, index, &record);
         }
-        if (status == STATUS_OK && state == PROCESS_RUNNING) {
+        bool outlived = record.previous[0] != '\0' && record.probation_ns == 0;
+        if (status == STATUS_OK && state == PROCESS_RUNNING && !outlived) {
             return;
         }
-        /* Half-made when the supervisor died, or dying: its exit will be reported. */
+        /* Half-made when the supervisor died, dying, or the old program of an update that had not
+         * got further: its exit will be reported. */
         (void)rt_kill(service->process, -1, EXIT_KILLED);
         if (state != PROCESS_NEW) {
             return;

@@ -43,7 +43,8 @@ static void begin(struct supervisor *_Nonnull self, uint64_t mode, uint64_t page
     }
 }
 
-/* Reads every manifest of the image; the order in the image numbers the services. */
+/* Reads every manifest of the image; the order in the image numbers the services. One whose program
+ * is missing stays, and cannot be started. */
 static void read_manifests(struct supervisor *_Nonnull self) {
     struct image_file file;
     for (uint32_t i = 0; image_entry(self->image, i, &file) && self->count < SERVICE_LIMIT; i++) {
@@ -58,13 +59,10 @@ static void read_manifests(struct supervisor *_Nonnull self) {
             rt_log(&self->server, "manifest %s, line %u: not understood", file.entry.name, line);
             continue;
         }
-        for (uint32_t p = 0; image_entry(self->image, p, &program); p++) {
-            if (program.entry.kind == BOOT_PROGRAM &&
-                text_equal(program.entry.name, service->manifest.program)) {
-                service->program_index = p;
-                self->count++;
-                break;
-            }
+        self->count++;
+        if (!image_find(self->image, BOOT_PROGRAM, service->manifest.program, &program)) {
+            rt_log(&self->server, "service %s: no program %s", service->manifest.service,
+                   service->manifest.program);
         }
     }
 }
@@ -121,8 +119,7 @@ static void start_all(struct supervisor *_Nonnull self) {
     }
     for (uint32_t i = 0; i < self->count; i++) {
         if (!done[i]) {
-            rt_log(&self->server, "service %s cannot start: what it needs is missing or circular",
-                   self->services[i].manifest.service);
+            watch_given_up(self, i, "what it needs is missing, or needs it in turn");
         }
     }
 }

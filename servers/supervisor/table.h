@@ -141,7 +141,7 @@ static inline const struct supervisor_vault *_Nonnull vault_of(
 /* launch.c */
 /* Makes or finds again what outlives the instances of a service. */
 status_t service_prepare(struct supervisor *_Nonnull self, uint32_t index);
-/* Starts the next instance. What fails is logged; the service then is FAILED. */
+/* Starts the next instance. What fails is logged, and tried again later. */
 void service_launch(struct supervisor *_Nonnull self, uint32_t index);
 /* Finds a running instance after a restart of the supervisor; launches where there is none. */
 void service_adopt(struct supervisor *_Nonnull self, uint32_t index);
@@ -161,6 +161,11 @@ status_t program_load(const struct supervisor *_Nonnull self,
 /* watch.c */
 void watch_exit(struct supervisor *_Nonnull self, uint32_t index);
 void watch_tick(struct supervisor *_Nonnull self);
+/* It ended, or could not be started (which `counts`, and is in record->failures): records when it is
+ * tried again. True: now. False: later, or it is given up. */
+bool watch_retry(struct supervisor *_Nonnull self, uint32_t index,
+                 struct service_record *_Nonnull record, bool counts);
+void watch_given_up(struct supervisor *_Nonnull self, uint32_t index, const char *_Nonnull why);
 /* Looks again no later than then. */
 void watch_by(struct supervisor *_Nonnull self, uint64_t deadline_ns);
 

@@ -109,7 +109,8 @@ void update_failed(struct supervisor *_Nonnull self, uint32_t index,
 
 uint64_t update_look(struct supervisor *_Nonnull self, uint32_t index) {
     struct service_record record = service_get(self, index);
-    if (record.previous[0] == '\0' || record.state != SUPERVISED_RUNNING) {
+    if (record.previous[0] == '\0' || record.state != SUPERVISED_RUNNING ||
+        record.probation_ns == 0) {
         return 0;
     }
     if (record.probation_ns > rt_clock_ns()) {

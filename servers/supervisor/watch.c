@@ -2,13 +2,15 @@
  *
  * Back-off: a service that fails again without having answered a call since its start waits 10 ms,
  * then twice as long each time, at most 2 s. Kills from outside count towards nothing
- * (restart.md, 16). Escalation: a damaged vault is dropped and its dependents are restarted too. */
+ * (restart.md, 16). Escalation: a damaged vault is dropped and its dependents are restarted too. A
+ * service that fails GIVE_UP times in a row is given up, and named; without an essential one the
+ * system is of no use, and the machine stops with a failing code. */
 #include "lib/base/bytes.h"
 #include "servers/supervisor/table.h"
 
 #define BACK_OFF_NS 10000000ull
 #define BACK_OFF_LIMIT_NS 2000000000ull
-enum { FREE_FAILURES = 3 };
+enum { FREE_FAILURES = 3, GIVE_UP = 40, STOPPED_WITHOUT_SERVICE = 3 };
 
 /* Did it answer calls since it was looked at last? */
 static bool made_progress(const struct service *_Nonnull service,
@@ -56,6 +58,42 @@ void watch_by(struct supervisor *_Nonnull self, uint64_t deadline_ns) {
     }
 }
 
+static void stop_machine(void) {
+    struct syscall_registers r = {.number = SYS_SYSTEM,
+                                  .a = SYSTEM_POWER_OFF,
+                                  .b = BOOT_HANDLE_SYSTEM,
+                                  .words = {STOPPED_WITHOUT_SERVICE}};
+    rt_invoke(&r);
+}
+
+void watch_given_up(struct supervisor *_Nonnull self, uint32_t index, const char *_Nonnull why) {
+    const struct manifest *manifest = &self->services[index].manifest;
+    rt_log(&self->server, "service %s is given up: %s", manifest->service, why);
+    if (manifest->essential) {
+        rt_log(&self->server, "the system is of no use without %s", manifest->service);
+        stop_machine();
+    }
+}
+
+bool watch_retry(struct supervisor *_Nonnull self, uint32_t index,
+                 struct service_record *_Nonnull record, bool counts) {
+    uint64_t now = rt_clock_ns();
+    if (counts && record->failures >= GIVE_UP) {
+        record->state = SUPERVISED_FAILED;
+        service_put(self, index, record);
+        watch_given_up(self, index, "it failed again and again");
+        return false;
+    }
+    uint64_t wait = counts ? back_off_ns(record->failures) : 0;
+    record->state = SUPERVISED_WAITING;
+    record->retry_ns = MAX(now + wait, record->held_until_ns);
+    service_put(self, index, record);
+    if (record->retry_ns > now) {
+        watch_by(self, record->retry_ns);
+    }
+    return record->retry_ns <= now;
+}
+
 static enum service_cause cause_of(const struct process_info *_Nonnull info) {
     switch (info->exit_cause) {
     case EXIT_FAULT:
@@ -69,8 +107,8 @@ static enum service_cause cause_of(const struct process_info *_Nonnull info) {
     }
 }
 
-/* What the end means for the record: counts, and when and how it starts again. */
-static void note_end(struct supervisor *_Nonnull self, uint32_t index,
+/* What the end means for the record. True: it counts as a failure. */
+static bool note_end(struct supervisor *_Nonnull self, uint32_t index,
                      struct service_record *_Nonnull record,
                      const struct process_info *_Nonnull info) {
     struct service *service = &self->services[index];
@@ -92,9 +130,7 @@ static void note_end(struct supervisor *_Nonnull self, uint32_t index,
         record->mode = START_FRESH;
         escalate(self, index);
     }
-    uint64_t wait = counts ? back_off_ns(record->failures) : 0;
-    record->state = SUPERVISED_WAITING;
-    record->retry_ns = MAX(record->ended_ns + wait, record->held_until_ns);
+    return counts;
 }
 
 void watch_exit(struct supervisor *_Nonnull self, uint32_t index) {
@@ -116,12 +152,9 @@ void watch_exit(struct supervisor *_Nonnull self, uint32_t index) {
         service_put(self, index, &record);
         return;
     }
-    note_end(self, index, &record, &info);
-    service_put(self, index, &record);
-    if (record.retry_ns <= record.ended_ns) {
+    bool counts = note_end(self, index, &record, &info);
+    if (watch_retry(self, index, &record, counts)) {
         service_launch(self, index);
-    } else {
-        watch_by(self, record.retry_ns);
     }
 }
 

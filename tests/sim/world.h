@@ -7,6 +7,7 @@
 #include "lib/base/bytes.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 void supervisor_main(uint64_t mode, uint64_t page);
 
@@ -22,10 +23,24 @@ static struct {
 } world_image;
 
 static struct {
+    bool may_do_without; /* a service that is given up does not end the run */
     uint64_t kills_wanted, kills_done;
     const char *_Nullable victim;
     uint64_t (*_Nullable port_access)(uint16_t port, bool write, uint64_t value);
 } world;
+
+/* Clients, which never start again, are not essential; everything else is: a run whose service
+ * cannot start ends with its name instead of waiting for ever. */
+static inline uint64_t world_essential(enum boot_kind kind, struct boot_entry *_Nonnull entry,
+                                       char (*_Nonnull bytes)[WORLD_FILE_SIZE]) {
+    static const char line[] = "\nessential\n";
+    if (kind == BOOT_MANIFEST && !world.may_do_without && !strstr(*bytes, "restart never")) {
+        CHECK(entry->size + sizeof line < WORLD_FILE_SIZE);
+        bytes_copy(&(*bytes)[entry->size], line, sizeof line - 1);
+        return sizeof line - 1;
+    }
+    return 0;
+}
 
 static inline void world_add(enum boot_kind kind, const char *_Nonnull name,
                              const char *_Nonnull content) {
@@ -37,6 +52,7 @@ static inline void world_add(enum boot_kind kind, const char *_Nonnull name,
     entry->kind = kind;
     entry->offset = 4096 + (uint64_t)index * WORLD_FILE_SIZE;
     entry->size = text_length(content, WORLD_FILE_SIZE);
+    entry->size += world_essential(kind, entry, &world_image.files[index].bytes);
 }
 
 /* The manifest as it is shipped: system/manifests/NAME.manifest. Simulations run in the tree's
