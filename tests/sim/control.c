@@ -7,7 +7,7 @@
 #include "lib/rt/server.h"
 #include "tests/sim/world.h"
 
-enum { CLIENTS = 2, ROUNDS = 40, PATIENCE = 100000, METHOD_ADD = 7, METHOD_VERSION = 8 };
+enum { CLIENTS = 2, ROUNDS = 42, PATIENCE = 100000, METHOD_ADD = 7, METHOD_VERSION = 8 };
 #define REST_NS 20000000ull
 enum { SERVICE_NAME_SIZE = sizeof("counter") - 1 };
 
@@ -161,6 +161,11 @@ static void stop_and_start(handle_t supervisor, bool timed) {
     if (timed) {
         return; /* it starts by itself */
     }
+    if (sim_random() % 2 == 0) {
+        /* At once, while it may be ending. */
+        expect(service_start(supervisor, name), STATUS_OK, "start");
+        return;
+    }
     struct service_status about = status_now(supervisor);
     for (unsigned i = 0; i < PATIENCE && about.process_serial != 0; i++) {
         about = status_now(supervisor);
@@ -222,6 +227,18 @@ static void update_well(handle_t supervisor, handle_t counter, uint32_t round) {
     updates++;
 }
 
+/* What ends by itself while it is replaced is the old program, and no failure of the new one. */
+static void update_what_crashes(handle_t supervisor, handle_t counter, uint32_t round) {
+    status_t asked = service_crash(supervisor, name);
+    if (asked != STATUS_BUSY) {
+        expect(asked, STATUS_OK, "crash");
+    }
+    for (uint32_t i = 0; i < round % 4; i++) {
+        (void)status_now(supervisor);
+    }
+    update_well(supervisor, counter, round);
+}
+
 static void update_badly(handle_t supervisor, handle_t counter, uint32_t round) {
     static const char *const programs[3] = {"faulty", "lying", "unable"};
     uint64_t version = pass(counter);
@@ -259,6 +276,7 @@ static void administer(handle_t supervisor, handle_t counter, uint32_t round) {
         return;
     default:
         refusals(supervisor);
+        update_what_crashes(supervisor, counter, round);
         return;
     }
 }
