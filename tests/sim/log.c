@@ -28,6 +28,16 @@ static void must(status_t status, const char *_Nonnull what) {
 
 /* ---- writers: each line has a number; even ones by calls, odd ones through the kernel ---- */
 
+static size_t line_make(char (*_Nonnull text)[400], const char *_Nonnull who, unsigned number) {
+    size_t size = format_text(*text, sizeof *text, "%s call %u;", who, number);
+    while (number % 32 == 0 && size < 390) {
+        (*text)[size] = (char)('a' + size % 23);
+        size++;
+    }
+    (*text)[size] = '\0';
+    return size;
+}
+
 static void writer_main(uint64_t mode, uint64_t page) {
     struct rt_server self;
     rt_server_begin(&self, mode, page);
@@ -38,10 +48,7 @@ static void writer_main(uint64_t mode, uint64_t page) {
     must(log_open(log, LOG_FILE_WRITES, 0x1010b, &file), "open");
     for (unsigned i = 0; i < LINES; i++) {
         /* A long one now and then, of several entries. */
-        size_t size = format_text(text, sizeof text, "%s call %u;", self.start->service, i);
-        while (i % 32 == 0 && size < 300) {
-            text[size++] = '.';
-        }
+        size_t size = line_make(&text, self.start->service, i);
         struct rt_bytes line = {.size = size, .data = (const uint8_t *)text};
         if (i % 2 == 0) {
             must(log_write(log, LOG_LEVEL_WARNING, line), "write");
@@ -85,6 +92,31 @@ static void check_lines(const char *_Nonnull start) {
         at = SOME(found) + 1;
         if (strstr(at, wanted)) {
             complain("twice: ", i);
+        }
+    }
+}
+
+/* Long lines are whole, in entries one behind the other. */
+static void check_long_lines(const char *_Nonnull who) {
+    static char flat[TEXT_SIZE];
+    size_t size = 0;
+    for (const char *at = whole; *at != '\0';) {
+        const char *text = strstr(at, "] ");
+        const char *end = strchr(at, '\n');
+        if (!text || !end) {
+            break;
+        }
+        for (text = &SOME(text)[2]; text < SOME(end); text = &SOME(text)[1]) {
+            flat[size++] = *text;
+        }
+        at = &SOME(end)[1];
+    }
+    flat[size] = '\0';
+    for (unsigned i = 0; i < LINES; i += 32) {
+        char wanted[400];
+        (void)line_make(&wanted, who, i);
+        if (!strstr(flat, wanted)) {
+            complain("a long line is not whole", i);
         }
     }
 }
@@ -152,6 +184,8 @@ static void reader_main(uint64_t mode, uint64_t page) {
     check_lines("writer-b: ring");
     check_lines("writer-a call");
     check_lines("writer-b call");
+    check_long_lines("writer-a");
+    check_long_lines("writer-b");
     check_file(log, size);
     check_clear(log);
     (void)service_power(rt_start_handle(&self, "supervisor"), SERVICE_POWER_OFF,

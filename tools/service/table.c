@@ -125,7 +125,8 @@ int show_status(const struct options *_Nonnull options, const char *_Nonnull nam
         print_json(SOME(row), "");
     }
     for (unsigned i = 0; i < COLUMNS && !options->json; i++) {
-        (void)printf("%-16s %s %s\n", columns[i].title, SOME(row)->fields[i], columns[i].unit);
+        (void)printf("%-16s %s%s%s\n", columns[i].title, SOME(row)->fields[i],
+                     columns[i].unit[0] != '\0' ? " " : "", columns[i].unit);
     }
     bool runs = strcmp(SOME(row)->fields[STATE], "running") == 0 ||
                 strcmp(SOME(row)->fields[STATE], "updating") == 0;
