@@ -318,7 +318,9 @@ static void answer_refused(struct rt_server *_Nonnull server, const struct rt_re
                                  .endpoint_serial = server->endpoint_serial};
     server->context = (struct rt_context){};
     if (server->recent == nullptr) {
-        server->recent = &server->own_recent; /* it was given no place for its report */
+        /* It was given no place for its report: where nothing else is. */
+        static_assert(sizeof server->page->reserved >= sizeof *server->recent);
+        server->recent = bytes_at(server->page, offsetof(struct thread_page, reserved));
     }
     bool answers = false;
     for (;;) {

@@ -48,8 +48,7 @@ struct rt_server {
     struct rt_context context;
     uint32_t kept_count;
     const struct rt_kept *_Nullable COUNTED_BY(kept_count) kept; /* in the vault */
-    struct rt_recent *_Nonnull recent; /* in the Memory for its report, or own_recent */
-    struct rt_recent own_recent;
+    struct rt_recent *_Nonnull recent; /* in the Memory for its report, or in the thread page */
 };
 
 /* The entry of every server's program; the loader passes enum start_mode and the thread page. */
