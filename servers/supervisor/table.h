@@ -161,8 +161,8 @@ status_t program_load(const struct supervisor *_Nonnull self,
 /* watch.c */
 void watch_exit(struct supervisor *_Nonnull self, uint32_t index);
 void watch_tick(struct supervisor *_Nonnull self);
-/* It ended, or could not be started (which `counts`, and is in record->failures): records when it is
- * tried again. True: now. False: later, or it is given up. */
+/* It ended, or could not be started (which `counts`, and is in record->failures): records when it
+ * is tried again. True: now. False: later, or it is given up. */
 bool watch_retry(struct supervisor *_Nonnull self, uint32_t index,
                  struct service_record *_Nonnull record, bool counts);
 void watch_given_up(struct supervisor *_Nonnull self, uint32_t index, const char *_Nonnull why);
