@@ -29,7 +29,7 @@ static const struct command {
     {"handles", shell_handles, "the handles of PROCESS"},
     {"space", shell_space, "the mappings of PROCESS"},
     {"processors", shell_processors, "what runs where, counters"},
-    {"trace", shell_trace, "the last events, or the last NUMBER of them"},
+    {"trace", shell_trace, "the last events; the last NUMBER; those whose name begins with WORD"},
 };
 
 void shell_print(const struct shell_out *_Nonnull out, const char *_Nonnull text, ...) {

@@ -4,8 +4,9 @@
  * entry and are not seen; processors counts them. */
 #include "kernel/debug/shell.h"
 #include "kernel/sched/scheduler.h"
+#include "lib/base/bytes.h"
 
-enum { TRACE_SIZE = 1024, TRACE_SHOWN = 32 };
+enum { TRACE_SIZE = 4096, TRACE_SHOWN = 32 };
 enum : uint64_t { MICROSECOND_NS = 1000 };
 
 static struct trace_entry {
@@ -37,18 +38,27 @@ void shell_record(enum shell_event event, uint64_t first, uint64_t second) {
     recorded++;
 }
 
+/* Does the event's name begin with the word? */
+static bool named(enum shell_event event, const struct shell_word *_Nonnull word) {
+    size_t length = text_length(word->text, sizeof word->text);
+    return length <= text_length(events[event], sizeof word->text) &&
+           bytes_equal(events[event], word->text, length);
+}
+
 void shell_trace(const struct shell_out *_Nonnull out, const struct shell_word *_Nonnull word) {
-    uint64_t wanted = word->is_number ? word->number : TRACE_SHOWN;
-    if (word->text[0] != '\0' && !word->is_number) {
-        shell_print(out, "trace [NUMBER]\n");
-        return;
-    }
+    bool all = word->is_number || word->text[0] == '\0';
+    uint64_t wanted = word->is_number ? word->number : all ? TRACE_SHOWN : TRACE_SIZE;
     uint64_t count = MIN(MIN(wanted, recorded), (uint64_t)TRACE_SIZE);
+    uint64_t shown = 0;
     for (uint64_t at = recorded - count; at < recorded; at++) {
         const struct trace_entry *entry = &ring[at % TRACE_SIZE];
-        shell_print(out, "%lu us, processor %u, thread %lu: %s %lx, %lx\n",
-                    arch_ticks_to_ns(entry->ticks) / MICROSECOND_NS, entry->cpu, entry->thread,
-                    events[entry->event], entry->first, entry->second);
+        if (all || named(entry->event, word)) {
+            shell_print(out, "%lu us, processor %u, thread %lu: %s %lx, %lx\n",
+                        arch_ticks_to_ns(entry->ticks) / MICROSECOND_NS, entry->cpu, entry->thread,
+                        events[entry->event], entry->first, entry->second);
+            shown++;
+        }
     }
-    shell_print(out, "%lu of %lu events\n", count, recorded);
+    shell_print(out, "%lu of %lu events, the last %u of which are kept\n", shown, recorded,
+                TRACE_SIZE);
 }

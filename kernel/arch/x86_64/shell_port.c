@@ -1,8 +1,8 @@
 /* The debug shell's line, and where its trace comes from. Debug profile only
  * (kernel/debug/shell.h).
  *
- * The line is the second UART, by its interrupt. What is written to it is polled, and a peer that
- * stops reading costs one bounded wait a command: the rest of its output is dropped.
+ * The line is the second UART, by its interrupt. What is written to it is polled; a peer that stops
+ * reading costs one bounded wait, and output is dropped until it reads again.
  *
  * The linker puts the functions named __wrap_ here in front of the core's of the same name
  * (--wrap, host/build/target.mk), so that the core's sources know nothing of the shell. */
@@ -24,19 +24,23 @@ enum {
     STATUS_RECEIVED = 1,
     STATUS_ROOM = 0x20,
     MODEM_INTERRUPTS = 0xb, /* ready, and the interrupt's line connected */
-    POLLS = 100000,
-    BYTES_AT_ONCE = 256 /* an interrupt takes; what is left raises another one */
+    BYTES_AT_ONCE = 256     /* an interrupt takes; what is left raises another one */
 };
+enum : uint64_t { PATIENCE_NS = 1000000000 };
 static bool peer_reads GUARDED;
 
+static bool has_room(void) {
+    return (in8(UART_STATUS) & STATUS_ROOM) != 0;
+}
+
 static void put_byte(uint8_t byte) LOCKED {
-    for (unsigned i = 0; i < POLLS && peer_reads; i++) {
-        if ((in8(UART_STATUS) & STATUS_ROOM) != 0) {
-            out8(UART_DATA, byte);
-            return;
-        }
+    uint64_t start = arch_ticks();
+    while (peer_reads && !has_room()) {
+        peer_reads = arch_ticks_to_ns(arch_ticks() - start) < PATIENCE_NS;
     }
-    peer_reads = false;
+    if (peer_reads) {
+        out8(UART_DATA, byte);
+    }
 }
 
 static void put(void *_Nullable context, char c) LOCKED {
@@ -51,7 +55,7 @@ static const struct shell_out out = {put, nullptr};
 
 static void take_typed(void) LOCKED {
     for (unsigned i = 0; i < BYTES_AT_ONCE && (in8(UART_STATUS) & STATUS_RECEIVED) != 0; i++) {
-        peer_reads = true;
+        peer_reads = peer_reads || has_room();
         shell_type(&out, in8(UART_DATA));
     }
     /* Off and on: an edge for what came meanwhile. */
