@@ -65,7 +65,7 @@ static void print_request(const struct shell_out *_Nonnull out,
     if (request->kind == REQUEST_CLOSE) {
         shell_print(out, ", close");
     } else {
-        shell_print(out, ", label %x", request->label);
+        shell_print(out, ", label %x", (uint32_t)request->message);
     }
     shell_print(out, ", busy %lu ms", busy_ms(request));
     if (request->attempts > 0) {
