@@ -61,6 +61,7 @@ struct procfs {
     struct view view;
     const struct procfs_vault *_Nonnull vault;
     handle_t process_server;
+    handle_t files; /* control session of the root file system, or HANDLE_NONE */
     struct access_processes processes;
     size_t mounts_size;
     const uint8_t *_Nullable COUNTED_BY(mounts_size) mounts; /* struct vfs_mount_table and texts */
