@@ -24,7 +24,8 @@ enum {
     TTY_TERMINALS = 17,
     TTY_SESSIONS = 128,
     TTY_PARKED = 64,
-    TTY_BUFFER = 1024,
+    TTY_BUFFER = TERMINAL_INPUT, /* a line is read whole */
+    TTY_WRITTEN = 1024,          /* what it makes of a write must fit into one commit */
     TTY_KEEP_LINE = 1,
     TTY_KEEP_TO_DRIVER = 2,
     TTY_KEEP_TO_TTY = 3,
@@ -198,6 +199,8 @@ void pseudo_closed(struct tty *_Nonnull tty, struct station *_Nonnull station, b
                    uint32_t left);
 
 /* calls.c: the calls of both protocols. */
+/* Bytes that can be written to a terminal now: into a pseudo-terminal that was stopped, none. */
+uint64_t tty_room(const struct station *_Nonnull station);
 void tty_call(struct rt_server *_Nonnull server, struct rt_request *_Nonnull request);
 
 /* ---- what happens by itself ---- */
