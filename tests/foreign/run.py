@@ -81,7 +81,7 @@ def on_host(binary, session):
     script = f"cp {HERE}/{session} . && exec env -i PATH={path} \"$@\""
     done = subprocess.run(
         sandbox.wrap([BUSYBOX, "sh", "-c", script, "sh", *ENVIRONMENT, binary, session]),
-        stdin=subprocess.DEVNULL, capture_output=True, timeout=120, start_new_session=True,
+        stdin=subprocess.DEVNULL, capture_output=True, timeout=60, start_new_session=True,
         check=False)
     return done.stdout, done.stderr, done.returncode
 

@@ -11,40 +11,32 @@ static int64_t time_of(int64_t explicit_ns, int64_t set_ns, uint64_t stamp_ns) {
                                                                          : explicit_ns;
 }
 
-static status_t memory_facts(struct ramfs *_Nonnull fs, uint32_t number,
-                             struct memory_info *_Nonnull out) {
-    handle_t memory = HANDLE_NONE;
-    status_t status = inode_handle(fs, number, &memory);
-    return status == STATUS_OK ? rt_object_info(memory, INFO_MEMORY, out, sizeof *out) : status;
-}
-
 /* The set-id bits that a write took away: some plain writer has the file open, and it was written
  * since its times, and so these bits, were set. Bits without the right to run for the group are no
  * set-group-id (mandatory locks, once). */
-static uint32_t lost_bits(const struct ramfs *_Nonnull fs, uint32_t number,
-                          const struct memory_info *_Nonnull info) {
+static uint32_t lost_bits(const struct ramfs *_Nonnull fs, uint32_t number, uint64_t write_ns) {
     const struct inode_record *inode = inode_at(fs, number);
-    bool written = (int64_t)info->write_time_ns > inode->modify_set_ns;
+    bool written = (int64_t)write_ns > inode->modify_set_ns;
     uint32_t bits = MODE_SET_UID | ((inode->mode & 0010) != 0 ? MODE_SET_GID : 0);
     return written && fs->index.inodes[number].plain_writers > 0 ? inode->mode & bits : 0;
 }
 
 status_t inode_settle(struct ramfs *_Nonnull fs, uint32_t number) {
     const struct inode_record *inode = inode_at(fs, number);
-    struct memory_info info = {};
+    struct memory_facts facts = {};
     if (kind_of(inode) != MODE_REGULAR || (inode->mode & (MODE_SET_UID | MODE_SET_GID)) == 0) {
         return STATUS_OK;
     }
-    status_t status = memory_facts(fs, number, &info);
-    uint32_t lost = status == STATUS_OK ? lost_bits(fs, number, &info) : 0;
+    status_t status = inode_facts(fs, number, &facts);
+    uint32_t lost = status == STATUS_OK ? lost_bits(fs, number, facts.write_ns) : 0;
     if (lost != 0) {
         inode_edit(fs, number)->mode &= ~lost;
     }
     return status;
 }
 
-status_t inode_stat(struct ramfs *_Nonnull fs, uint32_t number, uint32_t context,
-                    struct stream_stat *_Nonnull out) {
+void inode_stat_record(const struct ramfs *_Nonnull fs, uint32_t number, uint32_t context,
+                       struct stream_stat *_Nonnull out) {
     const struct inode_record *inode = inode_at(fs, number);
     const struct context_record *entered = &fs->vault->contexts[context];
     *out = (struct stream_stat){
@@ -62,22 +54,25 @@ status_t inode_stat(struct ramfs *_Nonnull fs, uint32_t number, uint32_t context
         .mount = context == 0 ? 1 : entered->mount,
         .block_size = BLOCK_SIZE,
     };
-    if (kind_of(inode) == MODE_LINK) {
-        out->size = inode->target_length;
-    } else if (is_directory(inode)) {
-        out->size = BLOCK_SIZE;
-    } else if (kind_of(inode) == MODE_REGULAR && fs->vault->inodes[number].mode != 0 &&
-               fs->vault->inodes[number].generation == inode->generation) {
-        struct memory_info info = {};
-        status_t status = memory_facts(fs, number, &info);
+    out->size = is_directory(inode) ? BLOCK_SIZE : inode->target_length;
+}
+
+status_t inode_stat(struct ramfs *_Nonnull fs, uint32_t number, uint32_t context,
+                    struct stream_stat *_Nonnull out) {
+    const struct inode_record *inode = inode_at(fs, number);
+    inode_stat_record(fs, number, context, out);
+    if (kind_of(inode) == MODE_REGULAR && fs->vault->inodes[number].mode != 0 &&
+        fs->vault->inodes[number].generation == inode->generation) {
+        struct memory_facts facts = {};
+        status_t status = inode_facts(fs, number, &facts);
         if (status != STATUS_OK) {
             return status;
         }
-        out->mode &= ~lost_bits(fs, number, &info);
-        out->size = info.content_size;
-        out->blocks = info.resident_pages * (BLOCK_SIZE / 512);
-        out->access_ns = time_of(inode->access_ns, inode->access_set_ns, info.read_time_ns);
-        out->modify_ns = time_of(inode->modify_ns, inode->modify_set_ns, info.write_time_ns);
+        out->mode &= ~lost_bits(fs, number, facts.write_ns);
+        out->size = facts.size;
+        out->blocks = facts.pages * (BLOCK_SIZE / 512);
+        out->access_ns = time_of(inode->access_ns, inode->access_set_ns, facts.read_ns);
+        out->modify_ns = time_of(inode->modify_ns, inode->modify_set_ns, facts.write_ns);
         out->change_ns = MAX(out->change_ns, out->modify_ns != inode->modify_ns ? out->modify_ns
                                                                                 : inode->change_ns);
     }
