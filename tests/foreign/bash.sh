@@ -6,7 +6,8 @@ declare -A colour=([sky]=blue [grass]=green [sun]=yellow)
 for key in $(printf '%s\n' "${!colour[@]}" | sort); do echo "$key=${colour[$key]}"; done
 numbers=({1..20..3}); echo "${numbers[@]}" "${#numbers[@]}" "${numbers[-1]}" "${numbers[@]:2:3}"
 text=Hello; echo "${text,,} ${text^^} ${text:1:3} ${text/l/L} ${text//l/L} ${text#He} ${#text}"
-shopt -s extglob nullglob; touch a.c b.c c.h 'd e'; echo *.c !(*.c) none*
+shopt -s extglob nullglob
+touch a.c b.c c.h 'd e'; echo *.c !(*.c) none*
 [[ key=value42 =~ ^([a-z]+)=([a-z]+)([0-9]+)$ ]] && echo "${BASH_REMATCH[@]:1}"
 printf -v padded '%08.3f|%-6s|%x' 3.14159 ab 255; echo "$padded"
 printf '%(%Y-%m-%d %H:%M:%S)T\n' 86399
@@ -17,7 +18,7 @@ exec 5<>both; echo one >&5; echo two >&5; exec 5<&-; cat both
 exec {fd}>named; echo "by number" >&"$fd"; exec {fd}>&-; cat named
 cat <<<"a here-string"
 cat <(echo left) <(echo right)
-echo through >(tr a-z A-Z >upper); while [ ! -s upper ]; do sleep 0.01; done; cat upper
+echo through > >(tr a-z A-Z >upper); while [ ! -s upper ]; do sleep 0.01; done; cat upper
 diff <(seq 1 5) <(seq 1 5 | sed s/3/x/)
 mapfile -t lines < <(seq 3 6); echo "${lines[*]}"
 while IFS=: read -r name rest; do echo "$name/$rest"; done <<END
@@ -47,12 +48,12 @@ trap 'echo "error in line $LINENO"' ERR; false; trap - ERR
 none 2>missing; echo "status $?"; cat missing
 ./a.c 2>refused; echo "status $?"; cat refused
 printf '#!/bin/sh\necho "script with $# arguments: $*"\n' >script; chmod +x script; ./script x 'y z'
-exec -a other /bin/sh -c 'echo "I am $0"' & wait $!
+exec -a other "$BASH" -c 'echo "I am $0"' & wait $!
 set -m; sleep 0.01 & wait %1; echo "job $?"; set +m
 timeout_reached() { read -r -t 0.05 line < <(sleep 1); echo "read $(($? > 128))"; }; timeout_reached
 
 echo "== limits and facts"
-(ulimit -n 64; ulimit -n; ulimit -f 1; dd if=/dev/zero of=big bs=1024 count=8 2>/dev/null); ls -l big | tr -s ' ' | cut -d' ' -f5
+(ulimit -n 64; ulimit -n; ulimit -f 1; dd if=/dev/zero of=big bs=1024 count=8; true) 2>/dev/null; ls -l big | tr -s ' ' | cut -d' ' -f5
 (umask 077; touch private; umask); ls -l private | cut -c1-10
 test a.c -ef ./a.c && echo same file; touch -d @1000 old; [[ a.c -nt old && old -ot a.c ]] && echo newer
 [ -t 0 ] || echo no terminal; [ -p /dev/stdin ] && echo a pipe

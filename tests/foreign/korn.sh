@@ -23,7 +23,7 @@ read -rN 3 part <both; print $part
 print -- "== processes"
 (exit 3); print $?
 false | true; print $?; true | false; print $?
-sleep 100 & kill %1; wait $!; print "ended $?"
+sleep 100 & kill -KILL $!; wait $!; print "ended $?"
 for i in 3 1 2; do (exit $i) & pids="$pids $!"; done; sum=0
 for pid in $pids; do wait $pid; sum=$((sum + $?)); done; print "sum $sum"
 trap 'print got USR1' USR1; kill -USR1 $$; trap - USR1

@@ -89,10 +89,10 @@ def on_host(binary, session):
 def on_isotope(binary, session, options):
     """The same in the system under test."""
     put = [f"{binary}:/tests/program", f"{HERE}/{session}:/tmp/{session}"]
-    script = "cd /tmp && exec env -i PATH=/bin \"$@\""
+    script = "cd /tmp && exec env -i PATH=/bin:/usr/bin:/sbin:/usr/sbin \"$@\""
     return target.Isotope().run(
         ["sh", "-c", script, "sh", *ENVIRONMENT, "/tests/program", session], put=put,
-        options=["--timeout", "300", *options])
+        options=["--timeout", "120", *options])
 
 
 def main():
