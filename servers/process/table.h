@@ -76,6 +76,9 @@ static inline const struct slot_record *_Nonnull slot_at(const struct processes 
 struct slot_record *_Nonnull slot_edit(struct processes *_Nonnull ps, uint32_t slot);
 struct process_super *_Nonnull super_edit(struct processes *_Nonnull ps);
 
+/* Nobody outside of the group, but in its session, is a parent of a member. */
+bool group_orphaned(struct processes *_Nonnull ps, uint32_t group, uint32_t session);
+
 /* NO_SLOT: none. */
 uint32_t slot_by_pid(struct processes *_Nonnull ps, uint32_t pid);
 uint32_t slot_by_serial(struct processes *_Nonnull ps, uint64_t serial);
