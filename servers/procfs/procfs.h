@@ -200,6 +200,12 @@ GENERATOR(system_cap_last_cap);
 GENERATOR(system_uuid);
 GENERATOR(system_unsupported);
 
+/* Threads of all programs that run or could. `request`: the call in hand; null: none is. */
+struct totals {
+    uint32_t processes, threads, ready, paging, last_pid;
+};
+struct totals count_programs(struct procfs *_Nonnull fs, struct rt_request *_Nullable request);
+
 /* ---- load.c ---- */
 enum { LOAD_ONE = 2048 };
 void load_begin(struct procfs *_Nonnull fs);
