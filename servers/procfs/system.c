@@ -2,6 +2,7 @@
 #include "lib/base/bytes.h"
 #include "lib/base/format.h"
 #include "posix/start.h"
+#include "servers/procfs/average.h"
 #include "servers/procfs/procfs.h"
 
 enum { NS_PER_SECOND = 1000000000, NS_PER_TICK = NS_PER_SECOND / TICKS_PER_SECOND };
