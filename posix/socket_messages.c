@@ -40,6 +40,30 @@ static int64_t receive_bytes(const struct fd_entry *_Nonnull entry, uint64_t fla
     return (int64_t)(cut ? out->length : size);
 }
 
+/* MSG_WAITALL of more than one call brings: the rest, as far as it comes. */
+static int64_t receive_rest(const struct fd_entry *_Nonnull entry, uint64_t flags, uint64_t address,
+                            uint64_t length, int64_t got) {
+    uint64_t total = (uint64_t)got;
+    if ((flags & MSG_WAITALL) == 0 || (flags & MSG_PEEK) != 0 || total < MESSAGE_MAX / 2 ||
+        total >= length || !socket_is_stream(entry)) {
+        return got;
+    }
+    while (total < length) {
+        struct received more = {};
+        uint64_t room = MIN(length - total, (uint64_t)MESSAGE_MAX);
+        int64_t result =
+            user_probe(address + total, MIN(room, (uint64_t)CALL_INLINE_SIZE)) != 0
+                ? -EFAULT
+                : receive_bytes(entry, flags, user_buffer(address + total, room), &more);
+        handle_close(more.rights);
+        if (result <= 0) {
+            break;
+        }
+        total += (uint64_t)result;
+    }
+    return (int64_t)total;
+}
+
 LINUX(recvfrom) {
     struct fd_entry entry = {};
     struct received received = {};
@@ -61,6 +85,9 @@ LINUX(recvfrom) {
     }
     result = receive_bytes(&entry, frame->r10, user_buffer(frame->rsi, room), &received);
     handle_close(received.rights);
+    if (result > 0) {
+        result = receive_rest(&entry, (uint32_t)frame->r10, frame->rsi, frame->rdx, result);
+    }
     if (result >= 0 && frame->r8 != 0) {
         int64_t error = address_write(frame->r8, frame->r9, received.name, received.name_bytes);
         result = error != 0 ? error : result;

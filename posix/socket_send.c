@@ -126,8 +126,7 @@ static int64_t read_controls(struct posix_thread *_Nonnull self,
     return 0;
 }
 
-/* Whether it may go in several calls: only of a stream. */
-static bool is_stream(const struct fd_entry *_Nonnull entry) {
+bool socket_is_stream(const struct fd_entry *_Nonnull entry) {
     uint64_t type = 0;
     return local_option(entry->handle, LOCAL_OPTION_TYPE, false, 0, &type) == STATUS_OK &&
            type == LOCAL_SOCKET_TYPE_STREAM;
@@ -170,7 +169,7 @@ static int64_t send_all(struct posix_thread *_Nonnull self, const struct fd_entr
     uint64_t done = 0;
     uint64_t room = MESSAGE_MAX - extras->name_bytes;
     int64_t error = vectors_total(message->vectors, message->vector_count, &total);
-    if (error == 0 && total > room && !is_stream(entry)) {
+    if (error == 0 && total > room && !socket_is_stream(entry)) {
         error = -EMSGSIZE;
     }
     if (error != 0) {

@@ -48,6 +48,8 @@ int64_t socket_get(struct posix_thread *_Nonnull self, uint64_t fd, struct fd_en
 int64_t socket_send_vectors(struct posix_thread *_Nonnull self,
                             const struct fd_entry *_Nonnull entry, uint64_t vectors,
                             uint64_t count);
+/* Whether bytes may go in several calls. */
+bool socket_is_stream(const struct fd_entry *_Nonnull entry);
 bool socket_nonblocking(const struct fd_entry *_Nonnull entry);
 int64_t address_read(uint64_t address, uint64_t length, struct address *_Nonnull out);
 int64_t address_write(uint64_t to, uint64_t length_at, const uint8_t *_Nonnull name, uint64_t size);
