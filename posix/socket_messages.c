@@ -120,6 +120,7 @@ static struct fd_entry entry_of_session(handle_t session, bool close_on_exec) {
     enum stream_kind kind = STREAM_KIND_ANONYMOUS;
     uint32_t speaks = 0;
     uint32_t facts = 0;
+    uint64_t set = 0;
     (void)NATIVE(SYS_OBJECT_INFO, session, INFO_HANDLE, (uintptr_t)&handle, sizeof handle);
     if (handle.type == OBJECT_WAITSET) {
         return epoll_entry(session, close_on_exec);
@@ -132,6 +133,10 @@ static struct fd_entry entry_of_session(handle_t session, bool close_on_exec) {
     struct fd_entry entry =
         file_entry(session, facts, &stat, access | (close_on_exec ? O_CLOEXEC : 0));
     entry.speaks = (uint8_t)speaks;
+    if (kind == STREAM_KIND_ANONYMOUS && (speaks & STREAM_PROTOCOLS_LOCAL) != 0 &&
+        local_set_signals(session, false, 0, false, false, &set) == STATUS_OK) {
+        entry.kind = FD_SIGNALS;
+    }
     return entry;
 }
 

@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -299,6 +300,20 @@ static void test_passing(void) {
     check_equal("read_by_the_other", read(timer, &value, sizeof value), sizeof value);
     close(timer);
     close(second);
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, nullptr);
+    int signals = signalfd(-1, &set, SFD_NONBLOCK);
+    pass(pair[0], signals);
+    close(signals);
+    second = check_fd("signals", take(pair[1]));
+    struct signalfd_siginfo info;
+    raise(SIGUSR1);
+    check_equal("read_where_it_went", read(second, &info, sizeof info), sizeof info);
+    check_equal("number", info.ssi_signo, SIGUSR1);
+    close(second);
+    sigprocmask(SIG_UNBLOCK, &set, nullptr);
     for (int i = 0; i < 2; i++) {
         close(pair[i]);
         close(ends[i]);
