@@ -27,6 +27,7 @@ uint64_t arch_physical(const void *_Nonnull pointer);
 
 /* Page tables are a cache of the core's mappings. Pages for them are charged to `domain`. */
 status_t arch_space_init(struct arch_space *_Nonnull space, struct domain *_Nonnull domain) LOCKED;
+/* Drops all translations for good; again: nothing. No thread of the space runs any more. */
 void arch_space_destroy(struct arch_space *_Nonnull space, struct domain *_Nonnull domain) LOCKED;
 /* Enters or replaces one translation; protection as in abi/syscall.h; `device`: uncached.
  * Errors: OUT_OF_MEMORY, OUT_OF_QUOTA for a table page. */
@@ -35,6 +36,12 @@ status_t arch_space_enter(struct arch_space *_Nonnull space, struct domain *_Non
                           bool device) LOCKED;
 /* Drops translations of a range; they are gone on every processor when it returns. */
 void arch_space_drop(struct arch_space *_Nonnull space, uint64_t address, uint64_t length) LOCKED;
+/* Enters in `target`, which has none there, the translations that `source` has of a range;
+ * `protect`: without permission to write, which is taken from those of `source`, too. Errors: as
+ * for arch_space_enter; some are entered then. */
+status_t arch_space_share(struct arch_space *_Nonnull source, struct arch_space *_Nonnull target,
+                          struct domain *_Nonnull domain, uint64_t address, uint64_t length,
+                          bool protect) LOCKED;
 /* Takes write permission from the translations of a range. */
 void arch_space_protect(struct arch_space *_Nonnull space, uint64_t address,
                         uint64_t length) LOCKED;

@@ -29,16 +29,19 @@ static status_t share_pages(struct memory *_Nonnull source, struct memory *_Nonn
     return STATUS_OK;
 }
 
-static void protect_mappings(struct memory *_Nonnull memory) LOCKED {
+/* `except`: a space whose translations of it are protected otherwise. */
+static void protect_mappings(struct memory *_Nonnull memory,
+                             const struct space *_Nullable except) LOCKED {
     LIST_FOR(mapping, &memory->mappings, struct mapping, memory_link) {
-        if ((mapping->protection & PROTECT_WRITE) != 0) {
+        if ((mapping->protection & PROTECT_WRITE) != 0 && except != mapping->space) {
             arch_space_protect(&mapping->space->arch, mapping->node.key, mapping->length);
         }
     }
 }
 
-status_t memory_clone(struct memory *_Nonnull source, struct domain *_Nonnull domain,
-                      uint64_t first, uint64_t count, struct memory *_Nullable *_Nonnull out) {
+static status_t clone_pages(struct memory *_Nonnull source, struct domain *_Nonnull domain,
+                            uint64_t first, uint64_t count, const struct space *_Nullable except,
+                            struct memory *_Nullable *_Nonnull out) LOCKED {
     REFUSE((source->flags & MEMORY_PHYSICAL) != 0, STATUS_NOT_SUPPORTED);
     uint64_t end = 0;
     REFUSE(ckd_add(&end, first, count), STATUS_BAD_ARGUMENT);
@@ -57,13 +60,18 @@ status_t memory_clone(struct memory *_Nonnull source, struct domain *_Nonnull do
     TRY(status);
     struct memory *target = SOME(copy);
     status = share_pages(source, target, first, count);
-    protect_mappings(source);
+    protect_mappings(source, except);
     if (status != STATUS_OK) {
         object_release(&target->object);
         return status;
     }
     *out = target;
     return STATUS_OK;
+}
+
+status_t memory_clone(struct memory *_Nonnull source, struct domain *_Nonnull domain,
+                      uint64_t first, uint64_t count, struct memory *_Nullable *_Nonnull out) {
+    return clone_pages(source, domain, first, count, nullptr, out);
 }
 
 /* The memory that the child's copy of `mapping` shows: the same for shared mappings, else one clone
@@ -76,7 +84,8 @@ static status_t clone_for(struct mapping *_Nonnull mapping, struct domain *_Nonn
         return STATUS_OK;
     }
     if (memory->clone == nullptr) {
-        TRY(memory_clone(SOME(memory), domain, 0, memory->page_count, &memory->clone));
+        TRY(clone_pages(SOME(memory), domain, 0, memory->page_count, mapping->space,
+                        &memory->clone));
     }
     *out = memory->clone;
     return STATUS_OK;
@@ -110,6 +119,10 @@ status_t space_clone(struct space *_Nonnull source, struct domain *_Nonnull doma
         if (status == STATUS_OK) {
             status = space_map(target, mapping->node.key, mapping->length, memory, mapping->offset,
                                mapping->protection, mapping->flags | MAP_NO_REPLACE, &address);
+        }
+        if (status == STATUS_OK) {
+            status = arch_space_share(&source->arch, &target->arch, domain, mapping->node.key,
+                                      mapping->length, (mapping->flags & MAP_PRIVATE) != 0);
         }
     }
     for (struct mapping *mapping = first_mapping(source); mapping != nullptr;

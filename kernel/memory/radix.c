@@ -67,8 +67,13 @@ uint64_t memory_next_resident(struct memory *_Nonnull memory, uint64_t from) {
         const uint64_t *at = &memory->root;
         uint32_t level = memory->levels;
         while (level > 0 && *at != 0) {
-            at = &SOME(node_of(*at))->slots[slot_index(index, level - 1)];
+            const struct radix_node *node = SOME(node_of(*at));
             level--;
+            uint32_t slot = slot_index(index, level);
+            for (; slot < RADIX_SLOTS - 1 && node->slots[slot] == 0; slot++) {
+                index = (index | (span_of(level) - 1)) + 1;
+            }
+            at = &node->slots[slot];
         }
         if (*at != 0) {
             return index;

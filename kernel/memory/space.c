@@ -37,8 +37,8 @@ void space_drop(struct space *_Nonnull space, uint64_t address, uint64_t length)
     arch_space_drop(&space->arch, address, length);
 }
 
+/* Its translations are gone already. */
 static void remove_mapping(struct space *_Nonnull space, struct mapping *_Nonnull mapping) LOCKED {
-    space_drop(space, mapping->node.key, mapping->length);
     tree_remove(&space->mappings, &mapping->node);
     space->mapping_count--;
     space->mapped_bytes -= mapping->length;
@@ -51,13 +51,13 @@ static void remove_mapping(struct space *_Nonnull space, struct mapping *_Nonnul
 }
 
 bool space_destroy_step(struct space *_Nonnull space) {
+    arch_space_destroy(&space->arch, SOME(space->object.domain));
     for (unsigned budget = 16; space->mappings.root != nullptr; budget--) {
         if (budget == 0) {
             return false;
         }
         remove_mapping(space, SOME(mapping_of(tree_first(&space->mappings))));
     }
-    arch_space_destroy(&space->arch, SOME(space->object.domain));
     return true;
 }
 
@@ -138,6 +138,7 @@ status_t space_unmap(struct space *_Nonnull space, uint64_t address, uint64_t le
     struct mapping *mapping = mapping_from(space, address);
     while (mapping != nullptr && mapping->node.key < address + length) {
         struct mapping *next = mapping_of(tree_next(&mapping->node));
+        space_drop(space, mapping->node.key, mapping->length);
         remove_mapping(space, SOME(mapping));
         mapping = next;
     }
@@ -178,6 +179,7 @@ status_t space_find_free(struct space *_Nonnull space, uint64_t length, uint64_t
 void space_forget_page(struct space *_Nonnull space, uint64_t address) {
     struct mapping *mapping = space_find(space, address);
     if (mapping != nullptr && (mapping->flags & MAP_THREAD_PAGE) != 0) {
+        space_drop(space, mapping->node.key, mapping->length);
         remove_mapping(space, SOME(mapping));
     }
 }

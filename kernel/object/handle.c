@@ -218,19 +218,13 @@ status_t handle_table_clone(struct handle_table *_Nonnull to,
         const struct handle_entry_slot *source = SOME(handle_slot(from, index - 1));
         struct handle_entry_slot *slot = SOME(handle_slot(to, index - 1));
         slot->generation = source->generation;
-        slot->next_free = 0;
         if (source->object == nullptr || !fork_inherits(source->object->type)) {
             slot->next_free = to->free_head;
             to->free_head = index - 1;
+        } else {
+            TRY(domain_charge(to->domain, RESOURCE_HANDLES, 1));
+            (void)fill(to, index - 1, SOME(source->object), source->rights);
         }
-    }
-    for (uint32_t index = 1; index < from->chunk_count * HANDLES_PER_CHUNK; index++) {
-        const struct handle_entry_slot *source = SOME(handle_slot(from, index));
-        if (source->object == nullptr || !fork_inherits(source->object->type)) {
-            continue;
-        }
-        TRY(domain_charge(to->domain, RESOURCE_HANDLES, 1));
-        (void)fill(to, index, SOME(source->object), source->rights);
     }
     return STATUS_OK;
 }

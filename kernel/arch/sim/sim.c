@@ -249,6 +249,7 @@ void arch_space_destroy(struct arch_space *_Nonnull space, struct domain *_Nonnu
         forget_range(space, space->first, WINDOW_SIZE);
         free(sim.tables[space->window]);
         sim.tables[space->window] = nullptr;
+        space->end = 0;
     }
 }
 
@@ -275,12 +276,26 @@ status_t arch_space_enter(struct arch_space *_Nonnull space, struct domain *_Non
 }
 
 void arch_space_drop(struct arch_space *_Nonnull space, uint64_t address, uint64_t length) {
-    forget_range(space, address, length);
+    if (space->end != 0) {
+        forget_range(space, address, length);
+    }
+}
+
+/* Spaces of the simulator lie at different addresses: none is the copy of another. */
+status_t arch_space_share(struct arch_space *_Nonnull source, struct arch_space *_Nonnull target,
+                          struct domain *_Nonnull domain, uint64_t address, uint64_t length,
+                          bool protect) {
+    (void)target;
+    (void)domain;
+    if (protect) {
+        arch_space_protect(source, address, length);
+    }
+    return STATUS_OK;
 }
 
 void arch_space_protect(struct arch_space *_Nonnull space, uint64_t address, uint64_t length) {
     uint64_t *table = sim.tables[space->window];
-    for (uint64_t at = address; at < address + length; at += PAGE_SIZE) {
+    for (uint64_t at = address; at < address + length && space->end != 0; at += PAGE_SIZE) {
         uint64_t *entry = &table[(at - space->first) / PAGE_SIZE];
         if (*entry != 0) {
             *entry &= ~(uint64_t)PROTECT_WRITE;
