@@ -168,6 +168,7 @@ static status_t clone_parts(struct process *_Nonnull source, struct thread *_Non
             registers->words[i] = 0;
         }
         registers->words[1] = thread->page_address;
+        registers->words[2] = child->tag;
         thread_join_process(thread);
     }
     object_release(&thread->object);
