@@ -163,7 +163,7 @@ static status_t clone_parts(struct process *_Nonnull source, struct thread *_Non
         struct syscall_registers *registers = &thread->frame.call;
         registers->number = STATUS_OK;
         registers->a = 0;
-        registers->b = 0;
+        registers->b = MESSAGE_HAS_WORDS(1); /* an answer: 0 */
         for (size_t i = 0; i < CALL_WORDS; i++) {
             registers->words[i] = 0;
         }

@@ -175,7 +175,7 @@ static struct list deferred GUARDED = {&deferred, &deferred};
 
 void thread_defer(struct thread *_Nonnull thread) {
     list_append(&deferred, &thread->deferred_link);
-    scheduler_look();
+    scheduler_defer();
 }
 
 static void run_one(struct thread *_Nonnull thread) LOCKED {

@@ -24,7 +24,6 @@ struct thread {
     /* Single bits: what is asked together is asked at once. */
     bool dying : 1;         /* stops at its next entry into the kernel */
     bool ready_pending : 1; /* became ready while suspended */
-    bool interruptible : 1; /* its wait ends CANCELLED at a kick */
     bool started : 1;
     bool registers_replaced : 1; /* the call under way loaded all registers: keep them */
     bool kicked : 1;             /* to be sent to its upcall before it runs in user space again */
@@ -32,7 +31,8 @@ struct thread {
     uint32_t priority, weight;
     uint32_t cpu;      /* where it runs or ran last */
     uint32_t affinity; /* bit mask */
-    bool queued : 1;
+    bool queued;
+    bool interruptible; /* its wait ends CANCELLED at a kick */
     struct list run_link;
     struct tree_node fair_node;
     uint64_t fair_time;
