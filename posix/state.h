@@ -86,7 +86,7 @@ struct posix_process {
     uint64_t map_hint;
     uint64_t vfork_area; /* of this process, when it runs in its parent's space: 0 else */
     uint64_t code_size;  /* pages of the runtime's image that hold code */
-    uint32_t thread_count;
+    uint32_t thread_count, thread_limit; /* no place was ever taken from thread_limit on */
     uint32_t dumpable, no_new_privileges, child_subreaper;
     uint32_t exiting;
     uint32_t epoll_count;

@@ -19,10 +19,8 @@ static status_t make_overlay(struct memory *_Nonnull parent, struct domain *_Non
 /* Shares pages [first, first + count) of `source` with the empty `target`. */
 static status_t share_pages(struct memory *_Nonnull source, struct memory *_Nonnull target,
                             uint64_t first, uint64_t count) LOCKED {
-    for (uint64_t index = memory_next_resident(source, first);
-         index != UINT64_MAX && index - first < count;
-         index = memory_next_resident(source, index + 1)) {
-        struct page *page = page_at(slot_page(*SOME(memory_slot(source, index))));
+    MEMORY_FOR(source, index, slot, first, count) {
+        struct page *page = page_at(slot_page(*slot));
         TRY(memory_insert_page(target, index - first, page, 0));
         page->references++;
     }
@@ -34,7 +32,8 @@ static void protect_mappings(struct memory *_Nonnull memory,
                              const struct space *_Nullable except) LOCKED {
     LIST_FOR(mapping, &memory->mappings, struct mapping, memory_link) {
         if ((mapping->protection & PROTECT_WRITE) != 0 && except != mapping->space) {
-            arch_space_protect(&mapping->space->arch, mapping->node.key, mapping->length);
+            (void)arch_space_lessen(&mapping->space->arch, mapping->node.key, mapping->length,
+                                    PROTECT_WRITE, nullptr, nullptr);
         }
     }
 }
@@ -121,8 +120,9 @@ status_t space_clone(struct space *_Nonnull source, struct domain *_Nonnull doma
                                mapping->protection, mapping->flags | MAP_NO_REPLACE, &address);
         }
         if (status == STATUS_OK) {
-            status = arch_space_share(&source->arch, &target->arch, domain, mapping->node.key,
-                                      mapping->length, (mapping->flags & MAP_PRIVATE) != 0);
+            uint32_t lost = (mapping->flags & MAP_PRIVATE) != 0 ? PROTECT_WRITE : 0;
+            status = arch_space_lessen(&source->arch, mapping->node.key, mapping->length, lost,
+                                       &target->arch, domain);
         }
     }
     for (struct mapping *mapping = first_mapping(source); mapping != nullptr;

@@ -103,9 +103,7 @@ bool memory_destroy_step(struct memory *_Nonnull memory) {
         if (budget == 0) {
             return false;
         }
-        uint64_t index = memory_next_resident(memory, memory->destroy_cursor);
-        memory->destroy_cursor = index;
-        drop_slot(memory, SOME(memory_slot(memory, index)));
+        drop_slot(memory, SOME(memory_next(memory, &memory->destroy_cursor)));
     }
     if (!radix_free_step(memory, 32)) {
         return false;
@@ -288,20 +286,13 @@ void memory_drop_translations(struct memory *_Nonnull memory, uint64_t first, ui
 
 uint64_t memory_evict(struct memory *_Nonnull memory, uint64_t first, uint64_t count, bool all) {
     uint64_t dropped = 0;
-    uint64_t end = 0;
-    if (ckd_add(&end, first, count)) {
-        end = UINT64_MAX;
-    }
-    uint64_t index = memory_next_resident(memory, first);
-    while (index < end) {
-        uint64_t *slot = SOME(memory_slot(memory, index));
+    MEMORY_FOR(memory, index, slot, first, count) {
         bool clean = (*slot & (SLOT_DIRTY | SLOT_WRITING)) == 0;
         if (all || (clean && page_at(slot_page(*slot))->pins == 0)) {
             memory_drop_translations(memory, index, 1);
-            drop_slot(memory, slot);
+            drop_slot(memory, SOME(slot));
             dropped++;
         }
-        index = memory_next_resident(memory, index + 1);
     }
     return dropped;
 }

@@ -112,8 +112,13 @@ status_t memory_write_wired(struct memory *_Nonnull memory, uint64_t offset,
 uint64_t *_Nullable memory_slot(struct memory *_Nonnull memory, uint64_t index) LOCKED;
 status_t memory_slot_create(struct memory *_Nonnull memory, uint64_t index,
                             uint64_t *_Nullable *_Nonnull out) LOCKED;
-/* The first index >= `from` whose slot is in use; UINT64_MAX: none. */
-uint64_t memory_next_resident(struct memory *_Nonnull memory, uint64_t from) LOCKED;
+/* Moves *index to the first slot in use from there on; null: there is none. */
+uint64_t *_Nullable memory_next(struct memory *_Nonnull memory, uint64_t *_Nonnull index) LOCKED;
+/* Runs over the slots in use of a range. */
+#define MEMORY_FOR(memory, index, slot, first, count)                                              \
+    for (uint64_t index = (first), *_Nullable slot = memory_next(memory, &index);                  \
+         slot != nullptr && index - (first) < (count);                                             \
+         index++, slot = memory_next(memory, &index))
 /* Puts `page` (a reference passes to the object) at an absent index. Errors: allocation, quota. */
 status_t memory_insert_page(struct memory *_Nonnull memory, uint64_t index,
                             struct page *_Nonnull page, uint64_t flags) LOCKED;

@@ -34,7 +34,7 @@ struct mapping *_Nullable space_find(const struct space *_Nonnull space, uint64_
 }
 
 void space_drop(struct space *_Nonnull space, uint64_t address, uint64_t length) {
-    arch_space_drop(&space->arch, address, length);
+    (void)arch_space_lessen(&space->arch, address, length, PROTECT_READ, nullptr, nullptr);
 }
 
 /* Its translations are gone already. */
@@ -249,7 +249,8 @@ status_t space_protect(struct space *_Nonnull space, uint64_t address, uint64_t 
         if ((lost & ~(uint32_t)PROTECT_WRITE) != 0 || (protection & PROTECT_EXECUTE) != 0) {
             space_drop(space, mapping->node.key, mapping->length);
         } else if (lost != 0) {
-            arch_space_protect(&space->arch, mapping->node.key, mapping->length);
+            (void)arch_space_lessen(&space->arch, mapping->node.key, mapping->length, PROTECT_WRITE,
+                                    nullptr, nullptr);
         }
     }
     return STATUS_OK;

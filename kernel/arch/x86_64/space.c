@@ -153,11 +153,12 @@ static union page_content *_Nullable next_leaf(const struct arch_space *_Nonnull
     return nullptr;
 }
 
-/* Takes `lost` from the translations of a range; all of them where it is the whole entry. What is
- * left is entered in `target`. */
-static status_t lessen(struct arch_space *_Nonnull space, uint64_t address, uint64_t length,
-                       uint64_t lost, struct arch_space *_Nullable target,
-                       struct domain *_Nullable domain) LOCKED {
+status_t arch_space_lessen(struct arch_space *_Nonnull space, uint64_t address, uint64_t length,
+                           uint32_t protection, struct arch_space *_Nullable target,
+                           struct domain *_Nullable domain) {
+    uint64_t lost = (protection & PROTECT_READ) != 0    ? UINT64_MAX
+                    : (protection & PROTECT_WRITE) != 0 ? (uint64_t)ENTRY_WRITABLE
+                                                        : 0;
     uint64_t end = address + length;
     uint64_t first = UINT64_MAX;
     uint64_t last = 0;
@@ -199,20 +200,6 @@ static status_t lessen(struct arch_space *_Nonnull space, uint64_t address, uint
         shoot_down(space, first, last + PAGE_SIZE - first);
     }
     return status;
-}
-
-void arch_space_drop(struct arch_space *_Nonnull space, uint64_t address, uint64_t length) {
-    (void)lessen(space, address, length, UINT64_MAX, nullptr, nullptr);
-}
-
-void arch_space_protect(struct arch_space *_Nonnull space, uint64_t address, uint64_t length) {
-    (void)lessen(space, address, length, ENTRY_WRITABLE, nullptr, nullptr);
-}
-
-status_t arch_space_share(struct arch_space *_Nonnull source, struct arch_space *_Nonnull target,
-                          struct domain *_Nonnull domain, uint64_t address, uint64_t length,
-                          bool protect) {
-    return lessen(source, address, length, protect ? (uint64_t)ENTRY_WRITABLE : 0, target, domain);
 }
 
 bool arch_space_find(const struct arch_space *_Nonnull space, uint64_t address, bool write,
