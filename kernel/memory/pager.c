@@ -89,13 +89,7 @@ static status_t supply_one(struct memory *_Nonnull memory, uint64_t to,
     }
     uint64_t *slot = source != nullptr ? memory_slot(SOME(source), from) : nullptr;
     if (slot == nullptr || *slot == 0) {
-        struct page *zero = page_allocate(PAGE_USER, true);
-        REFUSE(zero == nullptr, STATUS_OUT_OF_MEMORY);
-        status_t status = memory_insert_page(memory, to, SOME(zero), 0);
-        if (status != STATUS_OK) {
-            page_release(SOME(zero));
-        }
-        return status;
+        return memory_add_page(memory, to, nullptr, &(struct memory_page){});
     }
     struct page *page = page_at(slot_page(*slot));
     REFUSE(page->references > 1, STATUS_BUSY);

@@ -20,10 +20,6 @@ status_t space_create(struct domain *_Nullable domain, struct space *_Nullable *
     return STATUS_OK;
 }
 
-static struct mapping *_Nullable mapping_of(struct tree_node *_Nullable node) {
-    return node == nullptr ? nullptr : CONTAINER_OF(node, struct mapping, node);
-}
-
 static uint64_t mapping_end(const struct mapping *_Nonnull mapping) {
     return mapping->node.key + mapping->length;
 }
@@ -160,8 +156,7 @@ static uint64_t find_gap(const struct space *_Nonnull space, uint64_t from, uint
     return 0;
 }
 
-static status_t choose_address(struct space *_Nonnull space, uint64_t length,
-                               uint64_t *_Nonnull out) LOCKED {
+status_t space_find_free(struct space *_Nonnull space, uint64_t length, uint64_t *_Nonnull out) {
     uint64_t address = find_gap(space, space->hint, space->end, length);
     if (address == 0) {
         address = find_gap(space, space->first, space->end, length);
@@ -170,10 +165,6 @@ static status_t choose_address(struct space *_Nonnull space, uint64_t length,
     space->hint = address + length;
     *out = address;
     return STATUS_OK;
-}
-
-status_t space_find_free(struct space *_Nonnull space, uint64_t length, uint64_t *_Nonnull out) {
-    return choose_address(space, length, out);
 }
 
 void space_forget_page(struct space *_Nonnull space, uint64_t address) {
@@ -209,14 +200,14 @@ status_t space_map(struct space *_Nonnull space, uint64_t address, uint64_t leng
     if (at == 0 && !fixed) {
         REFUSE(length == 0 || (length & (PAGE_SIZE - 1)) != 0 || length > space->end,
                STATUS_BAD_ARGUMENT);
-        TRY(choose_address(space, length, &at));
+        TRY(space_find_free(space, length, &at));
     }
     TRY(check_range(space, at, length));
     struct mapping *there = mapping_from(space, at);
     if (there != nullptr && there->node.key < at + length) {
         REFUSE((flags & MAP_NO_REPLACE) != 0, STATUS_EXISTS);
         if (!fixed) {
-            status = choose_address(space, length, &at);
+            status = space_find_free(space, length, &at);
         } else {
             status = space_unmap(space, at, length);
         }

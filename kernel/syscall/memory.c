@@ -63,7 +63,7 @@ static status_t memory_to_map(struct thread *_Nonnull self, struct space *_Nonnu
     if ((memory->flags & (MEMORY_FILE | MEMORY_PAGER)) != 0) {
         first = 0;
     }
-    return memory_clone(memory, domain, first, r->words[0] >> PAGE_SHIFT, out);
+    return memory_clone(memory, domain, first, r->words[0] >> PAGE_SHIFT, nullptr, out);
 }
 
 status_t sys_map(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r) {
@@ -145,7 +145,7 @@ status_t sys_memory_clone(struct thread *_Nonnull self, struct syscall_registers
     FIND(object, r->a, OBJECT_MEMORY, RIGHT_READ);
     struct memory *clone = nullptr;
     TRY(memory_clone((struct memory *)SOME(object), SOME(self->process->object.domain),
-                     r->words[0] >> PAGE_SHIFT, r->words[1] >> PAGE_SHIFT, &clone));
+                     r->words[0] >> PAGE_SHIFT, r->words[1] >> PAGE_SHIFT, nullptr, &clone));
     return give_memory(self, r, SOME(clone));
 }
 

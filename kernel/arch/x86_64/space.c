@@ -85,10 +85,6 @@ void arch_space_destroy(struct arch_space *_Nonnull space, struct domain *_Nonnu
     space->root = 0;
 }
 
-static bool loaded_here(const struct arch_space *_Nonnull space) {
-    return cpu_current()->arch.space == space;
-}
-
 /* The table with the entry of `address`, made where it is absent. */
 static status_t make_leaf(struct arch_space *_Nonnull space, struct domain *_Nonnull domain,
                           uint64_t address, union page_content *_Nullable *_Nonnull out) LOCKED {
@@ -123,7 +119,7 @@ status_t arch_space_enter(struct arch_space *_Nonnull space, struct domain *_Non
     *entry = new;
     space->entered += old == 0 ? 1 : 0;
     if (old != 0) {
-        if (loaded_here(space)) {
+        if (cpu_current()->arch.space == space) {
             page_invalidate(address);
         }
         /* A permission that was added needs no shoot-down: a stale refusal faults once more. */
@@ -164,13 +160,14 @@ status_t arch_space_lessen(struct arch_space *_Nonnull space, uint64_t address, 
     uint64_t last = 0;
     uint64_t changed = 0;
     status_t status = STATUS_OK;
-    bool here = loaded_here(space);
+    bool here = cpu_current()->arch.space == space;
     for (union page_content *leaf = next_leaf(space, &address, end);
          leaf != nullptr && status == STATUS_OK; leaf = next_leaf(space, &address, end)) {
         union page_content *to = nullptr;
-        uint64_t leaf_end = MIN(end, (address | (level_size(1) - 1)) + 1);
-        for (; address < leaf_end; address += PAGE_SIZE) {
-            uint64_t *entry = &leaf->words[entry_index(address, 0)];
+        uint64_t pages = (MIN(end, (address | (level_size(1) - 1)) + 1) - address) >> PAGE_SHIFT;
+        size_t index = entry_index(address, 0);
+        for (; pages > 0; pages--, index++, address += PAGE_SIZE) {
+            uint64_t *entry = &leaf->words[index];
             if (*entry == 0) {
                 continue;
             }
@@ -189,7 +186,7 @@ status_t arch_space_lessen(struct arch_space *_Nonnull space, uint64_t address, 
             }
             if (to != nullptr) {
                 SOME(target)->entered++;
-                to->words[entry_index(address, 0)] = *entry;
+                to->words[index] = *entry;
             }
         }
     }
@@ -204,17 +201,11 @@ status_t arch_space_lessen(struct arch_space *_Nonnull space, uint64_t address, 
 
 bool arch_space_find(const struct arch_space *_Nonnull space, uint64_t address, bool write,
                      uint64_t *_Nonnull out_physical) {
-    if (address < USER_SPACE_FIRST || address >= USER_SPACE_END) {
-        return false;
-    }
-    uint64_t entry = space->root;
-    for (unsigned level = TOP_LEVEL + 1; level > 0; level--) {
-        entry = *entry_of(entry, address, level - 1);
-        if (entry == 0) {
-            return false;
-        }
-    }
-    if (write && (entry & ENTRY_WRITABLE) == 0) {
+    uint64_t at = address;
+    bool user = address >= USER_SPACE_FIRST && address < USER_SPACE_END;
+    const union page_content *leaf = user ? next_leaf(space, &at, address + 1) : nullptr;
+    uint64_t entry = leaf == nullptr ? 0 : leaf->words[entry_index(address, 0)];
+    if (entry == 0 || (write && (entry & ENTRY_WRITABLE) == 0)) {
         return false;
     }
     *out_physical = (entry & ENTRY_ADDRESS) | (address & (PAGE_SIZE - 1));
