@@ -61,7 +61,7 @@ enum packet_kind : uint32_t {
     PACKET_CLOSE = 2,  /* the last handle of a session is gone; reply to it to forget the session */
     PACKET_CANCEL = 3, /* r14: the token of a call in hand that was asked to cancel */
     PACKET_EVENT = 4,  /* word 0: the bits, which are cleared */
-    PACKET_READY = 5,  /* word 0: readiness bits, word 1: edge count */
+    PACKET_READY = 5,  /* word 0: readiness bits; what was bound: word 1: data, word 2: mask */
     PACKET_EXIT = 6,   /* word 0: exit code, 1: enum exit_cause, 2: tag, 3: process serial */
     PACKET_PAGE = 7,   /* word 0: enum page_request, 1: offset, 2: length, 3: memory's tag */
     PACKET_FAULT =

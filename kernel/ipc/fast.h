@@ -10,6 +10,7 @@
 [[gnu::always_inline]] static inline bool may_switch(const struct cpu *_Nonnull cpu,
                                                      const struct thread *_Nonnull to) LOCKED {
     return to->suspended == 0 && !to->kicked && (to->affinity & cpu->mask) != 0 &&
+           (cpu->next == nullptr || cpu->next->priority <= to->priority) &&
            (cpu->run.bitmap == 0 || cpu->run.bitmap >> to->priority <= 1);
 }
 

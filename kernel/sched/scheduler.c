@@ -275,7 +275,8 @@ void scheduler_exit(struct cpu *_Nonnull cpu) {
         if (next != nullptr) {
             scheduler_run(cpu, SOME(next), now);
         }
-    } else if (cpu->next != nullptr) {
+    } else if (cpu->next != nullptr &&
+               (cpu_count > 1 || cpu->next->priority >= current->priority)) {
         struct thread *next = SOME(cpu->next);
         cpu->next = nullptr;
         enqueue(cpu, next, true);

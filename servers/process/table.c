@@ -52,8 +52,7 @@ void table_begin(struct processes *_Nonnull ps) {
     ps->super_edited = false;
 }
 
-/* Nobody outside of the group, but in its session, is a parent of a member. */
-static bool group_orphaned(struct processes *_Nonnull ps, uint32_t group, uint32_t session) {
+bool group_orphaned(struct processes *_Nonnull ps, uint32_t group, uint32_t session) {
     for (uint32_t i = 0; i < ps->slot_limit; i++) {
         const struct slot_record *member = slot_at(ps, i);
         if (member->pid == 0 || member->group != group || member->state == STATE_ZOMBIE) {

@@ -55,7 +55,7 @@ struct processes {
     uint16_t by_serial[HINTS], by_pid[HINTS];
     struct slot_cache cache[PROCESS_COUNT];
     struct waiter waiters[WAITERS];
-    uint32_t waiter_limit; /* no waiter from here on */
+    uint32_t waiter_limit;  /* no waiter from here on */
     uint32_t numbers[1024]; /* room for answers */
 };
 
@@ -75,6 +75,9 @@ static inline const struct slot_record *_Nonnull slot_at(const struct processes 
 }
 struct slot_record *_Nonnull slot_edit(struct processes *_Nonnull ps, uint32_t slot);
 struct process_super *_Nonnull super_edit(struct processes *_Nonnull ps);
+
+/* Nobody outside of the group, but in its session, is a parent of a member. */
+bool group_orphaned(struct processes *_Nonnull ps, uint32_t group, uint32_t session);
 
 /* NO_SLOT: none. */
 uint32_t slot_by_pid(struct processes *_Nonnull ps, uint32_t pid);

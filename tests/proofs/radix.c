@@ -82,8 +82,7 @@ void radix_walk(void) {
     uint64_t from = any_below(LIMIT + 1);
     uint64_t found = from;
     const uint64_t *next = memory_next(&memory, &found);
-    PROVE(next == nullptr ||
-          (found >= from && next == memory_slot(&memory, found) && *next != 0));
+    PROVE(next == nullptr || (found >= from && next == memory_slot(&memory, found) && *next != 0));
     found = next == nullptr ? UINT64_MAX : found;
     uint64_t between = any_below(LIMIT);
     ASSUME(between >= from && between < found);
