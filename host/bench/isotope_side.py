@@ -15,8 +15,7 @@ import posix_program
 import rows
 
 ROOT = posix_program.ROOT
-sys.path[:0] = [os.path.join(ROOT, folder) for folder in ("host/qemu", "host/command", "host/image")]
-import guest  # noqa: E402
+sys.path.insert(0, os.path.join(ROOT, "host/qemu"))
 import machine  # noqa: E402
 import slots  # noqa: E402
 
@@ -65,6 +64,8 @@ def measure_native(results):
 def measure_boot(results):
     """Boots to root's shell, whose profile says the counter just before the first prompt: all that the machine
     did since its reset, waits included."""
+    sys.path += [os.path.join(ROOT, folder) for folder in ("host/command", "host/image")]
+    import guest  # brings folders with other modules of our names
     kernel, base = guest.build("release")
     with tempfile.NamedTemporaryFile("w", suffix=".profile") as profile:
         profile.write("chmod 755 /tmp/posix-bench; /tmp/posix-bench --boot\n")
