@@ -70,6 +70,7 @@ enum { RECORD_KILLS = 0x4b53 };
 struct kills_record {
     struct rt_record_header header;
     uint64_t count;
+    uint64_t met; /* how many of them found a call in hand or parked */
 };
 
 /* The supervisor itself: how often it was started again. */
@@ -124,6 +125,7 @@ struct supervisor {
     struct {
         uint64_t per_second, seed;
         uint64_t victims; /* bit i: service i; the one behind the last: the supervisor */
+        uint64_t looks;   /* for a call in hand, that found none, for this kill */
         handle_t timer;
     } kills;
     struct rt_start start;       /* its own, made up */

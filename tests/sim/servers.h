@@ -162,7 +162,7 @@ static void before_call(uint64_t serial, uint64_t number) {
     }
 }
 
-static int run(sim_program_t _Nonnull supervisor, uint64_t seed, uint32_t pages) {
+[[maybe_unused]] static int run(sim_program_t _Nonnull supervisor, uint64_t seed, uint32_t pages) {
     struct sim_options options = {
         .memory_pages = pages, .cpu_count = 1, .seed = seed, .before_call = before_call};
     int code = sim_run(&options, supervisor);
