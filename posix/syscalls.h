@@ -59,10 +59,10 @@
     CALL(284, eventfd) CALL(285, fallocate) CALL(286, timerfd_settime) \
     CALL(287, timerfd_gettime) CALL(288, accept4) CALL(289, signalfd4) CALL(290, eventfd2) \
     CALL(291, epoll_create1) CALL(292, dup3) CALL(293, pipe2) CALL(295, preadv) \
-    CALL(296, pwritev) CALL(297, rt_tgsigqueueinfo) CALL(302, prlimit64) CALL(306, syncfs) \
-    CALL(309, getcpu) CALL(316, renameat2) CALL(318, getrandom) CALL(322, execveat) \
-    CALL(326, copy_file_range) CALL(332, statx) CALL(435, clone3) CALL(436, close_range) \
-    CALL(439, faccessat2) CALL(441, epoll_pwait2)
+    CALL(296, pwritev) CALL(297, rt_tgsigqueueinfo) CALL(299, recvmmsg) CALL(302, prlimit64) \
+    CALL(306, syncfs) CALL(307, sendmmsg) CALL(309, getcpu) CALL(316, renameat2) \
+    CALL(318, getrandom) CALL(322, execveat) CALL(326, copy_file_range) CALL(332, statx) \
+    CALL(435, clone3) CALL(436, close_range) CALL(439, faccessat2) CALL(441, epoll_pwait2)
 /* clang-format on */
 
 #define LINUX_DECLARE(number, name)                                                                \
