@@ -152,7 +152,6 @@ static lattice_status_t group_write(struct lattice *fs, uint32_t blocks) {
                view_of(log->buffer.data, log->buffer.count));
     group->checksum = group_checksum(group, bytes_view(to));
     TRY(pool_write(fs, fs->super.log_address + log->position, bytes_view(to)));
-    TRY(pool_flush(fs));
     log->previous = group->checksum;
     log->number++;
     log->position = (log->position + blocks) % fs->super.log_blocks;
@@ -162,7 +161,8 @@ static lattice_status_t group_write(struct lattice *fs, uint32_t blocks) {
     return LATTICE_OK;
 }
 
-lattice_status_t log_sync(struct lattice *fs) {
+lattice_status_t log_begin(struct lattice *fs) {
+    TRY(flight_finish(fs)); /* what follows a commit or a group waits until that is durable */
     if (fs->aborted != LATTICE_OK) {
         return LATTICE_ABORTED;
     }
@@ -171,16 +171,21 @@ lattice_status_t log_sync(struct lattice *fs) {
     }
     uint32_t blocks = group_blocks(fs->log.buffer.count);
     if (fs->log.overflow || fs->disk_lost || !log_fits(fs, blocks)) {
-        return commit(fs);
+        return commit_begin(fs);
     }
     lattice_status_t status = group_write(fs, blocks);
     if (status != LATTICE_OK || fs->disk_lost) {
         /* What reached the disk is unknown, or is on fewer disks than the superblock says; a commit
          * that succeeds makes it irrelevant. */
-        return commit(fs);
+        return commit_begin(fs);
     }
-    fs->statistics.log_groups++;
+    flight_start(fs, FLIGHT_LOGGED);
     return LATTICE_OK;
+}
+
+lattice_status_t log_sync(struct lattice *fs) {
+    TRY(log_begin(fs));
+    return flight_finish(fs);
 }
 
 /* ---- replay ---- */

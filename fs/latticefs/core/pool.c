@@ -58,7 +58,9 @@ static lattice_status_t disk_failed(struct lattice *fs, uint32_t disk) {
     fs->disks[disk].device = nullptr;
     fs->disk_lost = true;
     if (fs->super.disks[disk].state == DISK_ONLINE) {
-        fs->super.disks[disk].missing_since = fs->transaction;
+        /* Of a commit in flight it may lack what was written, but not flushed. */
+        bool flying = fs->flight.stage != FLIGHT_NONE && fs->flight.stage != FLIGHT_LOGGED;
+        fs->super.disks[disk].missing_since = flying ? fs->flight.transaction : fs->transaction;
     }
     fs->super.disks[disk].state = DISK_MISSING;
     return LATTICE_OK;
@@ -233,18 +235,44 @@ lattice_status_t pool_scrub(struct lattice *fs, const struct pointer *pointer, s
     return LATTICE_OK;
 }
 
-lattice_status_t pool_flush(struct lattice *fs) {
+void flush_begin(struct lattice *fs, struct flush *out) {
+    *out = (struct flush){};
+    fs->statistics.flushes++;
+    for (uint32_t i = 0; i < fs->super.disk_count; i++) {
+        out->devices[i] = fs->disks[i].device;
+    }
+}
+
+void flush_run(struct flush *flush) {
+    for (uint32_t i = 0; i < DISKS_MAX; i++) {
+        struct blkdev *_Nullable device = flush->devices[i];
+        if (device != nullptr && device->flush(device->context) != LATTICE_OK) {
+            flush->failed |= UINT32_C(1) << i;
+        }
+    }
+}
+
+lattice_status_t flush_end(struct lattice *fs, const struct flush *flush) {
     if (fs->aborted != LATTICE_OK) {
         return LATTICE_ABORTED;
     }
-    fs->statistics.flushes++;
     for (uint32_t i = 0; i < fs->super.disk_count; i++) {
-        struct blkdev *_Nullable device = fs->disks[i].device;
-        if (device != nullptr && device->flush(device->context) != LATTICE_OK) {
+        bool same = fs->disks[i].device != nullptr && fs->disks[i].device == flush->devices[i];
+        if (same && (flush->failed >> i & 1) != 0) {
             TRY(disk_failed(fs, i));
         }
     }
     return LATTICE_OK;
+}
+
+lattice_status_t pool_flush(struct lattice *fs) {
+    struct flush flush;
+    if (fs->aborted != LATTICE_OK) {
+        return LATTICE_ABORTED;
+    }
+    flush_begin(fs, &flush);
+    flush_run(&flush);
+    return flush_end(fs, &flush);
 }
 
 void pool_trim(struct lattice *fs, uint64_t address, uint32_t blocks) {

@@ -34,6 +34,18 @@ void pool_heal_copies(struct lattice *fs, uint64_t address, uint32_t wrong, stru
 /* Makes all finished writes durable. A disk whose flush fails is taken out if others hold all it
  * had. */
 lattice_status_t pool_flush(struct lattice *fs);
+
+/* The same in three steps: the second looks at nothing but the disks, so that a front end with
+ * threads can let others into the core meanwhile. */
+struct flush {
+    struct blkdev *_Nullable devices[DISKS_MAX];
+    uint32_t failed; /* a bit for each disk */
+};
+void flush_begin(struct lattice *fs, struct flush *out);
+/* Blocks: on the disks. Locks: none needed. */
+void flush_run(struct flush *flush);
+/* What pool_flush would have returned. */
+lattice_status_t flush_end(struct lattice *fs, const struct flush *flush);
 void pool_trim(struct lattice *fs, uint64_t address, uint32_t blocks);
 
 #pragma clang assume_nonnull end

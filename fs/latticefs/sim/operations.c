@@ -2,6 +2,7 @@
 #include "operations.h"
 #include "fs/latticefs/core/checksum.h"
 #include "fs/latticefs/core/log.h"
+#include "fs/latticefs/core/pool.h"
 #include "fs/latticefs/core/xattr.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -451,6 +452,69 @@ static void do_commit(struct world *world) {
     durable(world, granules_commit(SOME(world->granules)));
 }
 
+/* Begins a commit or a sync and leaves it in flight: others operations go on, until steps have
+ * finished it, or one of them needs it to be over. */
+static void flight_leave(struct world *world, lattice_status_t status) {
+    struct lattice *fs = SOME(world->fs);
+    struct outcome outcome = judge(world, status);
+    if (outcome.fatal) {
+        world_crash(world);
+    } else if (outcome.status == LATTICE_OK && fs->flight.stage == FLIGHT_NONE) {
+        world_acknowledge(world); /* nothing was left to do */
+    } else if (outcome.status == LATTICE_OK) {
+        world->flight_state = world->state_count - 1;
+        world->flight_number = fs->flight.number;
+    } else if (!outcome.resource) {
+        world_fail(world, "begin of a sync or commit", (uint64_t)status, 0);
+    }
+}
+
+static void do_commit_begin(struct world *world) {
+    struct lattice *fs = SOME(world->fs);
+    lattice_status_t status = granules_push_all(SOME(world->granules));
+    status = status == LATTICE_OK ? commit_begin(fs) : status;
+    if (status == LATTICE_OK) {
+        world->commits_seen = fs->statistics.commits; /* begun, but not acknowledged */
+    }
+    flight_leave(world, status);
+}
+
+static void do_log_begin(struct world *world) {
+    struct lattice *fs = SOME(world->fs);
+    struct model_object *object = pick(world, 0);
+    lattice_status_t status =
+        granules_push(SOME(world->granules), SOME(world->head->dataset), object->number);
+    uint64_t commits = fs->statistics.commits;
+    status = status == LATTICE_OK ? log_begin(fs) : status;
+    if (status == LATTICE_OK && fs->statistics.commits != commits) {
+        world->commits_seen = fs->statistics.commits;
+    }
+    flight_leave(world, status);
+}
+
+static void do_flight_step(struct world *world) {
+    struct lattice *fs = SOME(world->fs);
+    if (fs->flight.stage == FLIGHT_NONE) {
+        return;
+    }
+    uint64_t number = fs->flight.number;
+    uint64_t commits = fs->statistics.commits;
+    lattice_status_t status = flight_advance(fs, pool_flush(fs));
+    bool landed = fs->flight.stage == FLIGHT_NONE;
+    if (fs->statistics.commits != commits) { /* a commit in the place of a group of the log */
+        world->commits_seen = fs->statistics.commits;
+        number = 0;
+    }
+    struct outcome outcome = judge(world, status);
+    if (outcome.fatal) {
+        world_crash(world);
+    } else if (outcome.status != LATTICE_OK && !outcome.resource) {
+        world_fail(world, "step of a flight", (uint64_t)status, 0);
+    } else if (landed && number == world->flight_number) {
+        world->acknowledged = MAX(world->acknowledged, world->flight_state);
+    }
+}
+
 static void do_close_orphan(struct world *world) {
     for (uint32_t i = 0; i < MODEL_OBJECTS; i++) {
         struct model_object *object = &world->head->model.objects[i];
@@ -523,7 +587,7 @@ struct choice {
     void (*run)(struct world *world);
 };
 
-enum { CHOICE_FILL = 7 };
+enum { CHOICE_FILL = 7 }; /* its place in the table */
 
 static const struct choice choices[] = {
     {18, "create", do_create},
@@ -537,6 +601,9 @@ static const struct choice choices[] = {
     {5, "attributes", do_attributes},
     {12, "sync", do_sync},
     {5, "commit", do_commit},
+    {4, "begin of a commit", do_commit_begin},
+    {5, "begin of a sync", do_log_begin},
+    {24, "step of a flight", do_flight_step},
     {5, "close", do_close_orphan},
     {1, "crash", do_crash},
     {2, "power", do_power_later},

@@ -106,6 +106,7 @@ void world_state_add(struct world *world) {
         memmove(&world->states[0], &world->states[world->acknowledged], kept * sizeof(uint64_t));
         world->state_count = kept;
         world->before -= MIN(world->before, world->acknowledged);
+        world->flight_state -= MIN(world->flight_state, world->acknowledged);
         world->acknowledged = 0;
     }
     world->states[world->state_count] = hash;
@@ -357,6 +358,7 @@ void world_crash(struct world *world) {
     world->fail_one_in = fail;
     world->state_count = 0;
     world->before = 0;
+    world->flight_number = 0;
     world_state_add(world);
     world_acknowledge(world);
 }

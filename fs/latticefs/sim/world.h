@@ -2,7 +2,7 @@
 /* One seed's world: disks, file system, model, and the list of states that a crash may leave.
  *
  * Oracle: every change of the trees appends a hash to `states`; an acknowledged sync or commit
- * moves `acknowledged` up. After a crash the recovered file system must hash to one of
+ * moves `acknowledged` up, to where it began if other operations went on meanwhile. After a crash the recovered file system must hash to one of
  * states[acknowledged…], `check` must find nothing, and memory must be given back to the byte. */
 #include "disk.h"
 #include "fs/latticefs/core/granule.h"
@@ -93,6 +93,8 @@ struct world {
     uint32_t state_count;
     uint32_t acknowledged;
     uint32_t before; /* the state in which the operation in hand began */
+    uint32_t flight_state;  /* the state that the flight began with */
+    uint64_t flight_number; /* of the flight that an operation left */
     uint64_t states[WORLD_STATES];
     uint32_t operation; /* number of the operation in hand */
     const char *doing;
