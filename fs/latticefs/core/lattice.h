@@ -80,12 +80,16 @@ struct disk {
 
 struct log_state {
     struct byte_list buffer; /* entries of complete operations, not yet on disk */
+    struct byte_list flying; /* the same, of the flight, until it is over */
+    uint64_t flying_seed;    /* the group that they are, or would be: of this log */
+    uint64_t flying_number;
+    bool flying_partial; /* operations between these and the buffer's are missing */
     uint32_t operations;     /* in the buffer */
     uint32_t position;       /* next block in the area */
     uint32_t written_blocks; /* since the last commit */
     uint64_t number;
     uint64_t previous;
-    uint32_t start_count; /* buffer length at operation_begin */
+    uint32_t start_count; /* buffer length after the last complete operation */
     bool replaying;
     bool overflow; /* the buffer could not grow: the next sync must commit */
 };
@@ -138,6 +142,7 @@ struct piece_list {
 enum space_class { SPACE_ORDINARY, SPACE_DELETE, SPACE_DESTROY };
 
 struct key_entry;
+struct packed;
 
 struct lattice {
     struct environment environment;
@@ -152,6 +157,7 @@ struct lattice {
     bool in_operation;
     enum space_class space;   /* of the operation in hand */
     struct piece_list pieces; /* records of a granule that is being stored */
+    const struct packed *_Nullable packed; /* its content, compressed ahead */
     bool modified;            /* the operation in hand has changed a tree */
     bool disk_lost;           /* a disk failed since the last commit began */
     struct flight flight;

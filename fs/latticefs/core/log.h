@@ -25,11 +25,35 @@ lattice_status_t log_begin(struct lattice *fs);
 lattice_status_t log_sync(struct lattice *fs);
 /* After a commit: the log starts anew. Called before the superblock is written. */
 void log_restart(struct lattice *fs);
-/* Applies what the disk has beyond the last commit. */
-lattice_status_t log_replay(struct lattice *fs);
+
+/* What a server keeps outside itself, for its restart: the entries of complete operations that are
+ * not known to be on the disks. First those in flight, then those since. A part names the log and
+ * the group that it is, or will be. */
+struct log_part {
+    uint64_t seed;
+    uint64_t number;
+    struct view entries;
+    bool partial; /* later operations are missing: of encrypted datasets, or for want of memory */
+};
+
+struct log_vault {
+    struct log_part parts[2];
+};
+
+/* The views are valid until the next operation, sync or commit. */
+struct log_vault log_vault(const struct lattice *fs);
+
+/* Applies what the disk has beyond the last commit, then what a vault has beyond that. All blocks
+ * that either names are taken before anything else is. A part of which a record does not match its
+ * checksum is dropped, with what follows it; so is what follows a partial one. Errors: LATTICE_CORRUPT: the entries contradict the
+ * trees. */
+lattice_status_t log_replay(struct lattice *fs, const struct log_vault *_Nullable vault);
 void log_release(struct lattice *fs);
 
-/* The newest part, for a vault: entries of complete operations since the last sync or commit. */
-struct view log_pending(const struct lattice *fs);
+/* The flight is over: what flew is on the disks. */
+void log_landed(struct lattice *fs);
+
+/* Bytes that no sync has taken along yet. */
+uint32_t log_pending_bytes(const struct lattice *fs);
 
 #pragma clang assume_nonnull end

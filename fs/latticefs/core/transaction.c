@@ -145,6 +145,7 @@ lattice_status_t commit_begin(struct lattice *fs) {
 
 static void flight_land(struct lattice *fs) {
     fs->durable = fs->flight.changes;
+    log_landed(fs);
     fs->flight.stage = FLIGHT_NONE;
 }
 

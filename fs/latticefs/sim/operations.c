@@ -319,6 +319,77 @@ static void do_write(struct world *world) {
     }
 }
 
+/* A whole granule at once, compressed ahead or not, or for another algorithm than the dataset's. */
+static void do_store(struct world *world) {
+    struct model_object *file = pick(world, MODE_FILE);
+    if (file->mode >> 12 != MODE_FILE) {
+        return;
+    }
+    uint32_t size = UINT32_C(1) << file->record_shift;
+    uint64_t granules = (MODEL_PAGES_NEAR * UINT64_C(4096)) >> file->record_shift;
+    struct bytes content = bytes_sub(BYTES_OF(world->io2.data), 0, size);
+    uint64_t pattern = dice_roll(&world->dice);
+    bool noise = dice_once_in(&world->dice, 3);
+    for (uint32_t i = 0; i < size; i++) {
+        content.data[i] =
+            noise ? (uint8_t)dice_roll(&world->dice) : (uint8_t)(pattern >> (i % 7) * 8);
+    }
+    if (granules == 0) {
+        return;
+    }
+    uint64_t granule = dice_below(&world->dice, (uint32_t)granules);
+    uint32_t roll = dice_below(&world->dice, 3);
+    enum compression kind = (enum compression)roll;
+    struct packed packed = compress_ahead(kind, bytes_view(content), BYTES_OF(world->io.data));
+    world->storing = bytes_view(content);
+    struct outcome outcome =
+        judge(world, granules_store(SOME(world->granules), SOME(world->head->dataset),
+                                    file->number, granule, bytes_view(content), &packed));
+    world->storing = (struct view){};
+    verify_reservation(world, outcome.fatal ? LATTICE_OK : outcome.status);
+    if (outcome.fatal) {
+        world_crash(world);
+    } else if (!outcome.resource && outcome.status != LATTICE_OK) {
+        world_fail(world, "granules_store", (uint64_t)outcome.status, granule);
+    }
+}
+
+/* A read beside the lock, first half: finds out where a granule lies. */
+static void do_locate(struct world *world) {
+    struct model_object *file = pick(world, MODE_FILE);
+    struct fetching *fetching = &world->fetching;
+    *fetching = (struct fetching){.head = world->head->id, .object = file->number};
+    if (file->mode >> 12 != MODE_FILE) {
+        return;
+    }
+    fetching->size = UINT32_C(1) << file->record_shift;
+    fetching->granule = pick_offset(world) >> file->record_shift;
+    struct outcome outcome = judge(
+        world, granules_locate(SOME(world->granules), SOME(world->head->dataset), file->number,
+                               fetching->granule, &fetching->source, &fetching->generation));
+    fetching->wanted = outcome.status == LATTICE_OK && fetching->source.size != 0;
+    if (outcome.fatal) {
+        world_crash(world);
+    }
+}
+
+/* Second half, after other operations: what is read is what was there then, or is found to be gone;
+ * it is kept if nothing changed. */
+static void do_fetch(struct world *world) {
+    struct fetching *fetching = &world->fetching;
+    const struct head *_Nullable head = world_head(world, fetching->head);
+    if (!fetching->wanted || head == nullptr || SOME(head)->dataset == nullptr) {
+        do_locate(world);
+        return;
+    }
+    fetching->wanted = false;
+    struct bytes to = bytes_sub(BYTES_OF(world->io2.data), 0, fetching->size);
+    if (record_fetch(&fetching->source, BYTES_OF(world->io.data), to) == LATTICE_OK) {
+        granules_keep(SOME(world->granules), SOME(SOME(head)->dataset), fetching->object,
+                      fetching->granule, bytes_view(to), fetching->generation);
+    }
+}
+
 /* Noise in all near pages of a file: what fills a small pool. */
 void do_fill(struct world *world) {
     struct model_object *file = pick(world, MODE_FILE);
@@ -532,6 +603,13 @@ static void do_crash(struct world *world) {
     world_crash(world);
 }
 
+/* With the power about to go, what a restart writes may be lost, and with it what the vault had. */
+static void do_restart(struct world *world) {
+    if (world->power && world->disks[0].dies_at == 0) {
+        world_restart(world);
+    }
+}
+
 static void do_power_later(struct world *world) {
     world->disks[0].dies_at = world->disks[0].writes + 1 + dice_below(&world->disk_dice, 60);
 }
@@ -587,7 +665,7 @@ struct choice {
     void (*run)(struct world *world);
 };
 
-enum { CHOICE_FILL = 7 }; /* its place in the table */
+enum { CHOICE_FILL = 9 }; /* its place in the table */
 
 static const struct choice choices[] = {
     {18, "create", do_create},
@@ -595,6 +673,8 @@ static const struct choice choices[] = {
     {12, "remove", do_remove},
     {14, "rename", do_rename},
     {26, "write", do_write},
+    {8, "store", do_store},
+    {12, "fetch", do_fetch},
     {10, "resize", do_resize},
     {5, "punch", do_punch},
     {12, "fill", do_fill},
@@ -606,6 +686,7 @@ static const struct choice choices[] = {
     {24, "step of a flight", do_flight_step},
     {5, "close", do_close_orphan},
     {1, "crash", do_crash},
+    {3, "restart", do_restart},
     {2, "power", do_power_later},
     {1, "remount", do_remount},
     {1, "verify", do_verify},
@@ -636,6 +717,20 @@ static const struct choice choices[] = {
     {1, "resilver", do_resilver},
 };
 
+/* What the file system calls durable is: no crash may take back what was done before the mark. */
+static void mark(struct world *world) {
+    const struct lattice *fs = SOME(world->fs);
+    if (world->marked && fs->aborted == LATTICE_OK && fs->durable >= world->mark_changes) {
+        world->acknowledged = MAX(world->acknowledged, world->mark_state);
+        world->marked = false;
+    }
+    if (!world->marked) {
+        world->marked = true;
+        world->mark_changes = fs->changes;
+        world->mark_state = world->state_count - 1;
+    }
+}
+
 void world_operate(struct world *world) {
     uint32_t total = 0;
     for (uint32_t i = 0; i < ARRAY_LENGTH(choices); i++) {
@@ -660,6 +755,7 @@ void world_operate(struct world *world) {
         return;
     }
     choices[chosen].run(world);
+    mark(world);
     verify_quotas(world);
 }
 
