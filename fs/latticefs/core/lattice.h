@@ -64,6 +64,7 @@ struct dataset {
     uint32_t dead_chunks;        /* written to the pool tree in the running transaction */
     uint64_t reserved_blocks;    /* dirty granules of the front end, worst case */
     bool dirty;                  /* the record differs from the pool tree's */
+    bool tree_written;           /* all of its nodes are, as they are now */
     bool writable;
     bool unlogged; /* a stream is being received: its changes are not for the log */
     uint32_t open_count;
