@@ -275,6 +275,19 @@ lattice_status_t pool_flush(struct lattice *fs) {
     return flush_end(fs, &flush);
 }
 
+void pool_prefetch(struct lattice *fs, uint64_t address, uint32_t blocks) {
+    for (uint32_t copy = 0; copy < pool_copies(fs, address); copy++) {
+        uint32_t disk = 0;
+        uint64_t block = 0;
+        if (pool_place(fs, address, copy, &disk, &block) && disk_present(fs, disk)) {
+            struct blkdev *device = SOME(fs->disks[disk].device);
+            if (device->prefetch != nullptr) {
+                device->prefetch(device->context, block, blocks);
+            }
+        }
+    }
+}
+
 void pool_trim(struct lattice *fs, uint64_t address, uint32_t blocks) {
     for (uint32_t copy = 0; copy < pool_copies(fs, address); copy++) {
         uint32_t disk = 0;

@@ -46,6 +46,8 @@ void flush_begin(struct lattice *fs, struct flush *out);
 void flush_run(struct flush *flush);
 /* What pool_flush would have returned. */
 lattice_status_t flush_end(struct lattice *fs, const struct flush *flush);
+/* Tells the disks that these blocks will be read soon. */
+void pool_prefetch(struct lattice *fs, uint64_t address, uint32_t blocks);
 void pool_trim(struct lattice *fs, uint64_t address, uint32_t blocks);
 
 #pragma clang assume_nonnull end
