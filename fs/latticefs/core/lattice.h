@@ -130,6 +130,13 @@ struct work_buffer {
 };
 static_assert(sizeof(struct work_buffer) == WORK_SIZE);
 
+struct table_buffer {
+    union {
+        struct index_page index;
+        struct table_page table;
+    };
+};
+
 struct secret_buffer {
     uint8_t data[NODE_BODY_SIZE];
 };
@@ -167,6 +174,7 @@ struct lattice {
     uint64_t hash_mask;       /* for tests of collisions: all ones */
     uint32_t leaf_limit;      /* nodes split when fuller: for tests of deep trees */
     uint32_t inner_limit;
+    uint32_t scant_blocks; /* free in a segment: with less, more of the table is read first */
     uint64_t nonce_salt;
     uint32_t nonce_counter;
     struct segments segments;
@@ -178,6 +186,7 @@ struct lattice {
     struct log_state log;
     struct statistics statistics;
     struct node *scratch_node;
+    struct table_buffer *table_buffer; /* a page of the segment table that is being read */
     struct work_buffer *record_buffer;   /* logical content of a record */
     struct work_buffer *stored_buffer;   /* compressed or encrypted content */
     struct node *sealed_node;            /* image of a node that is being written */

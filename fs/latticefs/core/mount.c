@@ -33,8 +33,10 @@ static struct lattice *_Nullable lattice_create(const struct environment *enviro
     struct work_buffer *_Nullable stored = memory_take_raw(fs, sizeof(struct work_buffer));
     struct node *_Nullable sealed = memory_take_raw(fs, sizeof(struct node));
     struct secret_buffer *_Nullable secret = memory_take_raw(fs, sizeof(struct secret_buffer));
+    struct table_buffer *_Nullable table = memory_take_raw(fs, sizeof(struct table_buffer));
     if (scratch == nullptr || record == nullptr || stored == nullptr || sealed == nullptr ||
-        secret == nullptr) {
+        secret == nullptr || table == nullptr) {
+        memory_give(fs, table, sizeof(struct table_buffer));
         memory_give(fs, sealed, sizeof(struct node));
         memory_give(fs, secret, sizeof(struct secret_buffer));
         memory_give(fs, scratch, sizeof(struct node));
@@ -48,6 +50,7 @@ static struct lattice *_Nullable lattice_create(const struct environment *enviro
     fs->stored_buffer = SOME(stored);
     fs->sealed_node = SOME(sealed);
     fs->secret_buffer = SOME(secret);
+    fs->table_buffer = SOME(table);
     return fs;
 }
 
@@ -57,6 +60,7 @@ void pool_close(struct lattice *fs) {
     segments_release(fs);
     log_release(fs);
     keys_release(fs);
+    memory_give(fs, fs->table_buffer, sizeof(struct table_buffer));
     memory_give(fs, fs->sealed_node, sizeof(struct node));
     memory_give(fs, fs->secret_buffer, sizeof(struct secret_buffer));
     memory_give(fs, fs->scratch_node, sizeof(struct node));
@@ -365,6 +369,9 @@ static lattice_status_t open_superblock(struct lattice *fs, const struct device_
     lattice_status_t status = found->any ? LATTICE_OK : found->worst;
     if (status == LATTICE_OK) {
         fs->super = found->super;
+        for (uint32_t i = 0; i < INDEX_PAGES_MAX; i++) {
+            fs->super.index[i].written = 0;
+        }
         open_disks(fs, found);
     }
     memory_give(fs, found, sizeof *found);

@@ -26,12 +26,12 @@ lattice_status_t disk_read(struct lattice *fs, uint32_t disk, uint64_t block, ui
 }
 
 /* A failed disk leaves the pool only if every segment has another present copy. */
-static bool disk_expendable(const struct lattice *fs, uint32_t disk) {
+static bool disk_expendable(struct lattice *fs, uint32_t disk) {
     bool others = false;
     for (uint32_t i = 0; i < fs->super.disk_count; i++) {
         others |= i != disk && disk_present(fs, i) && !fs->disks[i].stale;
     }
-    if (!others) {
+    if (!others || segments_need_all(fs) != LATTICE_OK) {
         return false;
     }
     for (uint32_t i = 0; i < fs->segments.count; i++) {
@@ -86,15 +86,16 @@ lattice_status_t disk_write(struct lattice *fs, uint32_t disk, uint64_t block, s
     return LATTICE_OK;
 }
 
-uint32_t pool_copies(const struct lattice *fs, uint64_t address) {
+uint32_t pool_copies(struct lattice *fs, uint64_t address) {
     uint64_t segment = address >> fs->super.segment_shift;
-    return segment < fs->segments.count ? fs->segments.data[segment].entry.copies : 0;
+    bool known = segment_need(fs, segment) == LATTICE_OK;
+    return known ? fs->segments.data[segment].entry.copies : 0;
 }
 
-bool pool_place(const struct lattice *fs, uint64_t address, uint32_t copy, uint32_t *out_disk,
+bool pool_place(struct lattice *fs, uint64_t address, uint32_t copy, uint32_t *out_disk,
                 uint64_t *out_block) {
     uint64_t segment = address >> fs->super.segment_shift;
-    if (segment >= fs->segments.count || copy >= COPIES_MAX) {
+    if (copy >= COPIES_MAX || segment_need(fs, segment) != LATTICE_OK) {
         return false;
     }
     uint64_t place = fs->segments.data[segment].entry.place[copy];

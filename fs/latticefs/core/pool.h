@@ -13,8 +13,8 @@ lattice_status_t disk_write(struct lattice *fs, uint32_t disk, uint64_t block, s
 bool disk_present(const struct lattice *fs, uint32_t disk);
 
 /* Number of places of an address's segment; place of copy i as disk and physical block. */
-uint32_t pool_copies(const struct lattice *fs, uint64_t address);
-bool pool_place(const struct lattice *fs, uint64_t address, uint32_t copy, uint32_t *out_disk,
+uint32_t pool_copies(struct lattice *fs, uint64_t address);
+bool pool_place(struct lattice *fs, uint64_t address, uint32_t copy, uint32_t *out_disk,
                 uint64_t *out_block);
 
 /* Reads one copy, unverified. */

@@ -142,6 +142,7 @@ lattice_status_t pool_scrub_all(struct lattice *fs, uint64_t floor, struct scrub
     if (fs->cache.dirty.count != 0) {
         return LATTICE_BUSY;
     }
+    TRY(segments_need_all(fs));
     TRY(scrub_tree(fs, &fs->pool_tree, floor, KEY_MIN, report));
     segments_scrub(fs, &report->bad_copies, &report->lost);
     struct key key = KEY_MIN;
@@ -175,6 +176,7 @@ lattice_status_t pool_resilver(struct lattice *fs, struct scrub_report *report) 
     if (since == UINT64_MAX) {
         return LATTICE_OK;
     }
+    TRY(segments_need_all(fs));
     TRY(commit(fs));
     for (uint32_t i = 0; i < fs->segments.count; i++) {
         struct segment_maps *_Nullable maps = nullptr;

@@ -88,7 +88,7 @@ lattice_status_t superblock_write(struct lattice *fs) {
         *copy = fs->super;
         copy->disk = (uint8_t)disk;
         for (uint32_t i = 0; i < INDEX_PAGES_MAX; i++) {
-            copy->index[i].reserved[0] = 0;
+            copy->index[i].written = 0;
         }
         copy->checksum = checksum_xxh64(view_sub(VIEW_OF(*copy), 16, BLOCK_SIZE - 16));
         uint64_t slot = fs->super.transaction % RING_SLOTS;

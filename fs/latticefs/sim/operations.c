@@ -383,6 +383,9 @@ static void do_fetch(struct world *world) {
         return;
     }
     fetching->wanted = false;
+    if (fetching->source.device != nullptr && dice_once_in(&world->dice, 3)) {
+        fetching->source.block ^= 1; /* as if others had these blocks by now */
+    }
     struct bytes to = bytes_sub(BYTES_OF(world->io2.data), 0, fetching->size);
     if (record_fetch(&fetching->source, BYTES_OF(world->io.data), to) == LATTICE_OK) {
         granules_keep(SOME(world->granules), SOME(SOME(head)->dataset), fetching->object,

@@ -234,6 +234,9 @@ void world_create(struct world *world, uint64_t seed, const struct world_options
     uint32_t blocks = world->tight || dice_once_in(&world->dice, 3)
                           ? 1340 + dice_below(&world->dice, 300)
                           : 1450 + dice_below(&world->dice, 3000);
+    if (!world->tight && dice_once_in(&world->dice, 16)) { /* the table has several pages */
+        blocks += 18000 + dice_below(&world->dice, 18000);
+    }
     for (uint32_t i = 0; i < world->disk_count; i++) {
         sim_disk_create(&world->disks[i], blocks, &world->disk_dice);
         world->disks[i].power = &world->power;
@@ -262,6 +265,7 @@ void world_create(struct world *world, uint64_t seed, const struct world_options
 void world_tune(const struct world *world, struct lattice *fs) {
     fs->hash_mask = world->hash_mask;
     fs->cache.limit = 16;
+    fs->scant_blocks = world->seed % 2 == 0 ? UINT32_MAX : fs->scant_blocks;
     fs->leaf_limit = world->leaf_limit;
     fs->inner_limit = world->inner_limit;
 }
