@@ -16,8 +16,9 @@ lattice_status_t record_locate(struct lattice *fs, struct dataset *dataset, uint
     if (file_size <= INLINE_MAX || dataset->tree.key != nullptr || fs->ignore_checksums) {
         return LATTICE_UNSUPPORTED;
     }
-    lattice_status_t status = tree_seek(fs, &dataset->tree, key_make(object, KEY_EXTENT, 0, offset),
-                                        key_make(object, KEY_EXTENT, 0, offset + granule_bytes), &item);
+    lattice_status_t status =
+        tree_seek(fs, &dataset->tree, key_make(object, KEY_EXTENT, 0, offset),
+                  key_make(object, KEY_EXTENT, 0, offset + granule_bytes), &item);
     if (status == LATTICE_NOT_FOUND) {
         return LATTICE_OK;
     }

@@ -2,9 +2,9 @@
 /* Reading a record without the file system: where it lies is found out first, under the front end's
  * lock; the disk is read, and the content verified and unpacked, without it.
  *
- * The blocks may be freed meanwhile, and taken for something else; then the checksum does not match,
- * and the caller reads again under its lock. What was read is what the record held when it was
- * located. */
+ * The blocks may be freed meanwhile, and taken for something else; then the checksum does not
+ * match, and the caller reads again under its lock. What was read is what the record held when it
+ * was located. */
 #include "environment.h"
 #include "format.h"
 

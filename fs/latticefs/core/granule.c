@@ -221,8 +221,8 @@ static lattice_status_t granule_load(struct granule_cache *cache, struct open_fi
     struct granule *granule = SOME(taken);
     lattice_status_t status = inode_get(fs, file->dataset, file->object, &inode);
     if (status == LATTICE_OK) {
-        status = granule_read(fs, file->dataset, file->object, &inode, number,
-                              granule_bytes(granule));
+        status =
+            granule_read(fs, file->dataset, file->object, &inode, number, granule_bytes(granule));
     }
     if (status != LATTICE_OK) {
         memory_give(fs, granule->buffer, granule->size);
@@ -414,13 +414,13 @@ lattice_status_t granules_store(struct granule_cache *cache, struct dataset *dat
     TRY(dataset->writable ? LATTICE_OK : LATTICE_READ_ONLY);
     TRY(cached_file(cache, dataset, object, &file));
     uint8_t shift = SOME(file)->record_shift;
-    lattice_status_t status =
-        content.size == UINT64_C(1) << shift ? LATTICE_OK : LATTICE_INVALID;
+    lattice_status_t status = content.size == UINT64_C(1) << shift ? LATTICE_OK : LATTICE_INVALID;
     if (status == LATTICE_OK && granule >= FILE_SIZE_MAX >> shift) {
         status = LATTICE_TOO_LARGE;
     }
     if (status == LATTICE_OK) {
-        status = space_promise(cache->fs, dataset, (uint32_t)(content.size / BLOCK_SIZE), &promised);
+        status =
+            space_promise(cache->fs, dataset, (uint32_t)(content.size / BLOCK_SIZE), &promised);
     }
     if (status == LATTICE_OK) {
         status = file_store(cache, SOME(file), granule, content, packed);

@@ -90,8 +90,8 @@ lattice_status_t granules_resize(struct granule_cache *cache, struct dataset *da
 lattice_status_t granules_punch(struct granule_cache *cache, struct dataset *dataset,
                                 uint64_t object, uint64_t offset, uint64_t length);
 /* Tells where a granule lies, for a read that needs no lock (record_fetch); *out_generation tells,
- * by comparison with the cache's, whether something changed since. Errors: LATTICE_UNSUPPORTED: it is
- * here, or not in the form that record_fetch takes: granules_read. */
+ * by comparison with the cache's, whether something changed since. Errors: LATTICE_UNSUPPORTED: it
+ * is here, or not in the form that record_fetch takes: granules_read. */
 lattice_status_t granules_locate(struct granule_cache *cache, struct dataset *dataset,
                                  uint64_t object, uint64_t granule, struct record_source *out,
                                  uint64_t *out_generation);

@@ -84,7 +84,7 @@ struct log_state {
     struct byte_list flying; /* the same, of the flight, until it is over */
     uint64_t flying_seed;    /* the group that they are, or would be: of this log */
     uint64_t flying_number;
-    bool flying_partial; /* operations between these and the buffer's are missing */
+    bool flying_partial;     /* operations between these and the buffer's are missing */
     uint32_t operations;     /* in the buffer */
     uint32_t position;       /* next block in the area */
     uint32_t written_blocks; /* since the last commit */
@@ -163,16 +163,16 @@ struct lattice {
     bool rescue;           /* what cannot be read is left out */
     bool ignore_checksums; /* rescue, and tests of hostile images: structure is still validated */
     bool in_operation;
-    enum space_class space;   /* of the operation in hand */
-    struct piece_list pieces; /* records of a granule that is being stored */
+    enum space_class space;                /* of the operation in hand */
+    struct piece_list pieces;              /* records of a granule that is being stored */
     const struct packed *_Nullable packed; /* its content, compressed ahead */
-    bool modified;            /* the operation in hand has changed a tree */
-    bool disk_lost;           /* a disk failed since the last commit began */
+    bool modified;                         /* the operation in hand has changed a tree */
+    bool disk_lost;                        /* a disk failed since the last commit began */
     struct flight flight;
-    uint64_t changes; /* operations that changed something since the mount */
-    uint64_t durable; /* so many of them are on the disks */
-    uint64_t hash_mask;       /* for tests of collisions: all ones */
-    uint32_t leaf_limit;      /* nodes split when fuller: for tests of deep trees */
+    uint64_t changes;    /* operations that changed something since the mount */
+    uint64_t durable;    /* so many of them are on the disks */
+    uint64_t hash_mask;  /* for tests of collisions: all ones */
+    uint32_t leaf_limit; /* nodes split when fuller: for tests of deep trees */
     uint32_t inner_limit;
     uint32_t scant_blocks; /* free in a segment: with less, more of the table is read first */
     uint64_t nonce_salt;
@@ -186,7 +186,7 @@ struct lattice {
     struct log_state log;
     struct statistics statistics;
     struct node *scratch_node;
-    struct table_buffer *table_buffer; /* a page of the segment table that is being read */
+    struct table_buffer *table_buffer;   /* a page of the segment table that is being read */
     struct work_buffer *record_buffer;   /* logical content of a record */
     struct work_buffer *stored_buffer;   /* compressed or encrypted content */
     struct node *sealed_node;            /* image of a node that is being written */

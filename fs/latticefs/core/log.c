@@ -90,15 +90,14 @@ uint32_t log_pending_bytes(const struct lattice *fs) {
 
 struct log_vault log_vault(const struct lattice *fs) {
     const struct log_state *log = &fs->log;
-    return (struct log_vault){
-        .parts = {{.seed = log->flying_seed,
-                   .number = log->flying_number,
-                   .entries = view_of(log->flying.data, log->flying.count),
-                   .partial = log->flying_partial},
-                  {.seed = fs->super.log_seed,
-                   .number = log->number,
-                   .entries = view_of(log->buffer.data, log->start_count),
-                   .partial = log->overflow}}};
+    return (struct log_vault){.parts = {{.seed = log->flying_seed,
+                                         .number = log->flying_number,
+                                         .entries = view_of(log->flying.data, log->flying.count),
+                                         .partial = log->flying_partial},
+                                        {.seed = fs->super.log_seed,
+                                         .number = log->number,
+                                         .entries = view_of(log->buffer.data, log->start_count),
+                                         .partial = log->overflow}}};
 }
 
 void log_landed(struct lattice *fs) {
@@ -429,8 +428,8 @@ static lattice_status_t vault_survey(struct lattice *fs, const struct log_vault 
                                      uint64_t next, uint32_t *out_first, uint32_t *out_end) {
     uint32_t count = (uint32_t)ARRAY_LENGTH(vault->parts);
     uint32_t first = 0;
-    while (first < count && (vault->parts[first].seed != fs->super.log_seed ||
-                             vault->parts[first].number != next)) {
+    while (first < count &&
+           (vault->parts[first].seed != fs->super.log_seed || vault->parts[first].number != next)) {
         first++;
     }
     *out_first = first;

@@ -45,8 +45,8 @@ struct log_vault log_vault(const struct lattice *fs);
 
 /* Applies what the disk has beyond the last commit, then what a vault has beyond that. All blocks
  * that either names are taken before anything else is. A part of which a record does not match its
- * checksum is dropped, with what follows it; so is what follows a partial one. Errors: LATTICE_CORRUPT: the entries contradict the
- * trees. */
+ * checksum is dropped, with what follows it; so is what follows a partial one. Errors:
+ * LATTICE_CORRUPT: the entries contradict the trees. */
 lattice_status_t log_replay(struct lattice *fs, const struct log_vault *_Nullable vault);
 void log_release(struct lattice *fs);
 

@@ -432,8 +432,7 @@ static bool quad_choose_known(struct lattice *fs, uint32_t *out_index) {
 
 static bool quad_choose(struct lattice *fs, uint32_t *out_index) {
     bool found = quad_choose_known(fs, out_index);
-    while ((!found || is_scant(fs, segment_at(fs, *out_index)->free_blocks)) &&
-           segments_more(fs)) {
+    while ((!found || is_scant(fs, segment_at(fs, *out_index)->free_blocks)) && segments_more(fs)) {
         found = quad_choose_known(fs, out_index);
     }
     return found && fs->aborted == LATTICE_OK;
@@ -548,8 +547,7 @@ static bool run_choose_known(struct lattice *fs, uint32_t want, bool frugal, uin
 
 static bool run_choose(struct lattice *fs, uint32_t want, bool frugal, uint32_t *out_index) {
     bool found = run_choose_known(fs, want, frugal, out_index);
-    while ((!found || is_scant(fs, segment_at(fs, *out_index)->free_blocks)) &&
-           segments_more(fs)) {
+    while ((!found || is_scant(fs, segment_at(fs, *out_index)->free_blocks)) && segments_more(fs)) {
         found = run_choose_known(fs, want, frugal, out_index);
     }
     return found && fs->aborted == LATTICE_OK;

@@ -1,7 +1,7 @@
 /* Snapshots, clones, rollback, and marking what is to be destroyed. Invariant: at the entry of
- * every change to the chain of snapshots a commit was just made, or (a snapshot alone) all trees were
- * written, so that no dropped block waits in memory for a bucket of the old chain. A snapshot that is
- * taken in a transaction ends it: no block that is born later has its birth. */
+ * every change to the chain of snapshots a commit was just made, or (a snapshot alone) all trees
+ * were written, so that no dropped block waits in memory for a bucket of the old chain. A snapshot
+ * that is taken in a transaction ends it: no block that is born later has its birth. */
 #include "snapshot.h"
 #include "change.h"
 #include "directory.h"

@@ -14,7 +14,8 @@
 enum { DUE_FRAMES = 2048, DUE_LOG_BYTES = 16 << 20 };
 
 static bool much_waits(const struct mount *mount) {
-    return mount->fs->cache.dirty.count > DUE_FRAMES || log_pending_bytes(mount->fs) > DUE_LOG_BYTES;
+    return mount->fs->cache.dirty.count > DUE_FRAMES ||
+           log_pending_bytes(mount->fs) > DUE_LOG_BYTES;
 }
 
 void commit_if_due(struct mount *mount) {

@@ -343,8 +343,8 @@ static void do_store(struct world *world) {
     struct packed packed = compress_ahead(kind, bytes_view(content), BYTES_OF(world->io.data));
     world->storing = bytes_view(content);
     struct outcome outcome =
-        judge(world, granules_store(SOME(world->granules), SOME(world->head->dataset),
-                                    file->number, granule, bytes_view(content), &packed));
+        judge(world, granules_store(SOME(world->granules), SOME(world->head->dataset), file->number,
+                                    granule, bytes_view(content), &packed));
     world->storing = (struct view){};
     verify_reservation(world, outcome.fatal ? LATTICE_OK : outcome.status);
     if (outcome.fatal) {
