@@ -265,7 +265,8 @@ static int mount_pool(struct fuse_args *rest, const struct arguments *arguments,
     static struct host_devices devices;
     static struct mount mount = {.lock = PTHREAD_MUTEX_INITIALIZER,
                                  .wake = PTHREAD_COND_INITIALIZER,
-                                 .deferred_wake = PTHREAD_COND_INITIALIZER};
+                                 .deferred_wake = PTHREAD_COND_INITIALIZER,
+                                 .landed = PTHREAD_COND_INITIALIZER};
     uint64_t cache_size = 0;
     const char *pool = SOME(arguments->pool);
     const char *name = arguments->dataset == nullptr ? "root" : arguments->dataset;
