@@ -253,7 +253,7 @@ static lattice_status_t store_in_operation(struct lattice *fs, struct dataset *d
     bool done = false;
     TRY(pieces_write(fs, dataset, object, start,
                      view_sub(content, 0, inlined || zero ? 0 : rounded)));
-    TRY(extents_delete(fs, dataset, object, start, start + content.size, &inode->blocks,
+    TRY(extents_delete(fs, dataset, object, start, start + granule_size(inode), &inode->blocks,
                        RECORD_BLOCKS_MAX + 1, &done));
     if (granule == 0) {
         TRY(content_put_inline(fs, dataset, object,
@@ -340,7 +340,11 @@ lattice_status_t granule_store(struct lattice *fs, struct dataset *dataset, uint
         return LATTICE_TOO_LARGE;
     }
     TRY(file_get(fs, dataset, object, &inode));
-    if (content.size != granule_size(&inode) || size < inode.size) {
+    uint64_t end = (granule << inode.record_shift) + content.size;
+    bool whole = content.size == granule_size(&inode);
+    bool ends =
+        content.size % BLOCK_SIZE == 0 && content.size < granule_size(&inode) && end >= size;
+    if ((!whole && !ends) || size < inode.size) {
         return LATTICE_INVALID;
     }
     if ((inode.flags & INODE_CUT) != 0) {
@@ -359,7 +363,7 @@ lattice_status_t granule_store(struct lattice *fs, struct dataset *dataset, uint
 
 lattice_status_t granule_store_packed(struct lattice *fs, struct dataset *dataset, uint64_t object,
                                       uint64_t granule, struct view content,
-                                      const struct packed *packed, uint64_t size,
+                                      const struct packed *_Nullable packed, uint64_t size,
                                       int64_t write_time) {
     fs->packed = packed;
     lattice_status_t status =

@@ -383,23 +383,34 @@ lattice_status_t granules_write(struct granule_cache *cache, struct dataset *dat
                        file_write(cache, SOME(found), offset, from, out_written));
 }
 
-static lattice_status_t file_store(struct granule_cache *cache, struct open_file *file,
-                                   uint64_t granule, struct view content,
-                                   const struct packed *packed) {
-    uint64_t end = (granule + 1) << file->record_shift;
-    int64_t time = now(cache->fs);
-    struct inode inode = {};
-    TRY(inode_get(cache->fs, file->dataset, file->object, &inode));
-    uint64_t size = MAX(inode.size, end);
-    TRY(granule_store_packed(cache->fs, file->dataset, file->object, granule, content, packed, size,
-                             time));
+/* Puts what was stored past the cache in the place of what the cache has. */
+static void file_stored(struct granule_cache *cache, struct open_file *file, uint64_t granule,
+                        uint64_t end, int64_t time) {
+    struct granule *_Nullable old = granule_find(cache, file, granule);
     file->size = MAX(file->size, end);
     file->write_time = time;
-    struct granule *_Nullable old = granule_find(cache, file, granule);
     if (old != nullptr) {
         granule_drop(cache, SOME(old));
     }
     cache->generation++;
+}
+
+static lattice_status_t file_store(struct granule_cache *cache, struct open_file *file,
+                                   uint64_t granule, struct view content, uint32_t length,
+                                   const struct packed *_Nullable packed) {
+    struct lattice *fs = cache->fs;
+    uint64_t end = (granule << file->record_shift) + length;
+    int64_t time = now(fs);
+    struct inode inode = {};
+    uint32_t promised = 0;
+    TRY(inode_get(fs, file->dataset, file->object, &inode));
+    uint64_t size = MAX(inode.size, end);
+    TRY(space_promise(fs, file->dataset, (uint32_t)(content.size / BLOCK_SIZE), &promised));
+    lattice_status_t status =
+        granule_store_packed(fs, file->dataset, file->object, granule, content, packed, size, time);
+    space_release(file->dataset, promised);
+    TRY(status);
+    file_stored(cache, file, granule, end, time);
     if (cache->pushed != nullptr) {
         cache->pushed(cache->observer, file->dataset, file->object, granule, size);
     }
@@ -408,23 +419,21 @@ static lattice_status_t file_store(struct granule_cache *cache, struct open_file
 
 lattice_status_t granules_store(struct granule_cache *cache, struct dataset *dataset,
                                 uint64_t object, uint64_t granule, struct view content,
-                                const struct packed *packed) {
+                                uint32_t length, const struct packed *_Nullable packed) {
     struct open_file *_Nullable file = nullptr;
-    uint32_t promised = 0;
     TRY(dataset->writable ? LATTICE_OK : LATTICE_READ_ONLY);
     TRY(cached_file(cache, dataset, object, &file));
     uint8_t shift = SOME(file)->record_shift;
-    lattice_status_t status = content.size == UINT64_C(1) << shift ? LATTICE_OK : LATTICE_INVALID;
-    if (status == LATTICE_OK && granule >= FILE_SIZE_MAX >> shift) {
+    lattice_status_t status = LATTICE_OK;
+    if (content.size % BLOCK_SIZE != 0 || content.size > UINT64_C(1) << shift ||
+        length > content.size || length + BLOCK_SIZE <= content.size) {
+        status = LATTICE_INVALID;
+    } else if (granule >= FILE_SIZE_MAX >> shift) {
         status = LATTICE_TOO_LARGE;
-    }
-    if (status == LATTICE_OK) {
-        status =
-            space_promise(cache->fs, dataset, (uint32_t)(content.size / BLOCK_SIZE), &promised);
-    }
-    if (status == LATTICE_OK) {
-        status = file_store(cache, SOME(file), granule, content, packed);
-        space_release(dataset, promised);
+    } else if (length != UINT64_C(1) << shift && (granule << shift) + length < SOME(file)->size) {
+        status = LATTICE_UNSUPPORTED;
+    } else {
+        status = file_store(cache, SOME(file), granule, content, length, packed);
     }
     return file_settle(cache, SOME(file), status);
 }

@@ -76,11 +76,13 @@ lattice_status_t granules_read(struct granule_cache *cache, struct dataset *data
 lattice_status_t granules_write(struct granule_cache *cache, struct dataset *dataset,
                                 uint64_t object, uint64_t offset, struct view from,
                                 size_t *out_written);
-/* Writes one whole granule, which goes to the tree at once. Errors: as granules_write; nothing was
+/* Writes one granule from its start, `length` bytes, which go to the tree at once: all of it, or up
+ * to the file's end or beyond. `content` is padded with zeros to whole blocks. Errors: as
+ * granules_write, and LATTICE_UNSUPPORTED: the file goes on behind what is written; nothing was
  * changed. */
 lattice_status_t granules_store(struct granule_cache *cache, struct dataset *dataset,
                                 uint64_t object, uint64_t granule, struct view content,
-                                const struct packed *packed);
+                                uint32_t length, const struct packed *_Nullable packed);
 /* The size of a file's granules. */
 lattice_status_t granules_size(struct granule_cache *cache, struct dataset *dataset,
                                uint64_t object, uint32_t *out_size);

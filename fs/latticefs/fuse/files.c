@@ -146,56 +146,88 @@ struct writing {
     struct mount *mount;
     uint64_t node;
     struct work_buffer *packed;
+    struct work_buffer *padded; /* the end of a file, up to whole blocks */
 };
 
-/* Stores one whole granule, compressed beside the lock; `lock` is held, and released meanwhile. */
+/* Stores one granule, or the last of a file, compressed beside the lock; `lock` is held, and
+ * released meanwhile. `content` is zero behind `length`. Errors: LATTICE_UNSUPPORTED: the file goes
+ * on behind it. */
 static lattice_status_t write_granule(struct writing *writing, uint64_t granule,
-                                      struct view content) {
+                                      struct view content, uint32_t length) {
     struct mount *mount = writing->mount;
     struct target target = {};
     TRY(target_for_change(mount, writing->node, &target));
+    if (content.size < 2 * (size_t)BLOCK_SIZE) { /* nothing to compress */
+        return granules_store(mount->cache, target.dataset, target.object, granule, content, length,
+                              nullptr);
+    }
     enum compression kind = target.dataset->record.compression;
     pthread_mutex_unlock(&mount->lock);
     struct packed packed = compress_ahead(kind, content, BYTES_OF(*writing->packed));
     pthread_mutex_lock(&mount->lock);
     TRY(target_for_change(mount, writing->node, &target));
-    return granules_store(mount->cache, target.dataset, target.object, granule, content, &packed);
+    return granules_store(mount->cache, target.dataset, target.object, granule, content, length,
+                          &packed);
+}
+
+/* The last granule of a file, as far as it goes. */
+static lattice_status_t write_tail(struct writing *writing, uint64_t granule, struct view from) {
+    size_t size = (from.size + BLOCK_SIZE - 1) / BLOCK_SIZE * BLOCK_SIZE;
+    struct bytes padded = bytes_sub(BYTES_OF(*writing->padded), 0, size);
+    bytes_copy(padded, from);
+    bytes_zero(bytes_sub(padded, from.size, size - from.size));
+    return write_granule(writing, granule, bytes_view(padded), (uint32_t)from.size);
+}
+
+static lattice_status_t write_part(struct writing *writing, uint64_t offset, uint32_t granule,
+                                   struct view from) {
+    struct mount *mount = writing->mount;
+    struct target target = {};
+    struct inode inode = {};
+    size_t done = 0;
+    if (from.size == granule) {
+        return write_granule(writing, offset / granule, from, granule);
+    }
+    TRY(target_for_change(mount, writing->node, &target));
+    TRY(granules_inode(mount->cache, target.dataset, target.object, &inode));
+    if (offset % granule == 0 && offset + from.size >= inode.size) {
+        lattice_status_t status = write_tail(writing, offset / granule, from);
+        if (status != LATTICE_UNSUPPORTED) {
+            return status;
+        }
+        TRY(target_for_change(mount, writing->node, &target));
+    }
+    return granules_write(mount->cache, target.dataset, target.object, offset, from, &done);
 }
 
 static lattice_status_t write_parts(struct writing *writing, uint64_t offset, struct view from,
                                     size_t *out_written) {
-    struct mount *mount = writing->mount;
     struct target target = {};
     uint32_t granule = 0;
-    TRY(target_for_change(mount, writing->node, &target));
-    TRY(granules_size(mount->cache, target.dataset, target.object, &granule));
+    TRY(target_for_change(writing->mount, writing->node, &target));
+    TRY(granules_size(writing->mount->cache, target.dataset, target.object, &granule));
     while (*out_written < from.size) {
         uint64_t at = offset + *out_written;
         size_t left = granule - (size_t)(at % granule);
         size_t part = MIN(from.size - *out_written, left);
-        struct view content = view_sub(from, *out_written, part);
-        size_t done = 0;
-        if (part == granule) {
-            TRY(write_granule(writing, at / granule, content));
-            done = part;
-        } else {
-            TRY(target_for_change(mount, writing->node, &target));
-            TRY(granules_write(mount->cache, target.dataset, target.object, at, content, &done));
-        }
-        *out_written += done;
+        TRY(write_part(writing, at, granule, view_sub(from, *out_written, part)));
+        *out_written += part;
     }
     return LATTICE_OK;
 }
 
 void do_write(fuse_req_t request, fuse_ino_t node, const char *buffer, size_t size, off_t offset,
               struct fuse_file_info *file) {
-    struct work_buffer *_Nullable packed = malloc(sizeof(struct work_buffer));
+    struct work_buffer *_Nullable packed = malloc(2 * sizeof(struct work_buffer));
     size_t written = 0;
     (void)file;
     lattice_status_t status = packed == nullptr ? LATTICE_NO_MEMORY : LATTICE_OK;
     if (status == LATTICE_OK) {
         struct mount *mount = enter(request);
-        struct writing writing = {.mount = mount, .node = node, .packed = SOME(packed)};
+        struct writing writing = {.mount = mount,
+                                  .node = node,
+                                  .packed = SOME(packed),
+                                  .padded = second_buffer(SOME(packed))};
         status = write_parts(&writing, (uint64_t)offset, view_of(buffer, size), &written);
         commit_if_due(mount);
         leave(mount);

@@ -319,37 +319,49 @@ static void do_write(struct world *world) {
     }
 }
 
-/* A whole granule at once, compressed ahead or not, or for another algorithm than the dataset's. */
-static void do_store(struct world *world) {
-    struct model_object *file = pick(world, MODE_FILE);
-    if (file->mode >> 12 != MODE_FILE) {
-        return;
-    }
-    uint32_t size = UINT32_C(1) << file->record_shift;
-    uint64_t granules = (MODEL_PAGES_NEAR * UINT64_C(4096)) >> file->record_shift;
+/* A granule's content for do_store, as long as said, padded with zeros. */
+static struct view store_content(struct world *world, uint32_t length) {
+    uint32_t size = (length + BLOCK_SIZE - 1) / BLOCK_SIZE * BLOCK_SIZE;
     struct bytes content = bytes_sub(BYTES_OF(world->io2.data), 0, size);
     uint64_t pattern = dice_roll(&world->dice);
     bool noise = dice_once_in(&world->dice, 3);
-    for (uint32_t i = 0; i < size; i++) {
+    bytes_zero(content);
+    for (uint32_t i = 0; i < length; i++) {
         content.data[i] =
             noise ? (uint8_t)dice_roll(&world->dice) : (uint8_t)(pattern >> (i % 7) * 8);
     }
-    if (granules == 0) {
+    return bytes_view(content);
+}
+
+/* A granule at once, whole or the last of its file, compressed ahead or not, or for another
+ * algorithm than the dataset's. */
+static void do_store(struct world *world) {
+    struct model_object *file = pick(world, MODE_FILE);
+    uint64_t granules = (MODEL_PAGES_NEAR * UINT64_C(4096)) >> file->record_shift;
+    if (file->mode >> 12 != MODE_FILE || granules == 0) {
         return;
     }
+    uint32_t length = UINT32_C(1) << file->record_shift;
     uint64_t granule = dice_below(&world->dice, (uint32_t)granules);
+    uint64_t start = granule << file->record_shift;
+    if (dice_once_in(&world->dice, 2)) {
+        length = 1 + dice_below(&world->dice, dice_once_in(&world->dice, 2) ? 2500 : length);
+    }
+    bool behind = length != UINT32_C(1) << file->record_shift && start + length < file->size;
+    struct view content = store_content(world, length);
     uint32_t roll = dice_below(&world->dice, 3);
     enum compression kind = (enum compression)roll;
-    struct packed packed = compress_ahead(kind, bytes_view(content), BYTES_OF(world->io.data));
-    world->storing = bytes_view(content);
+    struct packed packed = compress_ahead(kind, content, BYTES_OF(world->io.data));
+    world->storing = view_sub(content, 0, length);
     struct outcome outcome =
         judge(world, granules_store(SOME(world->granules), SOME(world->head->dataset), file->number,
-                                    granule, bytes_view(content), &packed));
+                                    granule, content, length, roll == 0 ? nullptr : &packed));
     world->storing = (struct view){};
     verify_reservation(world, outcome.fatal ? LATTICE_OK : outcome.status);
+    lattice_status_t expected = behind ? LATTICE_UNSUPPORTED : LATTICE_OK;
     if (outcome.fatal) {
         world_crash(world);
-    } else if (!outcome.resource && outcome.status != LATTICE_OK) {
+    } else if (!outcome.resource && outcome.status != expected) {
         world_fail(world, "granules_store", (uint64_t)outcome.status, granule);
     }
 }
