@@ -315,7 +315,8 @@ static bool entry_pointer(struct lattice *fs, const struct entry_cursor *cursor,
     return pointer_validate(&geometry, out, POINTER_RECORD, 0) == LATTICE_OK;
 }
 
-/* Whether all records that these entries name are there. */
+/* Whether all records that these entries name are there. What was not flushed may have reached some
+ * disks and not others: from here on all are trusted to have it, so all get it. */
 static bool entries_intact(struct lattice *fs, struct view entries) {
     struct entry_cursor cursor = {.all = entries};
     while (entry_next(&cursor)) {
@@ -323,7 +324,8 @@ static bool entries_intact(struct lattice *fs, struct view entries) {
         if (entry_pointer(fs, &cursor, &pointer)) {
             struct bytes to =
                 bytes_sub(BYTES_OF(*fs->stored_buffer), 0, pointer_stored(&pointer) * BLOCK_SIZE);
-            if (pool_read(fs, &pointer, to) != LATTICE_OK) {
+            uint64_t healed = 0;
+            if (pool_scrub(fs, &pointer, to, &healed) != LATTICE_OK) {
                 return false;
             }
         }

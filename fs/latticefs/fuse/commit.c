@@ -101,6 +101,9 @@ void *_Nullable commit_loop(void *_Nullable argument) {
         if (status != LATTICE_OK || !much_waits(mount)) {
             (void)pthread_cond_timedwait(&mount->wake, &mount->lock, &until);
         }
+        if (mount->ending) { /* the last commit is that of do_destroy */
+            break;
+        }
         lattice_status_t before = status;
         status = LATTICE_OK;
         if (mount->fs->cache.dirty.count != 0 || mount->cache->dirty != 0) {

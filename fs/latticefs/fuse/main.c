@@ -49,13 +49,16 @@ static void do_init(void *userdata, struct fuse_conn_info *connection) {
     connection->congestion_threshold = 48;
 }
 
-/* The last commit. With a block device the kernel waits for it before `umount` returns. */
+/* The last commit. With a block device the kernel waits for it before `umount` returns, and who
+ * unmounted may use the disks at once. */
 static void do_destroy(void *userdata) {
     struct mount *mount = userdata;
     pthread_mutex_lock(&mount->lock);
+    mount->ending = true;
     if (!mount->read_only) {
         mount->last = granules_commit(mount->cache);
     }
+    host_devices_unlock(mount->devices);
     pthread_mutex_unlock(&mount->lock);
 }
 
@@ -279,6 +282,7 @@ static int mount_pool(struct fuse_args *rest, const struct arguments *arguments,
         arguments->commit_seconds == 0 ? COMMIT_SECONDS : MIN(arguments->commit_seconds, 3600u);
     mount.read_only = arguments->read_only != 0;
     devices.mounting = true;
+    mount.devices = &devices;
     host_memory_settings();
     mount.fs = host_open_pool(&devices, pool, !mount.read_only);
     mount.snapshots_changed = host_environment()->now_ns(host_environment()->context);

@@ -42,6 +42,7 @@ struct view_slot {
 };
 
 struct deferred;
+struct host_devices;
 
 struct mount {
     pthread_mutex_t lock;
@@ -56,6 +57,7 @@ struct mount {
     uint32_t commit_seconds;
     int64_t snapshots_changed; /* time of `.snapshots` */
     struct lattice *fs;
+    struct host_devices *devices;
     struct dataset *dataset;
     struct granule_cache *cache;
     struct fuse_session *_Nullable session;

@@ -157,6 +157,12 @@ bool host_device_open(struct host_devices *devices, const char *path, bool writa
     return true;
 }
 
+void host_devices_unlock(const struct host_devices *devices) {
+    for (uint32_t i = 0; i < devices->count; i++) {
+        (void)flock(devices->data[i].file, LOCK_UN);
+    }
+}
+
 void host_devices_close(struct host_devices *devices) {
     for (uint32_t i = 0; i < devices->count; i++) {
         close(devices->data[i].file);
