@@ -58,7 +58,9 @@ static void do_destroy(void *userdata) {
     if (!mount->read_only) {
         mount->last = granules_commit(mount->cache);
     }
-    host_devices_unlock(mount->devices);
+    if (mount->block_device) {
+        host_devices_unlock(mount->devices);
+    }
     pthread_mutex_unlock(&mount->lock);
 }
 
@@ -163,10 +165,11 @@ static bool is_block_device(const struct host_devices *devices) {
     return fstat(devices->data[0].file, &facts) == 0 && S_ISBLK(facts.st_mode);
 }
 
-static bool add_options(struct fuse_args *rest, const struct arguments *arguments,
-                        const struct host_devices *devices) {
+static bool add_options(struct mount *mount, struct fuse_args *rest,
+                        const struct arguments *arguments, const struct host_devices *devices) {
+    mount->block_device = getuid() == 0 && is_block_device(devices);
     bool all = getuid() == 0 && arguments->private == 0;
-    bool block = getuid() == 0 && is_block_device(devices);
+    bool block = mount->block_device;
     const char *name = block ? devices->data[0].path : SOME(devices->names);
     char *_Nullable options = nullptr;
     char *_Nullable source = nullptr;
@@ -199,6 +202,7 @@ static int session_run(struct mount *mount, const struct fuse_cmdline_opts *line
     pthread_create(&deferring, nullptr, deferred_loop, mount);
     int result = line->singlethread != 0 ? fuse_session_loop(SOME(mount->session))
                                          : fuse_session_loop_mt(SOME(mount->session), config);
+    result = MIN(result, 0); /* above it is the signal that asked for the end: no failure */
     fuse_loop_cfg_destroy(config);
     pthread_mutex_lock(&mount->lock);
     mount->ending = true;
@@ -291,7 +295,7 @@ static int mount_pool(struct fuse_args *rest, const struct arguments *arguments,
         fprintf(stderr, "%s: dataset %s: %s\n", pool, name, host_status_text(status));
         return 1;
     }
-    int result = add_options(rest, arguments, &devices) ? serve(&mount, rest, line) : 1;
+    int result = add_options(&mount, rest, arguments, &devices) ? serve(&mount, rest, line) : 1;
     if (mount.last != LATTICE_OK) {
         fprintf(stderr, "%s: %s\n", pool, host_status_text(mount.last));
         result = 1;

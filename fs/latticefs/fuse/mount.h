@@ -53,6 +53,7 @@ struct mount {
     bool ending;
     bool hide_snapshots;
     bool read_only;
+    bool block_device;     /* the kernel waits for the end of a mount of one, and of no other */
     lattice_status_t last; /* of the commit at the end */
     uint32_t commit_seconds;
     int64_t snapshots_changed; /* time of `.snapshots` */
