@@ -27,7 +27,12 @@ void do_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file) {
     if (status == LATTICE_OK && lookup != nullptr && for_writing(file)) {
         SOME(lookup)->writers++;
     }
+    bool first = !mount->reads_ahead;
+    mount->reads_ahead = true;
     leave(mount);
+    if (first && mount->folder != nullptr) {
+        readahead_set(SOME(mount->folder));
+    }
     if (status != LATTICE_OK) {
         fuse_reply_err(request, status_errno(status));
         return;
