@@ -129,8 +129,8 @@ class Side:
         for folder in (self.mounted, self.below):
             if os.path.ismount(folder):
                 subprocess.run(["umount", folder], check=False)
-        if self.server is not None:
-            self.server.wait()
+            if self.server is not None:
+                self.server.wait()
         if self.disk is not None:
             self.disk.close()
 
