@@ -39,6 +39,18 @@ static void must(status_t status) {
     }
 }
 
+/* Where the supervisor gave it a place for its report. */
+static void begin_report(struct rt_server *_Nonnull server) {
+    uint64_t address = 0;
+    handle_t memory = rt_start_handle(server, "report");
+    if (memory != HANDLE_NONE &&
+        rt_map(0, 0, PAGE_SIZE, memory, 0, PROTECT_READ | PROTECT_WRITE, &address) == STATUS_OK) {
+        struct rt_report *report = rt_pointer(address);
+        server->recent = &report->recent;
+        rt_fault_arm(report);
+    }
+}
+
 void rt_server_begin(struct rt_server *_Nonnull server, uint64_t mode, uint64_t thread_page) {
     uint64_t address = 0;
     uint64_t size = (sizeof(struct rt_start) + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
@@ -63,6 +75,7 @@ void rt_server_begin(struct rt_server *_Nonnull server, uint64_t mode, uint64_t 
         must(rt_map(0, 0, server->vault_size, server->vault, 0, PROTECT_READ, &address));
         server->vault_data = rt_pointer(address);
     }
+    begin_report(server);
 }
 
 void *_Nonnull rt_server_state(struct rt_server *_Nonnull server, size_t size, size_t vault_size) {
@@ -169,13 +182,15 @@ status_t rt_keep_get(const struct rt_server *_Nonnull server, uint32_t slot,
 
 /* ---- replies ---- */
 
+RT_TRUSTED_BEGIN
+
 struct rt_reply rt_reply_for(struct rt_server *_Nonnull server, uint64_t token) {
     return (struct rt_reply){.output = &server->page->reply_output[0], .token = token};
 }
 
 /* An answer that asks for pages of a lease. */
 static void load_fault_in(struct rt_reply *_Nonnull reply, struct rt_exchange *_Nonnull e) {
-    e->b = (uint32_t)STATUS_FAULT_IN;
+    e->b = (uint32_t)STATUS_FAULT_IN; /* the kernel reads the words, whatever the shape */
     reply->words[0] = reply->fault_lease;
     reply->words[1] = reply->fault_offset;
     reply->words[2] = reply->fault_length;
@@ -192,7 +207,7 @@ uint32_t rt_reply_load(struct thread_page *_Nonnull page, struct rt_reply *_Nonn
                        struct rt_exchange *_Nonnull e) {
     uint32_t flags = reply->outcome == RT_PARK ? RECEIVE_PARK : RECEIVE_REPLY;
     e->token = reply->token;
-    e->b = (uint64_t)reply->inline_size << 32 | (uint32_t)reply->status;
+    e->b = (uint64_t)reply->shape << 32 | (uint32_t)reply->status;
     if (reply->outcome == RT_FAULT_IN) {
         load_fault_in(reply, e);
     } else if (reply->handle_count > 0) {
@@ -237,8 +252,7 @@ void rt_request_take(struct rt_request *_Nonnull request, const struct rt_exchan
     request->token = e->token;
     request->cookie = e->a;
     request->label = (uint32_t)e->b;
-    request->inline_size = (uint32_t)(e->b >> 32) & 0xffff;
-    request->handle_count = (uint32_t)(e->b >> 48) & 0xff;
+    request->shape = (uint32_t)(e->b >> 32) & 0xffffff;
 }
 
 /* The request's words are there already. */
@@ -249,7 +263,12 @@ static inline void serve_call(struct rt_server *_Nonnull server,
     struct rt_reply *reply = request->reply;
     rt_request_take(request, e);
     server->context.token = e->token;
-    *reply = rt_reply_for(server, e->token);
+    struct rt_recent *recent = server->recent;
+    recent->labels[recent->count++ % RT_REPORT_RECENT] = request->label;
+    reply->token = e->token;
+    reply->status = STATUS_OK;
+    reply->shape = 0;
+    reply->outcome = RT_REPLY;
     bool nested = server->kept_count > 0 && server->page->received.identity.path != 0;
     if (nested && rt_kept_find(server, request)) {
         return;
@@ -298,6 +317,11 @@ static void answer_refused(struct rt_server *_Nonnull server, const struct rt_re
                                  .reply = &reply,
                                  .endpoint_serial = server->endpoint_serial};
     server->context = (struct rt_context){};
+    if (server->recent == nullptr) {
+        /* It was given no place for its report: where nothing else is. */
+        static_assert(sizeof server->page->reserved >= sizeof *server->recent);
+        server->recent = bytes_at(server->page, offsetof(struct thread_page, reserved));
+    }
     bool answers = false;
     for (;;) {
         struct rt_exchange e = {.number = SYS_REPLY_RECEIVE, .a = server->waitset};
@@ -329,3 +353,4 @@ static void answer_refused(struct rt_server *_Nonnull server, const struct rt_re
         }
     }
 }
+RT_TRUSTED_END

@@ -13,6 +13,7 @@
 #include "lib/rt/context.h"
 #include "lib/rt/message.h"
 #include "lib/rt/native.h"
+#include "lib/rt/report.h"
 #include "lib/rt/start.h"
 
 enum { RT_EXIT_CORRUPT = 70, RT_EXIT_START = 71 };
@@ -26,9 +27,10 @@ struct rt_kept {
     struct rt_record_header header;
     struct call_identity identity;
     uint64_t cookie;
-    uint64_t request_hash; /* of label and words: another request under this identity is an error */
+    uint64_t request_hash; /* of label, shape and words: another request under this identity is an
+                              error */
     uint64_t words[CALL_WORDS];
-    uint32_t inline_size, reserved;
+    uint32_t shape, reserved;
     uint8_t inline_bytes[RT_KEPT_INLINE];
 };
 
@@ -46,6 +48,7 @@ struct rt_server {
     struct rt_context context;
     uint32_t kept_count;
     const struct rt_kept *_Nullable COUNTED_BY(kept_count) kept; /* in the vault */
+    struct rt_recent *_Nonnull recent; /* in the Memory for its report, or in the thread page */
 };
 
 /* The entry of every server's program; the loader passes enum start_mode and the thread page. */
