@@ -395,6 +395,18 @@ static void file_stored(struct granule_cache *cache, struct open_file *file, uin
     cache->generation++;
 }
 
+/* Stores what is dirty below a granule. */
+static lattice_status_t file_push_below(struct granule_cache *cache, struct open_file *file,
+                                        uint64_t number) {
+    struct granule *_Nullable granule = dirty_next(file, 0);
+    while (granule != nullptr && SOME(granule)->number < number) {
+        uint64_t next = SOME(granule)->number + 1;
+        TRY(granule_push(cache, SOME(granule)));
+        granule = dirty_next(file, next);
+    }
+    return LATTICE_OK;
+}
+
 static lattice_status_t file_store(struct granule_cache *cache, struct open_file *file,
                                    uint64_t granule, struct view content, uint32_t length,
                                    const struct packed *_Nullable packed) {
@@ -404,6 +416,10 @@ static lattice_status_t file_store(struct granule_cache *cache, struct open_file
     struct inode inode = {};
     uint32_t promised = 0;
     TRY(inode_get(fs, file->dataset, file->object, &inode));
+    if (end > inode.size && file->dirty != 0) { /* the file is not to end behind what is missing */
+        TRY(file_push_below(cache, file, granule));
+        TRY(inode_get(fs, file->dataset, file->object, &inode));
+    }
     uint64_t size = MAX(inode.size, end);
     TRY(space_promise(fs, file->dataset, (uint32_t)(content.size / BLOCK_SIZE), &promised));
     lattice_status_t status =
