@@ -1,13 +1,15 @@
 # latticefs on the build machine: the simulator (soak-latticefs) and the tools. The libraries are Debian's.
 LATTICE_LINK := -lxxhash -lsodium -llz4 -lzstd
 LATTICE_CORE := $(call within,fs/latticefs/core)
-LATTICE_SIM  := $(filter fs/latticefs/sim/%,$(SOURCES))
+LATTICE_SIM  := $(filter-out %/campaign_damage.c,$(filter fs/latticefs/sim/%.c,$(SOURCES)))
+LATTICE_DAMAGE := $(subst campaign_seeds.c,campaign_damage.c,$(LATTICE_SIM))
 LATTICE_FLAGS := -Ifs/latticefs/core
 $(foreach f,$(filter fs/latticefs/%,$(TREE)),$(eval FLAGS_$(f) := $(LATTICE_FLAGS)))
 
 $(call archive,host,latticefs,$(LATTICE_CORE))
 $(call archive,asan,latticefs,$(LATTICE_CORE))
 $(call host_program,host,$(HOST)/bin/soak-latticefs,$(LATTICE_SIM),$(DIR_host)/liblatticefs.a,$(LATTICE_LINK))
+$(call host_program,asan,$(HOST)/bin/soak-latticefs-damage,$(LATTICE_DAMAGE),$(DIR_asan)/liblatticefs.a,$(LATTICE_LINK))
 $(call host_program,asan,$(HOST)/sim/asan/soak-latticefs,$(LATTICE_SIM),$(DIR_asan)/liblatticefs.a,$(LATTICE_LINK))
 
 LATTICE_HOST := $(addprefix fs/latticefs/tools/,host.c host_disk.c values.c)
