@@ -21,7 +21,7 @@ enum {
     WORKERS_MAX = 8,
     FAILURES_ENOUGH = 20,
     SEED_CRASHES = 5,
-    SEED_SECONDS = 600 /* of a processor: a thousand times what a seed takes; an endless loop */
+    SEED_SECONDS = 120 /* of a processor, hundreds of times what a seed takes: an endless loop */
 };
 
 struct worker {
