@@ -131,7 +131,7 @@ static bool in_group(fuse_req_t request, gid_t group) {
 
 /* A change of content by anybody but root takes the set-user-ID bit away, and the set-group-ID bit
  * of what the group may execute, or of another's group. The kernel does this for a mount, but not
- * the last of it. */
+ * the last of it; it has to forget the mode that it knows. */
 static lattice_status_t set_id_drop(struct mount *mount, fuse_req_t request, uint64_t node) {
     struct target target = {};
     struct inode inode = {};
@@ -148,7 +148,11 @@ static lattice_status_t set_id_drop(struct mount *mount, fuse_req_t request, uin
     TRY(granules_push(mount->cache, target.dataset, target.object));
     TRY(inode_get(mount->fs, target.dataset, target.object, &inode));
     inode.mode &= ~drop;
-    return inode_update(mount->fs, target.dataset, target.object, &inode);
+    TRY(inode_update(mount->fs, target.dataset, target.object, &inode));
+    if (mount->session != nullptr) {
+        (void)fuse_lowlevel_notify_inval_inode(SOME(mount->session), node, -1, 0);
+    }
+    return LATTICE_OK;
 }
 
 void do_fallocate(fuse_req_t request, fuse_ino_t node, int mode, off_t offset, off_t length,
