@@ -22,6 +22,7 @@ $(call host_program,host,$(HOST)/bin/mount.fuse.latticefs,$(LATTICE_FUSE) $(LATT
 
 # The mount over a disk that loses what was not flushed, and the mount under the thread sanitizer.
 $(call host_program,host,$(HOST)/latticefs/mount-dropping,$(LATTICE_FUSE) $(LATTICE_HOST) fs/latticefs/tests/dropping_disk.c,$(DIR_host)/liblatticefs.a,$(LATTICE_LINK) -lfuse3 -Wl$(comma)--wrap=host_device_open)
+$(call host_program,host,$(HOST)/latticefs/exercise,fs/latticefs/tests/exercise.c fs/latticefs/core/bytes.c)
 $(call archive,tsan,latticefs,$(LATTICE_CORE))
 $(call host_program,tsan,$(HOST)/latticefs/mount-tsan,$(LATTICE_FUSE) $(LATTICE_HOST),$(DIR_tsan)/liblatticefs.a,$(LATTICE_LINK) -lfuse3)
 $(call host_program,asan,$(HOST)/latticefs/mount-asan,$(LATTICE_FUSE) $(LATTICE_HOST),$(DIR_asan)/liblatticefs.a,$(LATTICE_LINK) -lfuse3)
