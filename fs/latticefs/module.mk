@@ -26,3 +26,6 @@ $(call host_program,host,$(HOST)/latticefs/exercise,fs/latticefs/tests/exercise.
 $(call archive,tsan,latticefs,$(LATTICE_CORE))
 $(call host_program,tsan,$(HOST)/latticefs/mount-tsan,$(LATTICE_FUSE) $(LATTICE_HOST),$(DIR_tsan)/liblatticefs.a,$(LATTICE_LINK) -lfuse3)
 $(call host_program,asan,$(HOST)/latticefs/mount-asan,$(LATTICE_FUSE) $(LATTICE_HOST),$(DIR_asan)/liblatticefs.a,$(LATTICE_LINK) -lfuse3)
+
+# Snapshots and mounts by what they do to a disk.
+$(call host_program,host,$(HOST)/latticefs/constant-time,fs/latticefs/tests/constant_time.c fs/latticefs/tools/host.c fs/latticefs/tools/host_disk.c,$(DIR_host)/liblatticefs.a,$(LATTICE_LINK))

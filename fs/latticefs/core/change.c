@@ -8,6 +8,19 @@ lattice_status_t change_begin(struct lattice *fs, enum space_class space, uint32
     return operation_begin(fs, nullptr, space, changes, 0);
 }
 
+lattice_status_t change_begin_joined(struct lattice *fs, enum space_class space, uint32_t changes) {
+    TRY(flight_finish(fs)); /* its superblock is not to tell what comes now */
+    if (fs->aborted != LATTICE_OK) {
+        return LATTICE_ABORTED;
+    }
+    if (fs->read_only) {
+        return LATTICE_READ_ONLY;
+    }
+    fs->cache.stamp++;
+    TRY(datasets_write(fs));
+    return operation_begin(fs, nullptr, space, changes, 0);
+}
+
 lattice_status_t change_end(struct lattice *fs, lattice_status_t status) {
     TRY(operation_end(fs, status));
     status = commit(fs);

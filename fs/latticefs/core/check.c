@@ -448,9 +448,37 @@ static lattice_status_t check_bitmaps(struct check *check) {
     return check->report->repaired != 0 ? commit(fs) : LATTICE_OK;
 }
 
+/* What the superblock says of the whole table, which is not counted when a pool is opened. */
+static void check_totals(struct check *check) {
+    struct lattice *fs = check->fs;
+    uint64_t used = 0;
+    uint64_t quads = 0;
+    uint64_t free_blocks = 0;
+    uint64_t free_quads = 0;
+    for (uint32_t i = 0; i < fs->segments.count; i++) {
+        const struct segment *segment = &fs->segments.data[i];
+        used += (UINT64_C(1) << fs->super.segment_shift) - segment->entry.free_blocks;
+        quads += segment->entry.free_quads;
+        free_blocks += segment->bad ? 0 : segment->free_blocks;
+        free_quads += segment->bad ? 0 : segment->free_quads;
+    }
+    if (used != fs->super.used_blocks ||
+        (quads != fs->super.free_quads && fs->super.free_quads != 0)) {
+        check_problem(check->report, "the superblock's count of blocks", used,
+                      fs->super.used_blocks);
+    }
+    if (free_blocks != fs->segments.free_blocks || free_quads != fs->segments.free_quads) {
+        check_problem(check->report, "the allocator's count of blocks", free_blocks,
+                      fs->segments.free_blocks);
+    }
+}
+
 static lattice_status_t check_run(struct check *check) {
     struct lattice *fs = check->fs;
     bool fresh = true;
+    if (!fs->rescue) {
+        check_totals(check);
+    }
     TRY(mark_run(check, fs->super.log_address, fs->super.log_blocks, &fresh));
     TRY(mark_tree(check, &fs->pool_tree, 0, false, KEY_MIN));
     TRY(check_pool_items(check, PASS_MARK));
@@ -462,6 +490,7 @@ lattice_status_t pool_check(struct lattice *fs, uint32_t flags, struct check_rep
     if (fs->cache.dirty.count != 0) {
         return LATTICE_BUSY;
     }
+    TRY(segments_need_all(fs));
     struct check *_Nullable taken = memory_take(fs, sizeof(struct check));
     if (taken == nullptr) {
         return LATTICE_NO_MEMORY;

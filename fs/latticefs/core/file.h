@@ -2,6 +2,7 @@
 /* The data of files, granule by granule. Nothing is cached here: a front end keeps dirty granules
  * (granule.c, or the page cache of a server), reserves space when one turns dirty, and stores them
  * when it collects. */
+#include "compress.h"
 #include "inode.h"
 #include "space.h"
 
@@ -18,11 +19,18 @@ uint32_t granule_blocks(const struct inode *inode);
 lattice_status_t granule_read(struct lattice *fs, struct dataset *dataset, uint64_t object,
                               const struct inode *inode, uint64_t granule, struct bytes to);
 /* Stores a granule's content in one operation; `size` is the file's size from now on, not below the
- * present one. `content` must not lie in the file system's own buffers. A granule that is all zero
- * becomes a hole. Errors: LATTICE_NO_SPACE cannot happen within a promise. */
+ * present one. The content may end with the block in which the file ends. `content` must not lie in
+ * the file system's own buffers. A granule that is all zero becomes a hole. Errors:
+ * LATTICE_NO_SPACE cannot happen within a promise. */
 lattice_status_t granule_store(struct lattice *fs, struct dataset *dataset, uint64_t object,
                                uint64_t granule, struct view content, uint64_t size,
                                int64_t write_time);
+/* The same with content that was compressed ahead; where that does not fit what is stored (another
+ * algorithm by now, a shorter file), it is compressed here. */
+lattice_status_t granule_store_packed(struct lattice *fs, struct dataset *dataset, uint64_t object,
+                                      uint64_t granule, struct view content,
+                                      const struct packed *_Nullable packed, uint64_t size,
+                                      int64_t write_time);
 /* For receive, in one operation: makes a granule, whose size must be `size`, hold this content, of
  * whole blocks, at its start and nothing behind it; the file's size stays. Errors: LATTICE_CORRUPT:
  * there is no such granule. */

@@ -1,7 +1,9 @@
 /* The allocator. Invariants:
  * 1. A block that is clear in `busy` is reached by neither of the last two superblocks.
  * 2. used ⊆ busy; the blocks in busy but not in used are those of the free lists.
- * 3. free_blocks and free_quads, per segment and in all, count what is clear in `busy`. */
+ * 3. free_blocks and free_quads, per segment and in all, count what is clear in `busy`.
+ * 4. Entries of a table page that is not in memory are all zero; nobody looks at them but through
+ * segment_need. */
 #include "segments.h"
 #include "checksum.h"
 #include "pool.h"
@@ -118,6 +120,7 @@ lattice_status_t segments_allocate_table(struct lattice *fs, uint32_t count) {
     segments->data = data;
     segments->tables.count = tables;
     segments->tables.data = references;
+    segments->missing = 0;
     return LATTICE_OK;
 }
 
@@ -140,7 +143,7 @@ static lattice_status_t tables_load_index(struct lattice *fs, uint32_t number) {
     if (reference_is_null(reference)) {
         return LATTICE_OK;
     }
-    struct index_page *page = (struct index_page *)fs->scratch_node;
+    struct index_page *page = &fs->table_buffer->index;
     TRY(page_read(fs, segments_index_block(number), reference, BYTES_OF(*page)));
     if (page->magic != INDEX_MAGIC || page->number != number) {
         return LATTICE_CORRUPT;
@@ -151,14 +154,19 @@ static lattice_status_t tables_load_index(struct lattice *fs, uint32_t number) {
             if (page->entries[i].slot >= SLOTS) {
                 return LATTICE_CORRUPT;
             }
-            fs->segments.tables.data[table] = page->entries[i];
+            fs->segments.tables.data[table] = (struct page_reference){
+                .checksum = page->entries[i].checksum, .slot = page->entries[i].slot};
         }
     }
     return LATTICE_OK;
 }
 
+static uint32_t table_count(const struct lattice *fs) {
+    return (fs->segments.count + SEGMENTS_PER_PAGE - 1) / SEGMENTS_PER_PAGE;
+}
+
 static lattice_status_t tables_load_page(struct lattice *fs, uint32_t number) {
-    struct table_page *page = (struct table_page *)fs->scratch_node;
+    struct table_page *page = &fs->table_buffer->table;
     TRY(page_read(fs, segments_table_block(fs, number), &fs->segments.tables.data[number],
                   BYTES_OF(*page)));
     if (page->magic != TABLE_MAGIC || page->number != number) {
@@ -169,15 +177,18 @@ static lattice_status_t tables_load_page(struct lattice *fs, uint32_t number) {
         if (index >= fs->segments.count) {
             break;
         }
-        struct segment *segment = segment_at(fs, index);
         TRY(segment_entry_validate(&fs->super, &page->entries[i]));
+    }
+    for (uint32_t i = 0; i < SEGMENTS_PER_PAGE; i++) {
+        uint32_t index = number * SEGMENTS_PER_PAGE + i;
+        if (index >= fs->segments.count) {
+            break;
+        }
+        struct segment *segment = segment_at(fs, index);
         segment->entry = page->entries[i];
         segment->free_blocks = segment->entry.free_blocks;
         segment->free_quads = segment->entry.free_quads;
         segment->run_limit = UINT32_MAX;
-        fs->segments.free_blocks += segment->free_blocks;
-        fs->segments.free_quads += segment->free_quads;
-        fs->segments.total_blocks += segment_size(fs) - SEGMENT_HEAD_BLOCKS;
     }
     return LATTICE_OK;
 }
@@ -199,19 +210,87 @@ static lattice_status_t page_lost(struct lattice *fs, lattice_status_t status, u
     return LATTICE_OK;
 }
 
+static uint8_t *table_missing(struct lattice *fs, uint32_t number) {
+    CHECK(number < fs->segments.tables.count);
+    return &fs->segments.tables.data[number].missing;
+}
+
+static lattice_status_t table_need(struct lattice *fs, uint32_t number) {
+    if (*table_missing(fs, number) == 0) {
+        return LATTICE_OK;
+    }
+    lattice_status_t status =
+        page_lost(fs, tables_load_page(fs, number), number * SEGMENTS_PER_PAGE, SEGMENTS_PER_PAGE);
+    if (status != LATTICE_OK) {
+        if (!fs->read_only) {
+            lattice_abort(fs, status);
+        }
+        return status;
+    }
+    *table_missing(fs, number) = 0;
+    fs->segments.missing--;
+    return LATTICE_OK;
+}
+
+lattice_status_t segment_need(struct lattice *fs, uint64_t index) {
+    if (index >= fs->segments.count) {
+        return LATTICE_CORRUPT;
+    }
+    return fs->segments.missing == 0 ? LATTICE_OK
+                                     : table_need(fs, (uint32_t)(index / SEGMENTS_PER_PAGE));
+}
+
+lattice_status_t segments_need_all(struct lattice *fs) {
+    for (uint32_t i = 0; fs->segments.missing != 0 && i < table_count(fs); i++) {
+        TRY(table_need(fs, i));
+    }
+    return LATTICE_OK;
+}
+
+/* Reads one more page, for an allocator that found nothing good in those that it has. */
+static bool segments_more(struct lattice *fs) {
+    for (uint32_t i = 0; fs->segments.missing != 0 && i < table_count(fs); i++) {
+        if (*table_missing(fs, i) != 0) {
+            return table_need(fs, i) == LATTICE_OK;
+        }
+    }
+    return false;
+}
+
+/* What is free in all segments: as the superblock has it, or counted, where it says nothing or not
+ * all of the table can be read. */
+static lattice_status_t totals_load(struct lattice *fs) {
+    struct segments *segments = &fs->segments;
+    uint64_t all = (uint64_t)segments->count * segment_size(fs);
+    segments->total_blocks = (uint64_t)segments->count * (segment_size(fs) - SEGMENT_HEAD_BLOCKS);
+    if (fs->super.free_quads != 0 && !fs->rescue) {
+        TRY(fs->super.used_blocks <= all ? LATTICE_OK : LATTICE_CORRUPT);
+        segments->free_blocks = all - fs->super.used_blocks;
+        segments->free_quads = fs->super.free_quads;
+        return segments->free_quads <= segments->free_blocks / NODE_BLOCKS ? LATTICE_OK
+                                                                           : LATTICE_CORRUPT;
+    }
+    TRY(segments_need_all(fs));
+    for (uint32_t i = 0; i < segments->count; i++) {
+        segments->free_blocks += segment_at(fs, i)->free_blocks;
+        segments->free_quads += segment_at(fs, i)->free_quads;
+    }
+    return LATTICE_OK;
+}
+
 lattice_status_t segments_load(struct lattice *fs) {
+    fs->scant_blocks = segment_size(fs) / 4;
     TRY(segments_allocate_table(fs, fs->super.segment_count));
     for (uint32_t i = 0; i < fs->super.index_pages; i++) {
         lattice_status_t status = tables_load_index(fs, i);
         TRY(page_lost(fs, status, i * REFERENCES_PER_PAGE * SEGMENTS_PER_PAGE,
                       REFERENCES_PER_PAGE * SEGMENTS_PER_PAGE));
     }
-    uint32_t pages = (fs->segments.count + SEGMENTS_PER_PAGE - 1) / SEGMENTS_PER_PAGE;
-    for (uint32_t i = 0; i < pages; i++) {
-        lattice_status_t status = tables_load_page(fs, i);
-        TRY(page_lost(fs, status, i * SEGMENTS_PER_PAGE, SEGMENTS_PER_PAGE));
+    for (uint32_t i = 0; i < table_count(fs); i++) {
+        *table_missing(fs, i) = 1;
+        fs->segments.missing++;
     }
-    return LATTICE_OK;
+    return totals_load(fs);
 }
 
 static lattice_status_t bitmap_read(struct lattice *fs, uint32_t index, struct bitmap *to) {
@@ -240,6 +319,7 @@ static lattice_status_t bitmap_read(struct lattice *fs, uint32_t index, struct b
 
 lattice_status_t segments_maps(struct lattice *fs, uint32_t index,
                                struct segment_maps *_Nullable *_Nonnull out) {
+    TRY(segment_need(fs, index));
     struct segment *segment = segment_at(fs, index);
     if (segment->maps != nullptr) {
         *out = SOME(segment->maps);
@@ -331,7 +411,13 @@ static uint32_t quad_rank(const struct lattice *fs, const struct segment *segmen
     }
 }
 
-static bool quad_choose(struct lattice *fs, uint32_t *out_index) {
+/* Whether another page of the table should be read before this segment is taken: it is nearly full.
+ */
+static bool is_scant(const struct lattice *fs, uint64_t free_blocks) {
+    return fs->segments.missing != 0 && free_blocks < fs->scant_blocks;
+}
+
+static bool quad_choose_known(struct lattice *fs, uint32_t *out_index) {
     uint64_t best = 0;
     for (uint32_t i = 0; i < fs->segments.count; i++) {
         const struct segment *segment = segment_at(fs, i);
@@ -342,6 +428,14 @@ static bool quad_choose(struct lattice *fs, uint32_t *out_index) {
         }
     }
     return best != 0;
+}
+
+static bool quad_choose(struct lattice *fs, uint32_t *out_index) {
+    bool found = quad_choose_known(fs, out_index);
+    while ((!found || is_scant(fs, segment_at(fs, *out_index)->free_blocks)) && segments_more(fs)) {
+        found = quad_choose_known(fs, out_index);
+    }
+    return found && fs->aborted == LATTICE_OK;
 }
 
 static bool quad_find(struct lattice *fs, const struct bitmap *busy, uint32_t start,
@@ -438,6 +532,27 @@ static uint32_t run_rank(const struct segment *segment, uint32_t want, bool frug
     }
 }
 
+static bool run_choose_known(struct lattice *fs, uint32_t want, bool frugal, uint32_t *out_index) {
+    uint64_t best = 0;
+    for (uint32_t i = 0; i < fs->segments.count; i++) {
+        const struct segment *segment = segment_at(fs, i);
+        uint64_t rank = (uint64_t)run_rank(segment, want, frugal) << 32 | segment->free_blocks;
+        if (rank > best && rank >> 32 != 0) {
+            best = rank;
+            *out_index = i;
+        }
+    }
+    return best != 0;
+}
+
+static bool run_choose(struct lattice *fs, uint32_t want, bool frugal, uint32_t *out_index) {
+    bool found = run_choose_known(fs, want, frugal, out_index);
+    while ((!found || is_scant(fs, segment_at(fs, *out_index)->free_blocks)) && segments_more(fs)) {
+        found = run_choose_known(fs, want, frugal, out_index);
+    }
+    return found && fs->aborted == LATTICE_OK;
+}
+
 /* Tries all segments for one length, the best first. A failed search lowers the segment's limit. */
 static lattice_status_t run_take(struct lattice *fs, uint32_t want, bool frugal,
                                  uint64_t *out_address) {
@@ -445,17 +560,8 @@ static lattice_status_t run_take(struct lattice *fs, uint32_t want, bool frugal,
     bool current = index < fs->segments.count && segment_at(fs, index)->entry.class == CLASS_DATA &&
                    run_rank(segment_at(fs, index), want, frugal) != 0;
     for (uint32_t attempt = 0; attempt <= fs->segments.count; attempt++) {
-        uint64_t best = current ? 1 : 0;
-        for (uint32_t i = 0; !current && i < fs->segments.count; i++) {
-            const struct segment *segment = segment_at(fs, i);
-            uint64_t rank = (uint64_t)run_rank(segment, want, frugal) << 32 | segment->free_blocks;
-            if (rank > best && rank >> 32 != 0) {
-                best = rank;
-                index = i;
-            }
-        }
-        if (best == 0) {
-            return LATTICE_NO_SPACE;
+        if (!current && !run_choose(fs, want, frugal, &index)) {
+            return fs->aborted == LATTICE_OK ? LATTICE_NO_SPACE : LATTICE_ABORTED;
         }
         struct segment_maps *maps = nullptr;
         lattice_status_t status = segments_maps(fs, index, &maps);
@@ -606,7 +712,11 @@ static lattice_status_t segment_write(struct lattice *fs, uint32_t index) {
     }
     entry->state = SEGMENT_WRITTEN;
     entry->checksum = checksum_xxh64(VIEW_OF(maps->used));
+    fs->super.used_blocks += entry->free_blocks;
+    fs->super.free_quads -= entry->free_quads;
     bitmap_count(&maps->used, &entry->free_blocks, &entry->free_quads);
+    fs->super.used_blocks -= entry->free_blocks;
+    fs->super.free_quads += entry->free_quads;
     if (entry->free_blocks == segment_size(fs) - SEGMENT_HEAD_BLOCKS) {
         entry->class = CLASS_FREE;
     }
@@ -641,8 +751,8 @@ static lattice_status_t table_write(struct lattice *fs, uint32_t number) {
         }
     }
     struct page_reference *reference = &fs->segments.tables.data[number];
-    uint64_t written = reference->reserved[0] == 1 ? fs->transaction : 0;
-    reference->reserved[0] = 1; /* in memory: written in this transaction */
+    uint64_t written = reference->written != 0 ? fs->transaction : 0;
+    reference->written = 1;
     return page_write(fs, segments_table_block(fs, number), reference, written, VIEW_OF(*page));
 }
 
@@ -656,12 +766,13 @@ static lattice_status_t index_write(struct lattice *fs, uint32_t number) {
         uint32_t table = number * REFERENCES_PER_PAGE + i;
         if (table < fs->segments.tables.count) {
             page->entries[i] = fs->segments.tables.data[table];
-            page->entries[i].reserved[0] = 0;
+            page->entries[i].written = 0;
+            page->entries[i].missing = 0;
         }
     }
     struct page_reference *reference = &fs->super.index[number];
-    uint64_t written = reference->reserved[0] == 1 ? fs->transaction : 0;
-    reference->reserved[0] = 1;
+    uint64_t written = reference->written != 0 ? fs->transaction : 0;
+    reference->written = 1;
     return page_write(fs, segments_index_block(number), reference, written, VIEW_OF(*page));
 }
 
@@ -675,6 +786,20 @@ static bool table_is_dirty(struct lattice *fs, uint32_t number) {
     return false;
 }
 
+/* Counts anew where all entries are in memory; else segment_write has kept up with what changed. */
+static void totals_count(struct lattice *fs) {
+    if (fs->segments.missing != 0) {
+        return;
+    }
+    fs->super.used_blocks = 0;
+    fs->super.free_quads = 0;
+    for (uint32_t i = 0; i < fs->segments.count; i++) {
+        const struct segment_entry *entry = &segment_at(fs, i)->entry;
+        fs->super.used_blocks += segment_size(fs) - entry->free_blocks;
+        fs->super.free_quads += entry->free_quads;
+    }
+}
+
 lattice_status_t segments_commit(struct lattice *fs) {
     TRY(segments_apply_frees(fs));
     for (uint32_t i = 0; i < fs->segments.count; i++) {
@@ -683,11 +808,7 @@ lattice_status_t segments_commit(struct lattice *fs) {
             TRY(segment_write(fs, i));
         }
     }
-    uint64_t used = 0;
-    for (uint32_t i = 0; i < fs->segments.count; i++) {
-        used += segment_size(fs) - segment_at(fs, i)->entry.free_blocks;
-    }
-    fs->super.used_blocks = used;
+    totals_count(fs);
     for (uint32_t i = 0; i < fs->super.index_pages; i++) {
         bool dirty = false;
         for (uint32_t j = 0; j < REFERENCES_PER_PAGE; j++) {
@@ -709,10 +830,10 @@ void segments_committed(struct lattice *fs) {
         segment_at(fs, i)->dirty = false;
     }
     for (uint32_t i = 0; i < fs->segments.tables.count; i++) {
-        fs->segments.tables.data[i].reserved[0] = 0;
+        fs->segments.tables.data[i].written = 0;
     }
     for (uint32_t i = 0; i < INDEX_PAGES_MAX; i++) {
-        fs->super.index[i].reserved[0] = 0;
+        fs->super.index[i].written = 0;
     }
     /* fs->transaction is the new running one; freed three before it = list (transaction + 1) mod 4.
      */

@@ -44,6 +44,7 @@ struct segments {
     uint32_t count;
     struct segment *_Nullable data COUNTED_BY(count);
     struct reference_list tables; /* where the table pages are, as of the last commit */
+    uint32_t missing;             /* of them are not in memory yet */
     uint64_t free_blocks;
     uint64_t free_quads;
     uint64_t total_blocks;
@@ -54,8 +55,14 @@ struct segments {
     struct free_list freed[FREE_LISTS]; /* by transaction mod 4 */
 };
 
-/* Reads the tables of the superblock. Owns: the table until segments_release. */
+/* Reads where the table's pages are; the pages themselves are read when they are needed, so that
+ * opening a pool does not take longer the larger it is. Owns: the table until segments_release. */
 lattice_status_t segments_load(struct lattice *fs);
+/* Makes sure that the entry of a segment is in memory. Errors: LATTICE_IO, LATTICE_CORRUPT; a
+ * transaction for writing is then aborted, as nobody knows what is free. */
+lattice_status_t segment_need(struct lattice *fs, uint64_t index);
+/* The same for all, for whoever looks at fs->segments.data himself. */
+lattice_status_t segments_need_all(struct lattice *fs);
 void segments_release(struct lattice *fs);
 lattice_status_t segments_allocate_table(struct lattice *fs, uint32_t count);
 

@@ -49,12 +49,17 @@ static void do_init(void *userdata, struct fuse_conn_info *connection) {
     connection->congestion_threshold = 48;
 }
 
-/* The last commit. With a block device the kernel waits for it before `umount` returns. */
+/* The last commit. With a block device the kernel waits for it before `umount` returns, and who
+ * unmounted may use the disks at once. */
 static void do_destroy(void *userdata) {
     struct mount *mount = userdata;
     pthread_mutex_lock(&mount->lock);
+    mount->ending = true;
     if (!mount->read_only) {
         mount->last = granules_commit(mount->cache);
+    }
+    if (mount->block_device) {
+        host_devices_unlock(mount->devices);
     }
     pthread_mutex_unlock(&mount->lock);
 }
@@ -160,10 +165,11 @@ static bool is_block_device(const struct host_devices *devices) {
     return fstat(devices->data[0].file, &facts) == 0 && S_ISBLK(facts.st_mode);
 }
 
-static bool add_options(struct fuse_args *rest, const struct arguments *arguments,
-                        const struct host_devices *devices) {
+static bool add_options(struct mount *mount, struct fuse_args *rest,
+                        const struct arguments *arguments, const struct host_devices *devices) {
+    mount->block_device = getuid() == 0 && is_block_device(devices);
     bool all = getuid() == 0 && arguments->private == 0;
-    bool block = getuid() == 0 && is_block_device(devices);
+    bool block = mount->block_device;
     const char *name = block ? devices->data[0].path : SOME(devices->names);
     char *_Nullable options = nullptr;
     char *_Nullable source = nullptr;
@@ -196,6 +202,7 @@ static int session_run(struct mount *mount, const struct fuse_cmdline_opts *line
     pthread_create(&deferring, nullptr, deferred_loop, mount);
     int result = line->singlethread != 0 ? fuse_session_loop(SOME(mount->session))
                                          : fuse_session_loop_mt(SOME(mount->session), config);
+    result = MIN(result, 0); /* above it is the signal that asked for the end: no failure */
     fuse_loop_cfg_destroy(config);
     pthread_mutex_lock(&mount->lock);
     mount->ending = true;
@@ -265,7 +272,8 @@ static int mount_pool(struct fuse_args *rest, const struct arguments *arguments,
     static struct host_devices devices;
     static struct mount mount = {.lock = PTHREAD_MUTEX_INITIALIZER,
                                  .wake = PTHREAD_COND_INITIALIZER,
-                                 .deferred_wake = PTHREAD_COND_INITIALIZER};
+                                 .deferred_wake = PTHREAD_COND_INITIALIZER,
+                                 .landed = PTHREAD_COND_INITIALIZER};
     uint64_t cache_size = 0;
     const char *pool = SOME(arguments->pool);
     const char *name = arguments->dataset == nullptr ? "root" : arguments->dataset;
@@ -278,6 +286,7 @@ static int mount_pool(struct fuse_args *rest, const struct arguments *arguments,
         arguments->commit_seconds == 0 ? COMMIT_SECONDS : MIN(arguments->commit_seconds, 3600u);
     mount.read_only = arguments->read_only != 0;
     devices.mounting = true;
+    mount.devices = &devices;
     host_memory_settings();
     mount.fs = host_open_pool(&devices, pool, !mount.read_only);
     mount.snapshots_changed = host_environment()->now_ns(host_environment()->context);
@@ -286,7 +295,7 @@ static int mount_pool(struct fuse_args *rest, const struct arguments *arguments,
         fprintf(stderr, "%s: dataset %s: %s\n", pool, name, host_status_text(status));
         return 1;
     }
-    int result = add_options(rest, arguments, &devices) ? serve(&mount, rest, line) : 1;
+    int result = add_options(&mount, rest, arguments, &devices) ? serve(&mount, rest, line) : 1;
     if (mount.last != LATTICE_OK) {
         fprintf(stderr, "%s: %s\n", pool, host_status_text(mount.last));
         result = 1;

@@ -202,7 +202,10 @@ void do_replace(struct world *world) {
 
 /* After a scrub both sides of a mirror have the same bitmaps. */
 static void verify_bitmaps(const struct world *world) {
-    const struct lattice *fs = SOME(world->fs);
+    struct lattice *fs = SOME(world->fs);
+    if (segments_need_all(fs) != LATTICE_OK) {
+        return;
+    }
     for (uint32_t i = 0; i < fs->segments.count; i++) {
         const struct segment_entry *entry = &fs->segments.data[i].entry;
         const struct sim_block *_Nullable blocks[2] = {};

@@ -113,6 +113,9 @@ int do_resilver(struct call *call) {
 int do_dump(struct call *call) {
     struct lattice *fs = call_fs(call);
     const struct superblock *super = &fs->super;
+    if (segments_need_all(fs) != LATTICE_OK) {
+        fprintf(stderr, "%s: not all of the segment table can be read\n", call->pool);
+    }
     printf("transaction %" PRIu64 "\nsegment_shift %u\nsegment_count %u\ncopies %u\n"
            "node_copies %u\ntable_pages %u\nindex_pages %u\nlog_address %" PRIu64
            "\nlog_blocks %u\npool_root %" PRIu64 " level %u\nused_blocks %" PRIu64 "\n",
