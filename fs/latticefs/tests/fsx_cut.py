@@ -21,6 +21,7 @@ FILES = 2  # at a time
 SIGBUS = 7  # a mapped page of a mount that is dead
 STOPPED = 1
 RECORDS = ("4K", "64K", "256K")
+HANG_SECONDS = 300  # a cut takes about one
 
 
 class Failure(Exception):
@@ -45,7 +46,14 @@ class Pool:
         """Until all are through, or the mount is dead; the statuses."""
         running = [subprocess.Popen([EXERCISE, "run", file, state, str(seed * FILES + i), str(calls)], stdout=subprocess.PIPE, text=True)
                    for i, (file, state) in enumerate(self.names())]
-        return [(process.wait(), process.stdout.read()) for process in running]
+        try:
+            return [(process.wait(HANG_SECONDS), process.stdout.read()) for process in running]
+        except subprocess.TimeoutExpired:
+            self.mount.process.kill()  # calls that wait for it end, too
+            for process in running:
+                process.kill()
+                process.wait()
+            raise Failure("calls do not end") from None
 
     def whole(self, seed, calls):
         self.mount = mounted.Mount(self.disk, self.folder)
@@ -59,16 +67,21 @@ class Pool:
             self.mount.end()
         self.mount = None
 
+    def give_up(self):
+        if self.mount is not None:
+            self.mount.kill()
+
     def cut(self, seed):
         """Whether the power went before anything was called."""
         at = random.Random(seed).choice((30, 100, 300, 1000))
         environment = {"LATTICEFS_DROP_SEED": str(seed), "LATTICEFS_DROP_AT": str(1 + random.Random(~seed).randrange(at))}
-        mount = mounted.Mount(self.disk, self.folder, "-o", "commit=1", environment=environment,
-                              program=os.path.join(mounted.HELPERS, "mount-dropping"))
+        self.mount = mount = mounted.Mount(self.disk, self.folder, "-o", "commit=1", environment=environment,
+                                           program=os.path.join(mounted.HELPERS, "mount-dropping"))
         early = not mount.mounted
         results = [] if early else self.run(seed, 1 << 40)
         mount.process.wait()
         mount.detach()
+        self.mount = None
         if mount.process.returncode != -9:
             raise Failure(f"the mount ended with {mount.process.returncode}")
         for status, text in results:
@@ -112,7 +125,7 @@ def main():
                 failures += 1
                 print(f"cut {seed} failed: {error}\n    alone: fs/latticefs/tests/fsx_cut.py --first {start} "
                       f"--count {seed - start + 1}", flush=True)
-                pool.end()
+                pool.give_up()
                 pool = None
     print(f"{early} cuts during recovery")
     print(f"{options.count - failures} passed, {failures} failed")
