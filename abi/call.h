@@ -6,22 +6,30 @@
  * Registers of `call` (in → out), x86-64 names; the simulator uses struct syscall_registers:
  *   rax  SYS_CALL                       → status (the kernel's, or the one the server replied)
  *   rdi  session | call_flags << 32     → 0
- *   rsi  label | inline bytes << 32     → reply label | inline bytes << 32 | handle count << 48
+ *   rsi  label | shape << 32            → shape of the reply << 32
  *   rdx r10 r8 r9 rbx r12 r13  words    → words of the reply
  * Registers of `reply_receive`:
  *   rax  SYS_REPLY_RECEIVE              → status
  *   rdi  waitset | receive_flags << 32  → key: the session's cookie, or the binding's key
- *   rsi  status of the reply | inline bytes << 32 (label: thread page)
- *                                       → label | inline bytes << 32 | handle count << 48 |
- *                                         packet kind << 56
+ *   rsi  status of the reply | shape << 32
+ *                                       → label | shape << 32 | packet kind << 56
  *   words                               → words of the call, or of the packet
  *   r14  token of the call answered     → token of the call received
- * rcx and r11 are lost to the processor; all others are kept. */
+ * A shape is inline bytes | handle count << 16 | word count << 20; the sender's handle count lies
+ * in its thread page instead. Words are passed on only where there are any, and then all seven. rcx
+ * and r11 are lost to the processor; all others are kept. */
 #include "object.h"
 #include "status.h"
 #include <stddef.h>
 
 enum { CALL_WORDS = 7, CALL_HANDLES = 4, CALL_INLINE_SIZE = 256, CALL_LEASE_PAGES = 16 };
+
+/* Parts of rsi of a message. */
+#define MESSAGE_INLINE(message) ((uint32_t)((message) >> 32) & 0xffff)
+#define MESSAGE_HANDLES(message) ((uint32_t)((message) >> 48) & 0xf)
+#define MESSAGE_WORDS(message) ((uint32_t)((message) >> 52) & 0xf)
+#define MESSAGE_HAS_WORDS(count) ((uint64_t)(count) << 52)
+#define MESSAGE_SENT 0x00f0ffffffffffffull /* what the receiver is told of the sender's */
 
 /* In the upper half of rdi of `call`. */
 enum call_flags : uint32_t {
@@ -53,7 +61,7 @@ enum packet_kind : uint32_t {
     PACKET_CLOSE = 2,  /* the last handle of a session is gone; reply to it to forget the session */
     PACKET_CANCEL = 3, /* r14: the token of a call in hand that was asked to cancel */
     PACKET_EVENT = 4,  /* word 0: the bits, which are cleared */
-    PACKET_READY = 5,  /* word 0: readiness bits, word 1: edge count */
+    PACKET_READY = 5,  /* word 0: readiness bits; what was bound: word 1: data, word 2: mask */
     PACKET_EXIT = 6,   /* word 0: exit code, 1: enum exit_cause, 2: tag, 3: process serial */
     PACKET_PAGE = 7,   /* word 0: enum page_request, 1: offset, 2: length, 3: memory's tag */
     PACKET_FAULT =
@@ -158,7 +166,7 @@ struct thread_page {
     struct {
         handle_t handles[CALL_HANDLES]; /* moved to the client at the reply */
         uint32_t handle_count;
-        uint32_t label;
+        uint32_t reserved0;
         uint64_t receive_deadline;
         uint32_t patch_count;
         uint32_t keep_count;

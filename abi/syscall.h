@@ -66,7 +66,7 @@ enum syscall_number : uint32_t {
                         */
     SYS_EVENT_SIGNAL,  /* (event, bits) */
     SYS_TIMER_SET,     /* (event, deadline, bits, period): 0 disarms */
-    SYS_WAITSET_BIND,  /* (waitset, source, mask, key, flags) ; waitset.h */
+    SYS_WAITSET_BIND,  /* (waitset, source, mask, key, flags, data) ; waitset.h */
     SYS_WAIT,          /* (waitset, address, count, deadline, flags) → packets. Blocks. */
     SYS_FUTEX_WAIT,    /* (address, expected, deadline, bitset, flags). Blocks. */
     SYS_FUTEX_WAKE, /* (address, count, requeue count, requeue address, bitset, expected) → woken */
@@ -182,7 +182,9 @@ enum {
     WAIT_REMOVE = 4,
     WAIT_NO_WAIT = 8,
     WAIT_INTERRUPTIBLE = 16,
-    WAIT_LIST = 32
+    WAIT_LIST = 32,
+    WAIT_ADD = 64,     /* bind: EXISTS where the waitset has this source and key */
+    WAIT_CHANGE = 128, /* bind: NOT_FOUND where it has not */
 };
 
 /* What `wait` stores, one for each packet. */

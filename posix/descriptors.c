@@ -1,7 +1,6 @@
 /* See descriptors.h. Readers take no lock: an entry's handle is written last and read first. */
 #include "posix/descriptors.h"
 #include "idl/stream.h"
-#include "posix/epoll.h"
 #include "posix/identity.h"
 #include "posix/locks.h"
 #include "posix/native.h"
@@ -114,9 +113,7 @@ int64_t fd_set_close_on_exec(struct posix_thread *_Nonnull self, uint64_t fd, bo
     return error;
 }
 
-void fd_release(struct posix_thread *_Nonnull self, uint64_t fd,
-                const struct fd_entry *_Nonnull entry) {
-    epoll_forget(self, (int32_t)(uint32_t)fd);
+void fd_release(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry) {
     record_locks_drop(self->process, entry);
     handle_close(entry->handle);
 }
@@ -136,7 +133,7 @@ void fd_close_on_exec(struct posix_thread *_Nonnull self) {
         struct fd_entry entry = table->entries[i];
         if (entry.handle != HANDLE_NONE && entry.close_on_exec != 0 &&
             fd_take(self, i, &entry) == 0) {
-            fd_release(self, i, &entry);
+            fd_release(self, &entry);
         }
     }
 }
@@ -147,7 +144,7 @@ LINUX(close) {
     struct fd_entry entry = {};
     int64_t error = fd_take(self, frame->rdi, &entry);
     if (error == 0) {
-        fd_release(self, frame->rdi, &entry);
+        fd_release(self, &entry);
     }
     return error;
 }
@@ -165,7 +162,7 @@ LINUX(close_range) {
         if ((frame->rdx & CLOSE_RANGE_CLOEXEC) != 0) {
             (void)fd_set_close_on_exec(self, i, true);
         } else if (fd_take(self, i, &entry) == 0) {
-            fd_release(self, i, &entry);
+            fd_release(self, &entry);
         }
     }
     return 0;
@@ -213,7 +210,7 @@ static int64_t duplicate_to(struct posix_thread *_Nonnull self, uint64_t fd, uin
     if (made < 0) {
         handle_close(entry.handle);
     } else if (old.handle != HANDLE_NONE) {
-        fd_release(self, (uint64_t)made, &old);
+        fd_release(self, &old);
     }
     return made;
 }

@@ -19,8 +19,7 @@ int64_t fd_replace(struct posix_thread *_Nonnull self, uint64_t fd,
 int64_t fd_take(struct posix_thread *_Nonnull self, uint64_t fd, struct fd_entry *_Nonnull out);
 int64_t fd_set_close_on_exec(struct posix_thread *_Nonnull self, uint64_t fd, bool on);
 /* Closes a session that an entry named. */
-void fd_release(struct posix_thread *_Nonnull self, uint64_t fd,
-                const struct fd_entry *_Nonnull entry);
+void fd_release(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry);
 /* Copies a table: what a child of vfork gets. */
 void fd_table_copy(struct fd_table *_Nonnull to, const struct fd_table *_Nonnull from);
 /* Closes what is marked close-on-exec. */

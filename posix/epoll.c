@@ -1,10 +1,14 @@
-/* epoll over the kernel's waitset. The waitset's key is the number of the item in the process's
- * list; the list is copied by fork together with the waitset's descriptor. */
+/* epoll over the kernel's waitset, which is all of it: a binding's key is the descriptor's number,
+ * its data the program's, its mask what the program asked for. So the list of interests belongs to
+ * the open description: forks, duplicates and whoever received it share it, and an interest ends
+ * with the description that it is in, not with a descriptor. */
 #include "posix/epoll.h"
 #include "idl/stream.h"
 #include "posix/descriptors.h"
 #include "posix/errors.h"
 #include "posix/native.h"
+#include "posix/poll.h"
+#include "posix/signalfd.h"
 #include "posix/signals.h"
 #include "posix/syscalls.h"
 #include "posix/timeout.h"
@@ -15,39 +19,22 @@ enum {
     CTL_DEL = 2,
     CTL_MOD = 3,
     PACKET_LIMIT = 64,
+    MAX_EVENTS = INT32_MAX / (int)sizeof(struct linux_epoll_event),
     NS_PER_MS = 1000000,
+    NS_PER_SECOND = 1000000000,
+    ASKED_SHIFT = 16, /* in a binding's mask: above the readiness that it waits for */
 };
+#define EPOLL_ASKED 0xffffu
+#define EPOLL_EXCLUSIVE (1u << 28)
 #define EPOLL_ONESHOT (1u << 30)
 #define EPOLL_EDGE (1u << 31)
 
-static struct epoll_item *_Nullable find(struct posix_process *_Nonnull process, int32_t epoll,
-                                         int32_t fd) {
-    for (uint32_t i = 0; i < process->epoll_count && i < EPOLL_LIMIT; i++) {
-        struct epoll_item *item = &process->epoll[i];
-        if (item->epoll == epoll && item->fd == fd) {
-            return item;
-        }
-    }
-    return nullptr;
-}
-
-static struct epoll_item *_Nullable find_free(struct posix_process *_Nonnull process) {
-    struct epoll_item *item = find(process, -1, -1);
-    if (item == nullptr && process->epoll_count < EPOLL_LIMIT) {
-        item = &process->epoll[process->epoll_count++];
-    }
-    return item;
-}
-
-void epoll_forget(struct posix_thread *_Nonnull self, int32_t fd) {
-    struct posix_process *process = self->process;
-    for (uint32_t i = 0; i < process->epoll_count && i < EPOLL_LIMIT; i++) {
-        struct epoll_item *item = &process->epoll[i];
-        if (item->epoll == fd || item->fd == fd) {
-            item->epoll = -1;
-            item->fd = -1;
-        }
-    }
+struct fd_entry epoll_entry(handle_t waitset, bool close_on_exec) {
+    return (struct fd_entry){.handle = waitset,
+                             .close_on_exec = close_on_exec ? 1 : 0,
+                             .kind = FD_EPOLL,
+                             .facts = STREAM_FACTS_FLAGS_WAITS,
+                             .flags = O_RDWR};
 }
 
 static int64_t create(struct posix_thread *_Nonnull self, bool close_on_exec) {
@@ -55,11 +42,7 @@ static int64_t create(struct posix_thread *_Nonnull self, bool close_on_exec) {
     if (made.status != STATUS_OK) {
         return error_of(made.status);
     }
-    return fd_give(self, (struct fd_entry){.handle = (handle_t)made.value,
-                                           .close_on_exec = close_on_exec ? 1 : 0,
-                                           .kind = FD_EPOLL,
-                                           .facts = STREAM_FACTS_FLAGS_WAITS,
-                                           .flags = O_RDWR});
+    return fd_give(self, epoll_entry((handle_t)made.value, close_on_exec));
 }
 
 LINUX(epoll_create) {
@@ -73,132 +56,139 @@ LINUX(epoll_create1) {
     return create(self, (frame->rdi & O_CLOEXEC) != 0);
 }
 
-static status_t bind(handle_t waitset, const struct posix_process *_Nonnull process,
-                     const struct epoll_item *_Nonnull item, bool remove) {
-    uint64_t key = (uint64_t)(item - &process->epoll[0]);
-    uint64_t flags = (remove ? WAIT_REMOVE : 0) |
-                     ((item->events & EPOLL_EDGE) != 0 ? WAIT_EDGE : 0) |
-                     ((item->events & EPOLL_ONESHOT) != 0 ? WAIT_ONE_SHOT : 0);
-    uint32_t mask = item->events & (READY_IN | READY_PRI | READY_OUT | READY_READ_HANGUP);
-    mask |= READY_ERROR | READY_HANGUP;
-    return NATIVE(SYS_WAITSET_BIND, waitset, item->source, mask, key, flags).status;
+static uint64_t serial_of(handle_t handle) {
+    struct handle_info info = {};
+    (void)NATIVE(SYS_OBJECT_INFO, handle, INFO_HANDLE, (uintptr_t)&info, sizeof info);
+    return info.serial;
 }
 
-static int64_t add(struct posix_process *_Nonnull process, handle_t waitset, int32_t epoll,
-                   int32_t fd, const struct fd_entry *_Nonnull source,
-                   const struct linux_epoll_event *_Nonnull event) {
-    struct epoll_item *item = find_free(process);
-    if (item == nullptr) {
-        return -ENOSPC;
+/* One interest changed. The waitset says BUSY of one in itself, in a circle, or too deep. */
+static int64_t change(handle_t waitset, const struct fd_entry *_Nonnull source, uint32_t fd,
+                      uint32_t operation, const struct linux_epoll_event *_Nonnull event) {
+    static const uint64_t operations[] = {
+        [CTL_ADD] = WAIT_ADD, [CTL_DEL] = WAIT_REMOVE, [CTL_MOD] = WAIT_CHANGE};
+    uint64_t flags = operations[operation] | ((event->events & EPOLL_EDGE) != 0 ? WAIT_EDGE : 0) |
+                     ((event->events & EPOLL_ONESHOT) != 0 ? WAIT_ONE_SHOT : 0);
+    uint32_t asked = event->events & EPOLL_ASKED;
+    uint64_t mask = poll_mask_of(asked) | asked << ASKED_SHIFT;
+    status_t status =
+        NATIVE(SYS_WAITSET_BIND, waitset, source->handle, mask, fd, flags, event->data).status;
+    if (status == STATUS_BUSY) {
+        return serial_of(waitset) == serial_of(source->handle) ? -EINVAL : -ELOOP;
     }
-    *item = (struct epoll_item){epoll, fd, event->events, source->handle, event->data};
-    status_t status = bind(waitset, process, item, false);
-    if (status != STATUS_OK) {
-        item->epoll = -1;
-        item->fd = -1;
-    }
-    return error_of(status);
+    return status == STATUS_OUT_OF_QUOTA ? -ENOSPC : error_of(status);
 }
 
 LINUX(epoll_ctl) {
-    struct posix_process *process = self->process;
     struct fd_entry waitset = {};
     struct fd_entry source = {};
     struct linux_epoll_event event = {};
     uint32_t operation = (uint32_t)frame->rsi;
-    int32_t epoll = (int32_t)frame->rdi;
-    int32_t fd = (int32_t)frame->rdx;
     int64_t error = operation == CTL_DEL ? 0 : USER_READ(event, frame->r10);
     error = error != 0 ? error : fd_get_open(self, frame->rdi, &waitset);
     error = error != 0 ? error : fd_get_open(self, frame->rdx, &source);
     if (error != 0) {
         return error;
     }
-    if (waitset.kind != FD_EPOLL || epoll == fd || operation < CTL_ADD || operation > CTL_MOD) {
-        return -EINVAL;
-    }
     if ((source.facts & STREAM_FACTS_FLAGS_WAITS) == 0) {
         return -EPERM; /* files are always ready */
     }
-    state_lock(&process->lock);
-    struct epoll_item *item = find(process, epoll, fd);
-    if (operation == CTL_ADD) {
-        error =
-            item != nullptr ? -EEXIST : add(process, waitset.handle, epoll, fd, &source, &event);
-    } else if (item == nullptr) {
-        error = -ENOENT;
-    } else if (operation == CTL_MOD) {
-        item->events = event.events;
-        item->data = event.data;
-        error = error_of(bind(waitset.handle, process, SOME(item), false));
-    } else {
-        (void)bind(waitset.handle, process, SOME(item), true);
-        item->epoll = -1;
-        item->fd = -1;
+    bool exclusive = (event.events & EPOLL_EXCLUSIVE) != 0;
+    if (waitset.kind != FD_EPOLL || (uint32_t)frame->rdi == (uint32_t)frame->rdx ||
+        operation < CTL_ADD || operation > CTL_MOD ||
+        (exclusive && (operation == CTL_MOD || source.kind == FD_EPOLL))) {
+        return -EINVAL;
     }
-    state_unlock(&process->lock);
-    return error;
+    return change(waitset.handle, &source, (uint32_t)frame->rdx, operation, &event);
 }
+
+/* ---- waiting ---- */
 
 /* The packets that came, as events of the program. */
 static int64_t give(struct posix_thread *_Nonnull self, uint64_t to, uint64_t count) {
     struct packet(*packets)[PACKET_LIMIT] = (void *)&self->scratch;
-    const struct posix_process *process = self->process;
-    uint64_t used = 0;
     for (uint64_t i = 0; i < count; i++) {
         const struct packet *packet = &(*packets)[i];
-        if (packet->key >= EPOLL_LIMIT || process->epoll[packet->key].epoll < 0) {
-            continue; /* closed in between */
+        struct linux_epoll_event event = {
+            poll_events_of((uint32_t)packet->words[0], (uint32_t)packet->words[2] >> ASKED_SHIFT),
+            packet->words[1]};
+        if (USER_WRITE(to + i * sizeof event, event) != 0) {
+            return i > 0 ? (int64_t)i : -EFAULT;
         }
-        const struct epoll_item *item = &process->epoll[packet->key];
-        uint32_t asked = item->events | READY_ERROR | READY_HANGUP;
-        struct linux_epoll_event event = {(uint32_t)packet->words[0] & asked, item->data};
-        if (USER_WRITE(to + used * sizeof event, event) != 0) {
-            return used > 0 ? (int64_t)used : -EFAULT;
-        }
-        used++;
     }
-    return (int64_t)used;
+    return (int64_t)count;
 }
 
-static int64_t wait(struct posix_thread *_Nonnull self,
-                    const struct program_frame *_Nonnull frame) {
+/* How many events at most the program's memory takes: an event that was taken and found no place
+ * would be lost. */
+static uint64_t room_for(uint64_t to, uint64_t limit) {
+    const uint64_t size = sizeof(struct linux_epoll_event);
+    uint64_t count = MIN(limit, (uint64_t)PACKET_LIMIT);
+    if (user_probe(to, count * size) != 0) {
+        count = MIN(count, (PAGE_SIZE - to % PAGE_SIZE) / size);
+        count = count > 0 && user_probe(to, count * size) != 0 ? 0 : count;
+    }
+    return count;
+}
+
+/* Waits, and takes up to `room` packets; without room for any only waits. Their count, 0 at the
+ * deadline. */
+static int64_t take(struct posix_thread *_Nonnull self, handle_t waitset, uint64_t room,
+                    uint64_t deadline, uint64_t flags) {
+    struct wait_item item = {.source = waitset, .mask = READY_IN};
+    struct native_result got =
+        room == 0 ? NATIVE(SYS_WAIT, 0, (uintptr_t)&item, 1, deadline, flags | WAIT_LIST)
+                  : NATIVE(SYS_WAIT, waitset, (uintptr_t)&self->scratch[0], room, deadline, flags);
+    switch ((int32_t)got.status) {
+    case STATUS_OK:
+        return (int64_t)MIN(got.value, (uint64_t)PACKET_LIMIT);
+    case STATUS_TIMED_OUT:
+    case STATUS_WOULD_BLOCK:
+        return 0;
+    case STATUS_CANCELLED:
+        return -ERESTARTNOHAND;
+    default:
+        return error_of(got.status);
+    }
+}
+
+/* `deadline` 0: only looks. */
+static int64_t wait(struct posix_thread *_Nonnull self, const struct program_frame *_Nonnull frame,
+                    uint64_t deadline) {
     struct fd_entry entry = {};
     int32_t limit = (int32_t)frame->rdx;
-    int32_t timeout = (int32_t)frame->r10;
     int64_t error = fd_get_open(self, frame->rdi, &entry);
+    if (limit <= 0 || limit > MAX_EVENTS) {
+        return -EINVAL;
+    }
     if (error != 0) {
         return error;
     }
-    if (entry.kind != FD_EPOLL || limit <= 0) {
+    if (entry.kind != FD_EPOLL) {
         return -EINVAL;
     }
-    uint64_t flags = timeout == 0 ? WAIT_NO_WAIT : WAIT_INTERRUPTIBLE;
-    uint64_t deadline = timeout <= 0
-                            ? DEADLINE_NEVER
-                            : timeout_deadline(self, (uint64_t)(uint32_t)timeout * NS_PER_MS);
-    for (;;) {
-        struct native_result got =
-            NATIVE(SYS_WAIT, entry.handle, (uintptr_t)&self->scratch[0],
-                   MIN((uint64_t)(uint32_t)limit, (uint64_t)PACKET_LIMIT), deadline, flags);
-        if (got.status == STATUS_TIMED_OUT || got.status == STATUS_WOULD_BLOCK) {
-            return 0;
-        }
-        if (got.status != STATUS_OK) {
-            return got.status == STATUS_CANCELLED ? -EINTR : error_of(got.status);
-        }
-        int64_t given = give(self, frame->rsi, MIN(got.value, (uint64_t)PACKET_LIMIT));
-        if (given != 0 || timeout == 0) {
-            return given;
-        }
-    }
+    signalfds_show(self);
+    uint64_t room = room_for(frame->rsi, (uint32_t)limit);
+    int64_t count = take(self, entry.handle, room, deadline == 0 ? DEADLINE_NEVER : deadline,
+                         deadline == 0 ? WAIT_NO_WAIT : WAIT_INTERRUPTIBLE);
+    return count > 0 && room == 0 ? -EFAULT
+           : count > 0            ? give(self, frame->rsi, (uint64_t)count)
+                                  : count;
+}
+
+static uint64_t deadline_of(struct posix_thread *_Nonnull self, int32_t timeout_ms) {
+    return timeout_ms < 0    ? DEADLINE_NEVER
+           : timeout_ms == 0 ? 0
+                             : timeout_deadline(self, (uint64_t)timeout_ms * NS_PER_MS);
 }
 
 LINUX(epoll_wait) {
-    return wait(self, frame);
+    return wait(self, frame, deadline_of(self, (int32_t)frame->r10));
 }
 
-LINUX(epoll_pwait) {
+/* With another mask of signals meanwhile, where one is given. */
+static int64_t wait_masked(struct posix_thread *_Nonnull self,
+                           const struct program_frame *_Nonnull frame, uint64_t deadline) {
     uint64_t mask = 0;
     if (frame->r8 != 0) {
         if (frame->r9 != sizeof mask) {
@@ -213,10 +203,28 @@ LINUX(epoll_pwait) {
             signals_look(self);
         }
     }
-    int64_t result = wait(self, frame);
-    if (self->mask_saved != 0 && result != -EINTR) {
+    int64_t result = wait(self, frame, deadline);
+    if (self->mask_saved != 0 && !result_is_restart(result)) {
         self->mask = self->saved_mask;
         self->mask_saved = 0;
     }
     return result;
+}
+
+LINUX(epoll_pwait) {
+    return wait_masked(self, frame, deadline_of(self, (int32_t)frame->r10));
+}
+
+LINUX(epoll_pwait2) {
+    struct linux_timespec time = {};
+    uint64_t ns = 0;
+    if (frame->r10 == 0) {
+        return wait_masked(self, frame, DEADLINE_NEVER);
+    }
+    int64_t error = USER_READ(time, frame->r10);
+    error = error != 0 ? error : timeout_ns_of(&time, &ns);
+    if (error != 0) {
+        return error;
+    }
+    return wait_masked(self, frame, ns == 0 ? 0 : timeout_deadline(self, ns));
 }

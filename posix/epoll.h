@@ -1,6 +1,5 @@
 #pragma once
-/* epoll: the kernel's waitset waits; what was asked for is kept here (struct epoll_item). */
+/* epoll instances as descriptors. */
 #include "posix/state.h"
 
-/* A descriptor was closed: its interests go, and with an epoll descriptor all of it. */
-void epoll_forget(struct posix_thread *_Nonnull self, int32_t fd);
+struct fd_entry epoll_entry(handle_t waitset, bool close_on_exec);

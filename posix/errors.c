@@ -67,6 +67,8 @@ int64_t error_of_stream(status_t status) {
         return -ECONNRESET;
     case (int32_t)STREAM_STATUS_REFUSED:
         return -ECONNREFUSED;
+    case (int32_t)STREAM_STATUS_INTERRUPTED:
+        return -EINTR;
     case (int32_t)STREAM_STATUS_FULL:
         return -ENOSPC;
     case (int32_t)STREAM_STATUS_GONE:
@@ -153,6 +155,8 @@ int64_t error_of_local(status_t status) {
         return -EMSGSIZE;
     case (int32_t)LOCAL_STATUS_RESET:
         return -ECONNRESET;
+    case (int32_t)LOCAL_STATUS_INTERRUPTED:
+        return -EINTR;
     case STATUS_BAD_METHOD:
         return -ENOTSOCK;
     default:

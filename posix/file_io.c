@@ -7,11 +7,10 @@
 #include "posix/errors.h"
 #include "posix/identity.h"
 #include "posix/native.h"
+#include "posix/signalfd.h"
 #include "posix/signals.h"
 #include "posix/syscalls.h"
 #include "posix/user.h"
-
-enum { VECTOR_LIMIT = 1024 };
 
 static int64_t result_of(struct native_result result) {
     if (result.status == STATUS_OK) {
@@ -35,6 +34,17 @@ static bool keeps_position(const struct fd_entry *_Nonnull entry, uint64_t offse
            (entry->facts & STREAM_FACTS_FLAGS_SEEKABLE) != 0;
 }
 
+int64_t file_receive(const struct fd_entry *_Nonnull entry, uint64_t address, uint64_t length,
+                     uint64_t offset, uint32_t how) {
+    uint64_t done = 0;
+    uint64_t size = MIN(length, STREAM_TRANSFER_MAX);
+    if (user_probe(address, MIN(size, (uint64_t)CALL_INLINE_SIZE)) != 0) {
+        return -EFAULT;
+    }
+    status_t status = stream_read(entry->handle, offset, how, user_buffer(address, size), &done);
+    return status == STATUS_OK ? (int64_t)done : error_of_stream(status);
+}
+
 int64_t file_read(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry,
                   uint64_t address, uint64_t length, uint64_t offset) {
     uint64_t wanted = MIN(length, TRANSFER_MAX);
@@ -44,15 +54,16 @@ int64_t file_read(struct posix_thread *_Nonnull self, const struct fd_entry *_No
     if (entry->kind == STREAM_KIND_DIRECTORY) {
         return -EISDIR;
     }
-    uint64_t done = 0;
+    if (entry->kind == FD_SIGNALS) {
+        return signalfd_read(self, entry, address, wanted);
+    }
     bool moves = keeps_position(entry, offset);
     uint64_t at = moves ? NATIVE(SYS_STREAM_SEEK, entry->handle, 0, 1).value : offset;
-    status_t status = stream_read(entry->handle, at, how_of(self, entry, SIGTTIN),
-                                  user_buffer(address, MIN(wanted, STREAM_TRANSFER_MAX)), &done);
-    if (status == STATUS_OK && moves && done > 0) {
-        (void)NATIVE(SYS_STREAM_SEEK, entry->handle, at + done, 0);
+    int64_t done = file_receive(entry, address, wanted, at, how_of(self, entry, SIGTTIN));
+    if (moves && done > 0) {
+        (void)NATIVE(SYS_STREAM_SEEK, entry->handle, at + (uint64_t)done, 0);
     }
-    return status == STATUS_OK ? (int64_t)done : error_of_stream(status);
+    return done;
 }
 
 /* Whether that many bytes may go in several pieces: a message may not. */
@@ -276,9 +287,62 @@ static int64_t write_gathered(struct posix_thread *_Nonnull self,
                : file_write(self, entry, (uintptr_t)&self->scratch[0], total, POSITION_CURRENT);
 }
 
+int64_t vectors_room(uint64_t vectors, uint64_t count, uint64_t *_Nonnull out) {
+    *out = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        struct linux_iovec vector = {};
+        int64_t error = USER_READ(vector, vectors + i * sizeof vector);
+        if (error == 0 && ckd_add(out, *out, vector.length)) {
+            error = -EINVAL;
+        }
+        uint64_t used = MIN(vector.length, sizeof(((struct posix_thread *)0)->scratch));
+        error = error != 0 ? error : user_probe(vector.base, used);
+        if (error != 0) {
+            return error;
+        }
+    }
+    return *out > INT64_MAX ? -EINVAL : 0;
+}
+
+int64_t vectors_fill(struct posix_thread *_Nonnull self, uint64_t vectors, uint64_t count,
+                     uint64_t size) {
+    uint64_t done = 0;
+    for (uint64_t i = 0; i < count && done < size; i++) {
+        struct linux_iovec vector = {};
+        int64_t error = USER_READ(vector, vectors + i * sizeof vector);
+        uint64_t piece = MIN(vector.length, size - done);
+        error = error != 0 ? error : user_write(vector.base, &self->scratch[done], (size_t)piece);
+        if (error != 0) {
+            return error;
+        }
+        done += piece;
+    }
+    return 0;
+}
+
+/* Into several vectors by one read of what may wait: a second one would wait for more. A message
+ * of more than the scratch area holds is cut. */
+static int64_t read_scattered(struct posix_thread *_Nonnull self,
+                              const struct fd_entry *_Nonnull entry,
+                              const struct program_frame *_Nonnull frame) {
+    uint64_t room = 0;
+    int64_t error = vectors_room(frame->rsi, frame->rdx, &room);
+    if (error != 0) {
+        return error;
+    }
+    int64_t got = file_read(self, entry, (uintptr_t)&self->scratch[0],
+                            MIN(room, sizeof self->scratch), POSITION_CURRENT);
+    error = got > 0 ? vectors_fill(self, frame->rsi, frame->rdx, (uint64_t)got) : 0;
+    return error != 0 ? error : got;
+}
+
 LINUX(readv) {
     struct fd_entry entry = {};
     int64_t error = get(self, frame->rdi, STREAM_FACTS_FLAGS_READABLE, &entry);
+    if (error == 0 && (entry.facts & STREAM_FACTS_FLAGS_WAITS) != 0 && frame->rdx > 1 &&
+        frame->rdx <= VECTOR_LIMIT) {
+        return read_scattered(self, &entry, frame);
+    }
     return error != 0 ? error : vectors(self, &entry, frame, POSITION_CURRENT, false);
 }
 
@@ -325,7 +389,8 @@ LINUX(lseek) {
     if (error != 0) {
         return error;
     }
-    if ((entry.facts & STREAM_FACTS_FLAGS_REWOUND) != 0) {
+    if ((entry.facts & STREAM_FACTS_FLAGS_REWOUND) != 0 || entry.kind == STREAM_KIND_ANONYMOUS ||
+        entry.kind >= FD_EPOLL) {
         return 0;
     }
     if ((entry.facts & STREAM_FACTS_FLAGS_SEEKABLE) == 0) {
@@ -335,52 +400,4 @@ LINUX(lseek) {
         return seek_data(&entry, frame->rsi, frame->rdx);
     }
     return result_of(NATIVE(SYS_STREAM_SEEK, entry.handle, frame->rsi, frame->rdx));
-}
-
-/* Copies through the scratch area. */
-LINUX(sendfile) {
-    struct fd_entry in = {};
-    struct fd_entry out = {};
-    uint64_t offset = POSITION_CURRENT;
-    uint64_t total = 0;
-    int64_t error = get(self, frame->rsi, STREAM_FACTS_FLAGS_READABLE, &in);
-    error = error != 0 ? error : get(self, frame->rdi, STREAM_FACTS_FLAGS_WRITABLE, &out);
-    uint32_t flags = 0;
-    bool appends = error == 0 && out.kind == STREAM_KIND_REGULAR &&
-                   session_flags(out.handle, &flags) == STATUS_OK && (flags & O_APPEND) != 0;
-    if (error == 0 && ((in.facts & STREAM_FACTS_FLAGS_CACHED) == 0 || appends)) {
-        error = -EINVAL;
-    }
-    if (error == 0 && frame->rdx != 0) {
-        error = USER_READ(offset, frame->rdx);
-    }
-    uint64_t wanted = MIN(frame->r10, TRANSFER_MAX);
-    while (error == 0 && total < wanted) {
-        uint64_t room = (uintptr_t)&self->scratch[0];
-        int64_t got = file_read(self, &in, room, MIN(wanted - total, sizeof self->scratch),
-                                offset == POSITION_CURRENT ? offset : offset + total);
-        if (got <= 0) {
-            error = got;
-            break;
-        }
-        int64_t put = file_write(self, &out, room, (uint64_t)got, POSITION_CURRENT);
-        if (put < got && offset == POSITION_CURRENT) {
-            (void)NATIVE(SYS_STREAM_SEEK, in.handle, (uint64_t)(MAX(put, 0L) - got), 1);
-        }
-        if (put < 0) {
-            error = put;
-            break;
-        }
-        total += (uint64_t)put;
-        if (put < got) {
-            break;
-        }
-    }
-    if (total > 0 && offset != POSITION_CURRENT) {
-        uint64_t now = offset + total;
-        error = USER_WRITE(frame->rdx, now);
-    } else if (total > 0) {
-        error = 0;
-    }
-    return error != 0 ? error : (int64_t)total;
 }

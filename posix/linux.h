@@ -305,6 +305,9 @@ struct linux_pollfd {
     int32_t fd;
     int16_t events, revents;
 };
+struct linux_itimerspec {
+    struct linux_timespec interval, value;
+};
 struct [[gnu::packed]] linux_epoll_event {
     uint32_t events;
     uint64_t data;

@@ -63,7 +63,7 @@ void rt_handle_close(handle_t handle) {
  */
 static status_t put_handles(struct thread_page *_Nonnull page,
                             const struct rt_call *_Nonnull call) {
-    uint32_t count = MIN(call->handle_count, (uint32_t)CALL_HANDLES);
+    uint32_t count = MIN((uint32_t)call->handle_count, (uint32_t)CALL_HANDLES);
     status_t status = STATUS_OK;
     uint32_t done = 0;
     for (; done < count && status == STATUS_OK; done++) {
@@ -103,13 +103,12 @@ status_t rt_call(handle_t session, struct rt_call *_Nonnull call) {
         flags |= CALL_HAS_DEADLINE;
     }
     registers.a = session | flags << 32;
-    registers.b = call->label | (uint64_t)call->inline_size << 32;
+    registers.b = call->label | (uint64_t)call->shape << 32;
     rt_copy(registers.words, call->words, sizeof registers.words);
     native_call(&registers, call->label == PROCESS_METHOD_FORK);
     rt_copy(call->words, registers.words, sizeof call->words);
-    call->inline_size = (uint32_t)(registers.b >> 32) & 0xffff;
-    call->handle_count = MIN((uint32_t)(registers.b >> 48) & 0xff, (uint32_t)CALL_HANDLES);
-    for (uint32_t i = 0; i < call->handle_count; i++) {
+    call->shape = (uint32_t)(registers.b >> 32);
+    for (uint32_t i = 0; i < MIN((uint32_t)call->handle_count, (uint32_t)CALL_HANDLES); i++) {
         call->handles[i] = page->call.handles[i];
     }
     return (status_t)(int32_t)(uint32_t)registers.number;

@@ -132,11 +132,8 @@ static void serve(struct sim_backend *_Nonnull sim, struct syscall_registers *_N
     struct thread_page *page = sim->self->page;
     struct rt_reply reply = {.output = &page->reply_output[0]};
     struct rt_request request = {
-        .page = page,
-        .reply = &reply,
-        .label = (uint32_t)r->b,
-        .inline_size = (uint32_t)(r->b >> 32) & 0xffff,
-        .handle_count = (r->a >> 32 & CALL_HAS_HANDLES) != 0 ? page->call.handle_count : 0};
+        .page = page, .reply = &reply, .label = (uint32_t)r->b, .shape = (uint32_t)(r->b >> 32)};
+    request.handle_count = (r->a >> 32 & CALL_HAS_HANDLES) != 0 ? page->call.handle_count & 0xf : 0;
     fake->session = (handle_t)r->a;
     memcpy(request.words, r->words, sizeof request.words);
     memcpy(page->received_input, page->call_input, sizeof page->received_input);
@@ -149,7 +146,7 @@ static void serve(struct sim_backend *_Nonnull sim, struct syscall_registers *_N
     memcpy(page->call.handles, reply.handles, sizeof page->call.handles);
     memcpy(r->words, reply.words, sizeof r->words);
     r->number = (uint64_t)(int64_t)reply.status;
-    r->b = (uint64_t)reply.handle_count << 48 | (uint64_t)reply.inline_size << 32;
+    r->b = (uint64_t)reply.shape << 32;
 }
 
 static int64_t open_path(const char *path, const struct rule *rules, size_t count,

@@ -1,9 +1,11 @@
 /* poll, ppoll, select, pselect6: one wait on many sessions. Files that never wait are always ready;
  * no server is asked. */
+#include "posix/poll.h"
 #include "idl/stream.h"
 #include "posix/descriptors.h"
 #include "posix/errors.h"
 #include "posix/native.h"
+#include "posix/signalfd.h"
 #include "posix/signals.h"
 #include "posix/syscalls.h"
 #include "posix/timeout.h"
@@ -17,9 +19,7 @@ enum {
 };
 static_assert(POLL_LIMIT * sizeof(struct wait_item) <= sizeof(((struct posix_thread *)0)->scratch));
 
-/* poll's bits as readiness bits: the normal ones mean the same as IN and OUT; errors and hang-ups
- * are told to everybody. */
-static uint32_t mask_of(uint32_t events) {
+uint32_t poll_mask_of(uint32_t events) {
     uint32_t mask = events & (READY_IN | READY_PRI | READY_OUT | READY_READ_HANGUP);
     mask |= READY_ERROR | READY_HANGUP;
     mask |= (events & (0x40 | 0x80)) != 0 ? READY_IN : 0;
@@ -27,7 +27,7 @@ static uint32_t mask_of(uint32_t events) {
     return mask;
 }
 
-static uint32_t events_of(uint32_t ready, uint32_t asked) {
+uint32_t poll_events_of(uint32_t ready, uint32_t asked) {
     uint32_t events = ready & (asked | READY_ERROR | READY_HANGUP);
     if ((ready & READY_IN) != 0) {
         events |= asked & 0x40;
@@ -63,6 +63,7 @@ static struct wait_item (*_Nonnull items_of(struct posix_thread *_Nonnull self))
 /* Waits; the count of items that are ready, 0 at the deadline, or an error. */
 static int64_t wait_items(struct posix_thread *_Nonnull self, uint64_t count, uint64_t deadline,
                           bool some_ready) {
+    signalfds_show(self);
     uint64_t flags = WAIT_LIST | (some_ready || deadline == 0 ? WAIT_NO_WAIT : WAIT_INTERRUPTIBLE);
     struct native_result result =
         NATIVE(SYS_WAIT, 0, (uintptr_t)&self->scratch[0], count, deadline, flags);
@@ -93,7 +94,8 @@ static int64_t poll_with(struct posix_thread *_Nonnull self, uint64_t address, u
         }
         (*items)[i] = (struct wait_item){};
         uint32_t now =
-            entry.fd < 0 ? 0 : look(self, entry.fd, mask_of((uint16_t)entry.events), &(*items)[i]);
+            entry.fd < 0 ? 0
+                         : look(self, entry.fd, poll_mask_of((uint16_t)entry.events), &(*items)[i]);
         ready += now != 0 ? 1 : 0;
     }
     int64_t result = wait_items(self, count, deadline, ready > 0);
@@ -110,11 +112,11 @@ static int64_t poll_with(struct posix_thread *_Nonnull self, uint64_t address, u
         uint32_t asked = (uint16_t)entry.events;
         uint32_t level = (*items)[i].ready;
         if (entry.fd >= 0 && (*items)[i].source == HANDLE_NONE) {
-            level = look(self, entry.fd, mask_of(asked), &unused);
+            level = look(self, entry.fd, poll_mask_of(asked), &unused);
         }
         uint32_t events = entry.fd < 0         ? 0
                           : level == POLL_NVAL ? POLL_NVAL
-                                               : events_of(level, asked);
+                                               : poll_events_of(level, asked);
         entry.revents = (int16_t)(uint16_t)(events & 0xffff);
         ready += events != 0 ? 1 : 0;
         if (USER_WRITE(address + i * sizeof entry, entry) != 0) {

@@ -122,8 +122,7 @@ LINUX(rt_sigpending) {
     return user_write(frame->rdi, &pending, (size_t)frame->rsi);
 }
 
-/* Sleeps until a kick. */
-static int64_t wait_for_signal(struct posix_thread *_Nonnull self, uint64_t deadline) {
+int64_t wait_for_signal(struct posix_thread *_Nonnull self, uint64_t deadline) {
     struct wait_item none = {};
     facts_load(self);
     status_t status =
@@ -153,15 +152,18 @@ LINUX(rt_sigsuspend) {
     return wait_for_signal(self, DEADLINE_NEVER);
 }
 
-/* One pending signal of `set`, taken; 0: none. */
-static int64_t take_pending(struct posix_thread *_Nonnull self, uint64_t set,
-                            struct linux_siginfo *_Nonnull info) {
+uint64_t signals_waiting(const struct posix_thread *_Nonnull self) {
     const struct posix_process *process = self->process;
     uint64_t bits = self->pending;
     if (process->signals != nullptr) {
         bits |= __atomic_load_n(&SOME(process->signals)->pending, __ATOMIC_ACQUIRE);
     }
-    uint32_t number = signal_next(bits & set);
+    return bits;
+}
+
+int64_t signal_take_any(struct posix_thread *_Nonnull self, uint64_t set,
+                        struct linux_siginfo *_Nonnull info) {
+    uint32_t number = signal_next(signals_waiting(self) & set);
     return number != 0 && signal_take(self, number, info) ? (int64_t)number : 0;
 }
 
@@ -188,7 +190,7 @@ LINUX(rt_sigtimedwait) {
     facts_load(self);
     set &= ~SIGNALS_UNMASKABLE;
     while (error == 0) {
-        int64_t number = take_pending(self, set, &info);
+        int64_t number = signal_take_any(self, set, &info);
         if (number != 0) {
             error = frame->rsi == 0 ? 0 : USER_WRITE(frame->rsi, info);
             error = error != 0 ? error : number;

@@ -98,6 +98,7 @@ void signals_publish(struct posix_thread *_Nonnull self) {
             caught |= thread->waited;
         }
     }
+    caught |= process->watched; /* their kicks wake who waits */
     const struct linux_action *child = &process->actions[SIGCHLD - 1];
     page->ignored = ignored;
     signals_share_mask(self);

@@ -55,6 +55,13 @@ void signals_reset_caught(struct posix_process *_Nonnull process);
 void signals_share_mask(const struct posix_thread *_Nonnull self);
 /* Shares what `process` wants to know of dispositions. */
 void signals_publish(struct posix_thread *_Nonnull self);
+/* What is pending, blocked or not. */
+uint64_t signals_waiting(const struct posix_thread *_Nonnull self);
+/* One pending signal of `set`, taken; 0: none. */
+int64_t signal_take_any(struct posix_thread *_Nonnull self, uint64_t set,
+                        struct linux_siginfo *_Nonnull info);
+/* Sleeps until a kick: -ERESTARTNOHAND; or the deadline: -EAGAIN. */
+int64_t wait_for_signal(struct posix_thread *_Nonnull self, uint64_t deadline);
 /* The siginfo of a pending signal, which then is pending no more. False: another thread took it. */
 bool signal_take(struct posix_thread *_Nonnull self, uint32_t number,
                  struct linux_siginfo *_Nonnull out);

@@ -4,6 +4,7 @@
 #include "idl/stream.h"
 #include "lib/base/bytes.h"
 #include "posix/descriptors.h"
+#include "posix/epoll.h"
 #include "posix/errors.h"
 #include "posix/file_io.h"
 #include "posix/file_open.h"
@@ -140,13 +141,14 @@ LINUX(recvfrom) {
     if (frame->r8 == 0 && (frame->r10 & ~(uint64_t)(MSG_PEEK | MSG_DONTWAIT)) == 0) {
         uint32_t how = ((frame->r10 & MSG_DONTWAIT) != 0 ? STREAM_HOW_NO_WAIT : 0) |
                        ((frame->r10 & MSG_PEEK) != 0 ? STREAM_HOW_PEEK : 0);
-        status_t status =
-            stream_read(entry.handle, STREAM_POSITION_CURRENT, how,
-                        user_buffer(frame->rsi, MIN(frame->rdx, STREAM_TRANSFER_MAX)), &length);
-        return status == STATUS_OK ? (int64_t)length : error_of_stream(status);
+        return file_receive(&entry, frame->rsi, frame->rdx, STREAM_POSITION_CURRENT, how);
     }
-    result = receive_bytes(&entry, frame->r10, user_buffer(frame->rsi, MIN(frame->rdx, 65536ull)),
-                           &rights, &said, &length, &name, &name_bytes, &from);
+    uint64_t room = MIN(frame->rdx, 65536ull);
+    if (user_probe(frame->rsi, MIN(room, (uint64_t)CALL_INLINE_SIZE)) != 0) {
+        return -EFAULT;
+    }
+    result = receive_bytes(&entry, frame->r10, user_buffer(frame->rsi, room), &rights, &said,
+                           &length, &name, &name_bytes, &from);
     handle_close(rights);
     if (result >= 0 && frame->r8 != 0) {
         int64_t error = address_write(frame->r8, frame->r9, name, name_bytes);
@@ -301,6 +303,28 @@ static int64_t tell_credentials(const struct linux_message *_Nonnull message,
     return user_write(message->control, &control, (size_t)*used);
 }
 
+/* What came from elsewhere, as a descriptor. */
+static struct fd_entry entry_of_session(handle_t session, bool close_on_exec) {
+    struct handle_info handle = {};
+    struct stream_stat stat = {};
+    enum stream_kind kind = STREAM_KIND_ANONYMOUS;
+    uint32_t speaks = 0;
+    uint32_t facts = 0;
+    (void)NATIVE(SYS_OBJECT_INFO, session, INFO_HANDLE, (uintptr_t)&handle, sizeof handle);
+    if (handle.type == OBJECT_WAITSET) {
+        return epoll_entry(session, close_on_exec);
+    }
+    (void)stream_facts(session, &kind, &speaks, &facts);
+    stat.mode = (uint32_t)kind << 12;
+    bool readable = (facts & STREAM_FACTS_FLAGS_READABLE) != 0;
+    bool writable = (facts & STREAM_FACTS_FLAGS_WRITABLE) != 0;
+    uint64_t access = readable ? (writable ? O_RDWR : O_RDONLY) : O_WRONLY;
+    struct fd_entry entry =
+        file_entry(session, facts, &stat, access | (close_on_exec ? O_CLOEXEC : 0));
+    entry.speaks = (uint8_t)speaks;
+    return entry;
+}
+
 /* The sessions of a bundle as descriptors of this process; *used goes on. */
 static int64_t take_bundle(struct posix_thread *_Nonnull self, handle_t bundle,
                            const struct linux_message *_Nonnull message, bool close_on_exec,
@@ -317,23 +341,10 @@ static int64_t take_bundle(struct posix_thread *_Nonnull self, handle_t bundle,
     for (; done < count && done < room; done++) {
         struct native_result moved = NATIVE(SYS_HANDLE_MOVE, bundle, done + 1, 0, HANDLE_MOVE_ANY,
                                             RIGHT_ALL, HANDLE_MOVE_COPY);
-        struct stream_stat stat = {};
         if (moved.status != STATUS_OK) {
             break;
         }
-        handle_t session = (handle_t)moved.value;
-        enum stream_kind kind = STREAM_KIND_ANONYMOUS;
-        uint32_t speaks = 0;
-        uint32_t facts = 0;
-        (void)stream_facts(session, &kind, &speaks, &facts);
-        stat.mode = (uint32_t)kind << 12;
-        bool readable = (facts & STREAM_FACTS_FLAGS_READABLE) != 0;
-        bool writable = (facts & STREAM_FACTS_FLAGS_WRITABLE) != 0;
-        uint64_t access = readable ? (writable ? O_RDWR : O_RDONLY) : O_WRONLY;
-        struct fd_entry entry =
-            file_entry(session, facts, &stat, access | (close_on_exec ? O_CLOEXEC : 0));
-        entry.speaks = (uint8_t)speaks;
-        int64_t fd = fd_give(self, entry);
+        int64_t fd = fd_give(self, entry_of_session((handle_t)moved.value, close_on_exec));
         int32_t number = (int32_t)fd;
         if (fd < 0 || USER_WRITE(at + sizeof header + done * sizeof number, number) != 0) {
             break;
@@ -344,35 +355,6 @@ static int64_t take_bundle(struct posix_thread *_Nonnull self, handle_t bundle,
     *used += done == 0 ? 0 : MIN((header.length + 7) & ~7ull, left);
     handle_close(bundle);
     return done == 0 ? 0 : USER_WRITE(at, header);
-}
-
-/* Bytes that were received into scratch go to the vectors. */
-static int64_t scatter(struct posix_thread *_Nonnull self,
-                       const struct linux_message *_Nonnull message, uint64_t size) {
-    uint64_t done = 0;
-    for (uint64_t i = 0; i < message->vector_count && done < size; i++) {
-        struct linux_iovec vector = {};
-        int64_t error = USER_READ(vector, message->vectors + i * sizeof vector);
-        uint64_t piece = MIN(vector.length, size - done);
-        error = error != 0 ? error : user_write(vector.base, &self->scratch[done], (size_t)piece);
-        if (error != 0) {
-            return error;
-        }
-        done += piece;
-    }
-    return 0;
-}
-
-static uint64_t vector_room(const struct linux_message *_Nonnull message) {
-    uint64_t room = 0;
-    for (uint64_t i = 0; i < MIN(message->vector_count, 1024ull); i++) {
-        struct linux_iovec vector = {};
-        if (USER_READ(vector, message->vectors + i * sizeof vector) != 0 ||
-            ckd_add(&room, room, vector.length)) {
-            break;
-        }
-    }
-    return room;
 }
 
 LINUX(recvmsg) {
@@ -386,8 +368,13 @@ LINUX(recvmsg) {
     handle_t rights = HANDLE_NONE;
     struct local_credentials from = {};
     uint64_t used = 0;
+    uint64_t room = 0;
     int64_t result = socket_get(self, frame->rdi, &entry);
     result = result != 0 ? result : USER_READ(message, frame->rsi);
+    if (result == 0 && message.vector_count > VECTOR_LIMIT) {
+        result = -EMSGSIZE;
+    }
+    result = result != 0 ? result : vectors_room(message.vectors, message.vector_count, &room);
     if (result == 0 && message.vector_count == 1) {
         result = USER_READ(vector, message.vectors);
     }
@@ -395,7 +382,7 @@ LINUX(recvmsg) {
         return result;
     }
     bool direct = message.vector_count == 1;
-    uint64_t room = direct ? vector.length : MIN(vector_room(&message), sizeof self->scratch);
+    room = direct ? vector.length : MIN(room, sizeof self->scratch);
     struct rt_buffer data = direct ? user_buffer(vector.base, MIN(room, 65536ull))
                                    : (struct rt_buffer){.size = room, .data = self->scratch};
     result =
@@ -405,7 +392,9 @@ LINUX(recvmsg) {
     }
     uint32_t flags = (said & LOCAL_MESSAGE_FLAGS_CUT) != 0 ? MSG_TRUNC : 0;
     flags |= (said & LOCAL_MESSAGE_FLAGS_RIGHTS_LOST) != 0 ? MSG_CTRUNC : 0;
-    int64_t error = direct ? 0 : scatter(self, &message, MIN((uint64_t)result, room));
+    int64_t error = direct ? 0
+                           : vectors_fill(self, message.vectors, message.vector_count,
+                                          MIN((uint64_t)result, room));
     if (error == 0 && (said & LOCAL_MESSAGE_FLAGS_WITH_CREDENTIALS) != 0) {
         error = tell_credentials(&message, &from, &used, &flags);
     }

@@ -9,6 +9,7 @@
 #include "posix/native.h"
 #include "posix/signals.h"
 #include "posix/syscalls.h"
+#include "posix/timeout.h"
 #include "posix/user.h"
 
 enum {
@@ -22,9 +23,8 @@ enum {
 };
 static_assert(LOCAL_NAME_MAX == 108);
 
-/* A descriptor for a session of `local`. */
-static int64_t give(struct posix_thread *_Nonnull self, handle_t session, uint8_t kind,
-                    uint32_t access, uint64_t flags) {
+int64_t session_give(struct posix_thread *_Nonnull self, handle_t session, uint8_t kind,
+                     uint32_t access, uint64_t flags) {
     if ((flags & O_NONBLOCK) != 0) {
         (void)NATIVE(SYS_OBJECT_SET, session, SET_SESSION_FLAGS, 0, O_NONBLOCK);
     }
@@ -47,12 +47,12 @@ static int64_t give_two(struct posix_thread *_Nonnull self, const handle_t (*_No
                         uint64_t to) {
     int32_t fds[2] = {};
     struct fd_entry entry = {};
-    int64_t first = give(self, (*sessions)[0], kind, (*access)[0], flags);
+    int64_t first = session_give(self, (*sessions)[0], kind, (*access)[0], flags);
     if (first < 0) {
         handle_close((*sessions)[1]);
         return first;
     }
-    int64_t second = give(self, (*sessions)[1], kind, (*access)[1], flags);
+    int64_t second = session_give(self, (*sessions)[1], kind, (*access)[1], flags);
     int64_t error = second < 0 ? second : 0;
     if (error == 0) {
         fds[0] = (int32_t)first;
@@ -113,7 +113,7 @@ static int64_t make_counter(struct posix_thread *_Nonnull self, uint64_t initial
     if (status != STATUS_OK) {
         return error_of_local(status);
     }
-    return give(self, counter, STREAM_KIND_ANONYMOUS, O_RDWR, flags);
+    return session_give(self, counter, STREAM_KIND_ANONYMOUS, O_RDWR, flags);
 }
 
 LINUX(eventfd) {
@@ -158,7 +158,7 @@ LINUX(socket) {
     if (status != STATUS_OK) {
         return error_of_local(status);
     }
-    return give(self, socket, STREAM_KIND_SOCKET, O_RDWR, frame->rsi);
+    return session_give(self, socket, STREAM_KIND_SOCKET, O_RDWR, frame->rsi);
 }
 
 LINUX(socketpair) {
@@ -342,7 +342,7 @@ static int64_t accept_with(struct posix_thread *_Nonnull self,
         handle_close(socket);
         return error;
     }
-    return give(self, socket, STREAM_KIND_SOCKET, O_RDWR, flags);
+    return session_give(self, socket, STREAM_KIND_SOCKET, O_RDWR, flags);
 }
 
 LINUX(accept) {
@@ -400,9 +400,13 @@ enum {
     SO_REUSEPORT = 15,
     SO_PASSCRED = 16,
     SO_PEERCRED = 17,
+    SO_RCVTIMEO = 20,
+    SO_SNDTIMEO = 21,
     SO_ACCEPTCONN = 30,
     SO_PROTOCOL = 38,
     SO_DOMAIN = 39,
+    SO_RCVTIMEO_NEW = 66,
+    SO_SNDTIMEO_NEW = 67,
 };
 
 /* What makes no difference between processes of one machine. */
@@ -436,6 +440,47 @@ static bool option_of(uint32_t name, enum local_option *_Nonnull out) {
     }
 }
 
+/* SO_RCVTIMEO, SO_SNDTIMEO: a time, where the others are numbers. */
+static bool option_is_time(uint32_t name, enum local_option *_Nonnull out) {
+    *out = name == SO_RCVTIMEO || name == SO_RCVTIMEO_NEW ? LOCAL_OPTION_RECEIVE_TIMEOUT_NS
+                                                          : LOCAL_OPTION_SEND_TIMEOUT_NS;
+    return name == SO_RCVTIMEO || name == SO_SNDTIMEO || name == SO_RCVTIMEO_NEW ||
+           name == SO_SNDTIMEO_NEW;
+}
+
+enum { NS_PER_SECOND = 1000000000, NS_PER_US = 1000, US_PER_SECOND = 1000000 };
+
+static int64_t set_time(const struct fd_entry *_Nonnull entry, enum local_option option,
+                        const struct program_frame *_Nonnull frame) {
+    struct linux_timeval time = {};
+    struct linux_timespec exact = {};
+    uint64_t ns = 0;
+    uint64_t old = 0;
+    int64_t error = (uint32_t)frame->r8 < sizeof time ? -EINVAL : USER_READ(time, frame->r10);
+    if (error == 0 && (time.microseconds < 0 || time.microseconds >= US_PER_SECOND)) {
+        error = -EDOM;
+    }
+    if (error != 0) {
+        return error;
+    }
+    exact = (struct linux_timespec){time.seconds, time.microseconds * NS_PER_US};
+    if (timeout_ns_of(&exact, &ns) != 0) {
+        ns = 1; /* negative: at once */
+    }
+    return error_of_local(local_option(entry->handle, option, true, ns, &old));
+}
+
+static int64_t tell_time(const struct fd_entry *_Nonnull entry, enum local_option option,
+                         const struct program_frame *_Nonnull frame, uint32_t room) {
+    uint64_t ns = 0;
+    int64_t error = error_of_local(local_option(entry->handle, option, false, 0, &ns));
+    struct linux_timeval time = {(int64_t)(ns / NS_PER_SECOND),
+                                 (int64_t)(ns % NS_PER_SECOND / NS_PER_US)};
+    uint32_t size = MIN(room, (uint32_t)sizeof time);
+    error = error != 0 ? error : user_write(frame->r10, &time, size);
+    return error != 0 ? error : USER_WRITE(frame->r8, size);
+}
+
 LINUX(getsockopt) {
     struct fd_entry entry = {};
     struct local_credentials peer = {};
@@ -450,6 +495,9 @@ LINUX(getsockopt) {
     }
     if ((uint32_t)frame->rsi != SOL_SOCKET) {
         return -EOPNOTSUPP;
+    }
+    if (option_is_time(name, &option)) {
+        return tell_time(&entry, option, frame, room);
     }
     uint32_t words[3] = {};
     uint32_t size = sizeof words[0];
@@ -483,6 +531,9 @@ LINUX(setsockopt) {
     int64_t error = socket_get(self, frame->rdi, &entry);
     if (error == 0 && (uint32_t)frame->rsi != SOL_SOCKET) {
         error = -EOPNOTSUPP;
+    }
+    if (error == 0 && option_is_time((uint32_t)frame->rdx, &option)) {
+        return set_time(&entry, option, frame);
     }
     if (error == 0 && (uint32_t)frame->r8 < sizeof value) {
         error = -EINVAL;

@@ -3,6 +3,9 @@
 #include "idl/local.h"
 #include "posix/state.h"
 
+/* A descriptor for a new session of `local`; `flags`: O_NONBLOCK, O_CLOEXEC. */
+int64_t session_give(struct posix_thread *_Nonnull self, handle_t session, uint8_t kind,
+                     uint32_t access, uint64_t flags);
 /* F_GETPIPE_SZ, F_SETPIPE_SZ. */
 int64_t fcntl_pipe_size(const struct fd_entry *_Nonnull entry, bool change, uint64_t size);
 

@@ -21,7 +21,6 @@ enum {
     THREAD_LIMIT = 112,
     SYSCALL_LIMIT = 512,
     PATH_MAX = 4096,
-    EPOLL_LIMIT = 256,
     LIMIT_COUNT = 16,
     LOCK_OWNERS = 4,
 };
@@ -37,7 +36,7 @@ struct fd_entry {
     uint32_t reserved;
 };
 static_assert(sizeof(struct fd_entry) == 16);
-enum { FD_EPOLL = 64 };
+enum { FD_EPOLL = 64, FD_SIGNALS = 65 };
 
 struct fd_table {
     uint32_t lock; /* a futex: 0 open, 1 taken, 2 taken and waited for */
@@ -46,14 +45,6 @@ struct fd_table {
     uint32_t high;       /* no entry in use is at or above */
     uint64_t reserved[6];
     struct fd_entry entries[FD_LIMIT];
-};
-
-/* One interest of an epoll instance, since the kernel's waitset keeps keys only. */
-struct epoll_item {
-    int32_t epoll, fd; /* epoll -1: free */
-    uint32_t events;
-    handle_t source;
-    uint64_t data;
 };
 
 struct thread_slot {
@@ -76,7 +67,7 @@ struct posix_process {
     uint32_t umask;
     uint32_t pid, slot, principal;
     uint32_t facts_known; /* pid, slot and the signal page are this process's own */
-    uint32_t lock;        /* of threads, heap, epoll */
+    uint32_t lock;        /* of threads, heap */
     struct process_signal_page *_Nullable signals; /* shared with `process` */
     size_t processes_length, principals_length;
     const struct process_table_slot *_Nullable COUNTED_BY(processes_length) processes;
@@ -86,16 +77,15 @@ struct posix_process {
     uint64_t map_hint;
     uint64_t vfork_area; /* of this process, when it runs in its parent's space: 0 else */
     uint64_t code_size;  /* pages of the runtime's image that hold code */
+    uint64_t watched;    /* signals of sets that are read (signalfd) */
     uint32_t thread_count;
     uint32_t dumpable, no_new_privileges, child_subreaper;
     uint32_t exiting;
-    uint32_t epoll_count;
     char name[16];
     uint64_t limits[LIMIT_COUNT]; /* soft ones, until the signal page is there */
     struct lock_owner owners[LOCK_OWNERS];
     struct linux_action actions[SIGNAL_COUNT];
     struct thread_slot threads[THREAD_LIMIT];
-    struct epoll_item epoll[EPOLL_LIMIT];
     uint64_t auxiliary[64];                                /* /proc/self/auxv */
     uint64_t stack;                                        /* where the program's began */
     uint64_t argument_texts, environment_texts, texts_end; /* one behind the other */

@@ -28,9 +28,6 @@ struct linux_sigevent {
     uint8_t rest[44];
 };
 static_assert(sizeof(struct linux_sigevent) == 64);
-struct linux_itimerspec {
-    struct linux_timespec interval, value;
-};
 
 static status_t call(struct posix_thread *_Nonnull self, const struct process_timer_in *_Nonnull in,
                      struct process_timer_out *_Nonnull out) {

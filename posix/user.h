@@ -9,6 +9,9 @@
 [[nodiscard]] int64_t user_read(void *_Nonnull to, uint64_t from, size_t size);
 [[nodiscard]] int64_t user_write(uint64_t to, const void *_Nonnull from, size_t size);
 [[nodiscard]] int64_t user_zero(uint64_t to, size_t size);
+/* Whether bytes can be written at all; they are present then, until the program itself changes its
+ * memory. What a server takes out of its queues for a call cannot be put back. */
+[[nodiscard]] int64_t user_probe(uint64_t to, uint64_t size);
 /* Copies a text with its NUL; its length without it, -EFAULT, or -ENAMETOOLONG where `capacity` has
  * no room for it and its NUL. */
 [[nodiscard]] int64_t user_text(char *_Nonnull to, size_t capacity, uint64_t from);

@@ -66,10 +66,10 @@ static void emit_tail_and_leases(struct generator *_Nonnull generator,
             emit(out, "        return STATUS_BAD_ARGUMENT;\n    }\n");
         }
         if (in->fixed_size > 0) {
-            emit(out, "    call.inline_size = %" PRIu32 " + (uint32_t)%s_size;\n", in->fixed_size,
+            emit(out, "    call.inline_size = (uint16_t)(%" PRIu32 " + %s_size);\n", in->fixed_size,
                  name);
         } else {
-            emit(out, "    call.inline_size = (uint32_t)%s_size;\n", name);
+            emit(out, "    call.inline_size = (uint16_t)%s_size;\n", name);
         }
     } else if (in->fixed_size > 0) {
         emit(out, "    call.inline_size = %" PRIu32 ";\n", in->fixed_size);
@@ -146,8 +146,6 @@ static void emit_area_checks(struct generator *_Nonnull generator,
         emit(out, "    valid = valid && call.inline_size >= %" PRIu32 ";\n", layout->fixed_size);
         emit(out, "    valid = valid && call.inline_size <= %" PRIu32 ";\n",
              layout->fixed_size + layout->tail_capacity);
-    } else {
-        emit(out, "    valid = valid && call.inline_size == %" PRIu32 ";\n", layout->fixed_size);
     }
     for (uint32_t i = 0; i < method->parameter_count; i++) {
         const struct parameter *parameter = &method->parameters[i];
@@ -168,7 +166,17 @@ static void emit_reply_checks(struct generator *_Nonnull generator,
              generator->name, method->name.text);
         end_line(generator);
     }
-    emit(out, "    bool valid = call.handle_count == %" PRIu32 ";\n", method->out.handle_count);
+    const struct layout *layout = &method->out;
+    if (layout->tail == NO_INDEX) {
+        emit(out,
+             "    bool valid = call.shape == RT_SHAPE(%" PRIu32 ", %" PRIu32 ", %" PRIu32 ");\n",
+             layout->word_count, layout->handle_count, layout->fixed_size);
+    } else {
+        emit(out,
+             "    bool valid = (call.shape ^ RT_SHAPE(%" PRIu32 ", %" PRIu32
+             ", 0)) <= CALL_INLINE_SIZE;\n",
+             layout->word_count, layout->handle_count);
+    }
     for (uint32_t i = 0; i < method->parameter_count; i++) {
         const struct parameter *parameter = &method->parameters[i];
         char word[32] = {};
@@ -248,7 +256,8 @@ static void emit_stub(struct generator *_Nonnull generator, const struct method 
     struct output *line = &generator->line;
     if (method->bounded) {
         emit(line,
-             "static status_t %s_%s_any(struct rt_context *_Nullable context, uint32_t step, "
+             "static status_t %s_%s_any(struct rt_context *_Nullable context, uint32_t "
+             "step, "
              "handle_t session",
              generator->name, method->name.text);
     } else {
@@ -298,6 +307,10 @@ static void emit_forms(struct generator *_Nonnull generator, const struct method
 void generate_client(struct generator *_Nonnull generator) {
     emit_head(generator, "Client stubs.");
     emit(generator->out, "#include \"idl/%s.h\"\n", generator->name);
+    if (generator->protocol->method_count == 0) {
+        return;
+    }
+    emit(generator->out, "\nRT_TRUSTED_BEGIN\n");
     for (uint32_t i = 0; i < generator->protocol->method_count; i++) {
         const struct method *method = &generator->protocol->methods[i];
         emit(generator->out, "\n");
@@ -306,4 +319,5 @@ void generate_client(struct generator *_Nonnull generator) {
             emit_forms(generator, method);
         }
     }
+    emit(generator->out, "RT_TRUSTED_END\n");
 }

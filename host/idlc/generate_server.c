@@ -27,11 +27,17 @@ static void emit_size_checks(struct generator *_Nonnull generator,
                              const struct method *_Nonnull method) {
     struct output *out = generator->out;
     const struct layout *in = &method->in;
-    emit(out, "    bool valid = request->handle_count == %" PRIu32 ";\n", in->handle_count);
     if (in->tail == NO_INDEX) {
-        emit(out, "    valid = valid && request->inline_size == %" PRIu32 ";\n", in->fixed_size);
+        emit(out,
+             "    bool valid = request->shape == RT_SHAPE(%" PRIu32 ", %" PRIu32 ", %" PRIu32
+             ");\n",
+             in->word_count, in->handle_count, in->fixed_size);
         return;
     }
+    emit(out,
+         "    bool valid = (request->shape ^ RT_SHAPE(%" PRIu32 ", %" PRIu32
+         ", 0)) <= CALL_INLINE_SIZE;\n",
+         in->word_count, in->handle_count);
     const struct parameter *tail = &method->parameters[in->tail];
     const char *name = tail->name.text;
     if (in->fixed_size > 0) {
@@ -81,10 +87,6 @@ static void emit_value_checks(struct generator *_Nonnull generator,
             emit(out, "    valid = valid && page->received.handles[%" PRIu32 "] != HANDLE_NONE;\n",
                  parameter->index);
         }
-    }
-    if (method->in.word_count < WORD_MAX) {
-        emit(out, "    valid = valid && rt_words_are_zero(request, %" PRIu32 ");\n",
-             method->in.word_count);
     }
 }
 
@@ -254,15 +256,15 @@ static void emit_packed_bytes(struct generator *_Nonnull generator,
     }
     if (parameter->lease) {
         emit(&generator->line,
-             "    reply->inline_size = %" PRIu32 " + (uint32_t)MIN(out->%s_size, "
-             "UINT64_C(%" PRIu32 "));",
+             "    reply->inline_size = (uint16_t)(%" PRIu32 " + MIN(out->%s_size, "
+             "UINT64_C(%" PRIu32 ")));",
              method->out.fixed_size, name, method->out.tail_capacity);
         end_line(generator);
         return;
     }
     emit(out, "    rt_copy(output->%s, out->%s, out->%s_size);\n", name, name, name);
-    emit(out, "    reply->inline_size = %" PRIu32 " + out->%s_size;\n", method->out.fixed_size,
-         name);
+    emit(out, "    reply->inline_size = (uint16_t)(%" PRIu32 " + out->%s_size);\n",
+         method->out.fixed_size, name);
 }
 
 static void emit_packed(struct generator *_Nonnull generator, const struct method *_Nonnull method,
@@ -340,9 +342,11 @@ static void emit_packer(struct generator *_Nonnull generator,
         emit(out, "    bool valid = true;\n");
     }
     emit(out, "    reply->outcome = RT_REPLY;\n    reply->status = STATUS_OK;\n");
-    emit(out, "    reply->word_count = %" PRIu32 ";\n", layout->word_count);
-    emit(out, "    reply->handle_count = %" PRIu32 ";\n", layout->handle_count);
-    emit(out, "    reply->inline_size = %" PRIu32 ";\n", layout->fixed_size);
+    emit(out, "    reply->shape = RT_SHAPE(%" PRIu32 ", %" PRIu32 ", %" PRIu32 ");\n",
+         layout->word_count, layout->handle_count, layout->fixed_size);
+    for (uint32_t i = layout->word_count; layout->word_count > 0 && i < WORD_MAX; i++) {
+        emit(out, "    reply->words[%" PRIu32 "] = 0; /* nothing of an earlier reply */\n", i);
+    }
     for (uint32_t i = 0; i < method->parameter_count; i++) {
         if (method->parameters[i].out) {
             emit_packed(generator, method, &method->parameters[i]);
@@ -411,7 +415,7 @@ void generate_server(struct generator *_Nonnull generator) {
     if (protocol->method_count == 0) {
         return;
     }
-    emit_blank(out);
+    emit(out, "\nRT_TRUSTED_BEGIN\n\n");
     emit_methods(generator);
     for (uint32_t i = 0; i < protocol->method_count; i++) {
         emit_room(generator, &protocol->methods[i]);
@@ -420,7 +424,8 @@ void generate_server(struct generator *_Nonnull generator) {
         emit_serve(generator, &protocol->methods[i]);
     }
     emit(&generator->line,
-         "void %s_dispatch(const struct %s_handlers *_Nonnull handlers, void *_Nonnull server, "
+         "void %s_dispatch(const struct %s_handlers *_Nonnull handlers, void *_Nonnull "
+         "server, "
          "struct rt_request *_Nonnull request) {",
          generator->name, generator->name);
     end_line(generator);
@@ -432,5 +437,5 @@ void generate_server(struct generator *_Nonnull generator) {
              generator->name, protocol->methods[i].name.text);
     }
     emit(out, "    default:\n        request->reply->status = STATUS_BAD_METHOD;\n"
-              "        break;\n    }\n}\n");
+              "        break;\n    }\n}\nRT_TRUSTED_END\n");
 }

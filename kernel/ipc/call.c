@@ -121,9 +121,9 @@ status_t call_begin(struct thread *_Nonnull self, struct syscall_registers *_Non
     struct endpoint *endpoint = session->endpoint;
     struct request *request = self->request;
     uint32_t flags = (uint32_t)(registers->a >> 32);
-    uint32_t inline_length = (uint32_t)(registers->b >> 32) & 0xffff;
     REFUSE(endpoint->closed, STATUS_CLOSED);
-    REFUSE(inline_length > CALL_INLINE_SIZE || self->page == nullptr, STATUS_BAD_ARGUMENT);
+    REFUSE(MESSAGE_INLINE(registers->b) > CALL_INLINE_SIZE || self->page == nullptr,
+           STATUS_BAD_ARGUMENT);
     call_identify(self, request);
     request->lease_in.length = 0;
     request->lease_out.length = 0;
@@ -131,7 +131,7 @@ status_t call_begin(struct thread *_Nonnull self, struct syscall_registers *_Non
     if ((flags & CALL_SLOW_FLAGS) != 0) {
         TRY(prepare_extras(self, request, flags));
     }
-    call_fill(self, request, session, inline_length);
+    call_fill(self, request, session);
     self->process->calls_made++;
     if (self->handling != nullptr) {
         self->handling->busy_ticks += arch_ticks() - self->handling->busy_since;
@@ -268,8 +268,9 @@ status_t call_reply_receive(struct thread *_Nonnull self,
 
 bool call_sweep_deadlines(void) {
     LIST_FOR(request, &call_deadlines, struct request, deadline_link) {
-        if (--request->sweeps == 0) {
-            list_remove(&request->deadline_link);
+        if (request->sweeps == 0) {
+            list_remove(&request->deadline_link); /* answered since */
+        } else if (--request->sweeps == 0) {
             request->timed_out = true;
             request_cancel(request);
         }

@@ -17,7 +17,9 @@ extern struct list call_deadlines GUARDED;
 static inline void call_expect_timeout(struct request *_Nonnull request,
                                        uint64_t timeout_ns) LOCKED {
     request->sweeps = timeout_ns / CALL_SWEEP_NS + 2;
-    list_append(&call_deadlines, &request->deadline_link);
+    if (list_empty(&request->deadline_link)) {
+        list_append(&call_deadlines, &request->deadline_link);
+    }
 }
 /* One sweep: asks calls whose time has passed to cancel. Returns whether any are left. */
 bool call_sweep_deadlines(void) LOCKED;

@@ -35,8 +35,7 @@ static status_t check_patches(const struct thread *_Nonnull self,
                STATUS_OUT_OF_RANGE);
         commit->targets[i] = memory;
     }
-    return commit->patch_count > 0 && thread_staging(self) == nullptr ? STATUS_BAD_ARGUMENT
-                                                                      : STATUS_OK;
+    return commit->patch_count > 0 && self->staging == nullptr ? STATUS_BAD_ARGUMENT : STATUS_OK;
 }
 
 /* A handle that the commit moves: it exists, may be moved, and is named once. */
@@ -130,7 +129,7 @@ static void apply_patches(const struct thread *_Nonnull self,
         const struct patch *patch = &commit->patches[i];
         status_t status = memory_write_wired(
             SOME(commit->targets[i]), patch->offset,
-            bytes_at_const(SOME(thread_staging(self)), patch->staging_offset), patch->length);
+            bytes_at_const(SOME(self->staging), patch->staging_offset), patch->length);
         CHECK(status == STATUS_OK);
     }
 }

@@ -15,15 +15,23 @@
 /* The call by `session`, whose registers are the client's. */
 [[gnu::always_inline]] static inline void call_fill(struct thread *_Nonnull client,
                                                     struct request *_Nonnull request,
-                                                    struct session *_Nonnull session,
-                                                    uint32_t inline_length) LOCKED {
+                                                    struct session *_Nonnull session) LOCKED {
     request->client = client;
     request->client_serial = client->process->object.serial;
-    request->label = (uint32_t)client->frame.call.b;
-    request->inline_length = inline_length;
+    request->message = client->frame.call.b & MESSAGE_SENT;
     request->session = session;
     session->calls++;
     session->object.references++; /* as many as threads at most: no overflow */
+}
+
+[[gnu::always_inline]] static inline void words_pass(const struct syscall_registers *_Nonnull from,
+                                                     struct syscall_registers *_Nonnull to,
+                                                     uint64_t message) LOCKED {
+    if (MESSAGE_WORDS(message) != 0) {
+        for (size_t i = 0; i < CALL_WORDS; i++) {
+            to->words[i] = from->words[i];
+        }
+    }
 }
 
 [[gnu::always_inline]] static inline void
@@ -33,13 +41,10 @@ fill_registers(const struct request *_Nonnull request, const struct session *_No
     struct syscall_registers *registers = &server->frame.call;
     registers->number = STATUS_OK;
     registers->a = session->cookie;
-    registers->b = (uint64_t)kind << 56 | (uint64_t)handle_count << 48 |
-                   (uint64_t)request->inline_length << 32 | request->label;
+    registers->b = (uint64_t)kind << 56 | (uint64_t)handle_count << 48 | request->message;
     registers->token = request->token;
     if (client != nullptr) {
-        for (size_t i = 0; i < CALL_WORDS; i++) {
-            registers->words[i] = client->frame.call.words[i];
-        }
+        words_pass(&client->frame.call, registers, request->message);
     }
 }
 
@@ -55,8 +60,9 @@ fill_registers(const struct request *_Nonnull request, const struct session *_No
     page->received.process_serial = request->client_serial;
     page->received.lease_in_length = request->lease_in.length;
     page->received.lease_out_length = request->lease_out.length;
-    if (request->inline_length != 0 && client != nullptr) {
-        bytes_copy(page->received_input, SOME(client->page)->call_input, request->inline_length);
+    uint32_t inline_length = MESSAGE_INLINE(request->message);
+    if (inline_length != 0 && client != nullptr) {
+        bytes_copy(page->received_input, SOME(client->page)->call_input, inline_length);
     }
 }
 
@@ -84,10 +90,7 @@ fill_registers(const struct request *_Nonnull request, const struct session *_No
 [[gnu::always_inline]] static inline void request_rest(struct request *_Nonnull request) LOCKED {
     list_remove(&request->link);
     list_remove(&request->hand_link);
-    if (request->sweeps != 0) {
-        request->sweeps = 0;
-        list_remove(&request->deadline_link);
-    }
+    request->sweeps = 0;
     if (request->identity.path != 0) {
         list_remove(&request->nested_link);
     }
@@ -111,16 +114,16 @@ fill_registers(const struct request *_Nonnull request, const struct session *_No
 request_answer_words(struct thread *_Nonnull server, struct thread *_Nonnull client,
                      const struct syscall_registers *_Nonnull reply, uint32_t handles) LOCKED {
     struct syscall_registers *to = &client->frame.call;
-    uint32_t inline_length = MIN((uint32_t)(reply->b >> 32) & 0xffff, (uint32_t)CALL_INLINE_SIZE);
-    for (size_t i = 0; i < CALL_WORDS; i++) {
-        to->words[i] = reply->words[i];
-    }
+    uint64_t message = reply->b & MESSAGE_SENT;
+    words_pass(reply, to, message);
+    uint32_t inline_length = MESSAGE_INLINE(message);
     if (inline_length != 0) {
+        inline_length = MIN(inline_length, (uint32_t)CALL_INLINE_SIZE);
+        message = (message & ~(0xffffull << 32)) | (uint64_t)inline_length << 32;
         bytes_copy(SOME(client->page)->call_output, SOME(server->page)->reply_output,
                    inline_length);
     }
     to->number = (uint64_t)(int64_t)(int32_t)reply->b;
     to->a = 0;
-    to->b =
-        (uint64_t)handles << 48 | (uint64_t)inline_length << 32 | SOME(server->page)->reply.label;
+    to->b = (uint64_t)handles << 48 | (message & ~(uint64_t)UINT32_MAX);
 }

@@ -340,6 +340,6 @@ void request_orphan(struct request *_Nonnull request) {
     endpoint->orphan_count++;
     request->lease_in = (struct lease){};
     request->lease_out = (struct lease){};
-    request->inline_length = 0;
+    request->message = (uint32_t)request->message;
     request_cancel(request);
 }

@@ -10,6 +10,7 @@
 [[gnu::always_inline]] static inline bool may_switch(const struct cpu *_Nonnull cpu,
                                                      const struct thread *_Nonnull to) LOCKED {
     return to->suspended == 0 && !to->kicked && (to->affinity & cpu->mask) != 0 &&
+           (cpu->next == nullptr || cpu->next->priority <= to->priority) &&
            (cpu->run.bitmap == 0 || cpu->run.bitmap >> to->priority <= 1);
 }
 
@@ -37,12 +38,11 @@
     const struct syscall_registers *registers = &self->frame.call;
     struct request *request = self->request;
     uint32_t flags = (uint32_t)(registers->a >> 32);
-    uint32_t inline_length = (uint32_t)(registers->b >> 32) & 0xffff;
     struct object *object = nullptr;
     bool interruptible = (flags & CALL_INTERRUPTIBLE) != 0;
     bool timed = (flags & CALL_HAS_DEADLINE) != 0;
     if ((flags & ~(uint32_t)(CALL_INTERRUPTIBLE | CALL_HAS_DEADLINE | CALL_HAS_LEASES)) != 0 ||
-        inline_length > CALL_INLINE_SIZE || self->page == nullptr || self->dying ||
+        MESSAGE_INLINE(registers->b) > CALL_INLINE_SIZE || self->page == nullptr || self->dying ||
         (interruptible && self->page->kick_pending != 0) ||
         (timed && scheduler_sweep_ns == UINT64_MAX) ||
         handle_look(&self->process->table, (uint32_t)registers->a, OBJECT_SESSION, RIGHT_CALL,
@@ -73,7 +73,7 @@
         call_expect_timeout(request, self->page->call.timeout_ns);
     }
     call_identify(self, request);
-    call_fill(self, request, session, inline_length);
+    call_fill(self, request, session);
     list_remove(&server->wait_link);
     server->waits_on->references--;
     server->waits_on = nullptr;

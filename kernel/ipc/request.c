@@ -31,6 +31,7 @@ status_t request_create(struct domain *_Nonnull domain, enum request_kind kind,
 void request_free(struct request *_Nonnull request) {
     CHECK(request->state == REQUEST_IDLE);
     struct domain *domain = SOME(request->domain);
+    list_remove(&request->deadline_link);
     request_renew(request);
     request->domain = nullptr;
     slab_free(SLAB_REQUEST, domain, request);

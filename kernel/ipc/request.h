@@ -59,13 +59,13 @@ struct request {
     struct call_identity identity;
     uint64_t order; /* first receipt, for redelivery in order */
     uint64_t busy_ticks, busy_since;
-    uint64_t sweeps; /* that the call's deadline is away */
-    struct list deadline_link;
-    struct list nested_link; /* all nested calls: their roots are live (docs/models.md, 5) */
-    uint64_t client_serial;  /* process serial stamped when made */
+    uint64_t sweeps;           /* that the call's deadline is away */
+    struct list deadline_link; /* until a sweep finds that it has none any more */
+    struct list nested_link;   /* all nested calls: their roots are live (docs/models.md, 5) */
+    uint64_t client_serial;    /* process serial stamped when made */
     uint32_t principal;
     uint32_t attempts;
-    uint32_t label, inline_length;
+    uint64_t message; /* label and shape, as the receiver gets them, handles apart */
     uint32_t handle_count;
     uint32_t reserved_slots; /* in the client's table, for the reply */
     struct lease lease_in, lease_out;

@@ -65,20 +65,63 @@ void source_close(struct source *_Nonnull source) {
 
 /* ---- what there is ---- */
 
-uint32_t source_level(const struct object *_Nonnull source) {
-    bool ready = false;
-    if (source->type == OBJECT_SESSION) {
+static void mark_ready(struct binding *_Nonnull binding) LOCKED {
+    if (!binding->ready) {
+        binding->ready = true;
+        list_append(&binding->waitset->ready, &binding->ready_link);
+    }
+}
+
+static void unmark_ready(struct binding *_Nonnull binding) LOCKED {
+    binding->ready = false;
+    list_remove(&binding->ready_link);
+}
+
+/* The level of a binding to a session, of what was not told with WAIT_EDGE yet. */
+static uint32_t binding_level(const struct binding *_Nonnull binding) LOCKED {
+    const struct session *session = (const struct session *)binding->source;
+    bool told = (binding->flags & WAIT_EDGE) != 0 && binding->edge_seen == session->edges;
+    return told ? 0 : session->ready & (binding->mask | READY_ERROR | READY_HANGUP);
+}
+
+/* Whether a waitset, or one that is bound to it, has a packet; sessions that showed something and
+ * do so no more leave the ready lists, and waitsets that became empty by that: each of those sends
+ * the walk back to the top. */
+static bool waitset_is_ready(struct waitset *_Nonnull top) LOCKED {
+    struct waitset *at = top;
+    struct binding *above = nullptr; /* that of `at` in the waitset that led to it */
+    for (;;) {
+        struct list *first = list_first(&at->ready);
+        struct binding *binding =
+            first == nullptr ? above : LIST_ENTRY(SOME(first), struct binding, ready_link);
+        if (binding == nullptr) {
+            return false;
+        }
+        if (first != nullptr && binding->source->type == OBJECT_WAITSET) {
+            above = binding;
+            at = (struct waitset *)binding->source;
+            continue;
+        }
+        if (first != nullptr &&
+            (binding->source->type != OBJECT_SESSION || binding_level(SOME(binding)) != 0)) {
+            return true;
+        }
+        unmark_ready(SOME(binding));
+        above = nullptr;
+        at = top;
+    }
+}
+
+uint32_t source_level(struct object *_Nonnull source) {
+    enum object_type type = source->type;
+    if (type == OBJECT_SESSION) {
         return ((const struct session *)source)->ready;
     }
-    if (source->type == OBJECT_EVENT) {
-        ready = ((const struct event *)source)->bits != 0;
-    } else if (source->type == OBJECT_WAITSET) {
-        ready = !list_empty(&((const struct waitset *)source)->ready);
-    } else if (source->type == OBJECT_PROCESS) {
-        ready = ((const struct process *)source)->state == PROCESS_DEAD;
-    } else if (source->type == OBJECT_DOMAIN) {
-        ready = !list_empty(&((const struct domain *)source)->exits);
-    }
+    bool ready =
+        (type == OBJECT_EVENT && ((const struct event *)source)->bits != 0) ||
+        (type == OBJECT_WAITSET && waitset_is_ready((struct waitset *)source)) ||
+        (type == OBJECT_PROCESS && ((const struct process *)source)->state == PROCESS_DEAD) ||
+        (type == OBJECT_DOMAIN && !list_empty(&((const struct domain *)source)->exits));
     return ready ? READY_IN : 0;
 }
 
@@ -110,33 +153,21 @@ static bool take_memory(struct memory *_Nonnull memory, struct packet *_Nonnull 
     return tell;
 }
 
-/* Readiness of sessions and waitsets: a level, or with WAIT_EDGE each new edge once. */
+/* Readiness of sessions and waitsets: a level, or of a session with WAIT_EDGE each new edge once.
+ */
 static bool take_level(struct binding *_Nonnull binding, struct packet *_Nonnull out) LOCKED {
-    uint32_t edges =
-        binding->source->type == OBJECT_SESSION ? ((struct session *)binding->source)->edges : 0;
-    uint32_t level = source_level(binding->source) & (binding->mask | READY_ERROR | READY_HANGUP);
-    bool edge = (binding->flags & WAIT_EDGE) != 0;
-    if (level == 0 || (edge && binding->edge_seen == edges)) {
-        return false;
-    }
-    binding->edge_seen = edges;
     out->kind = PACKET_READY;
-    out->words[0] = level;
-    out->words[1] = edges;
-    return true;
-}
-
-static bool take_event(struct event *_Nonnull event, struct packet *_Nonnull out) LOCKED {
-    out->kind = PACKET_EVENT;
-    out->words[0] = event->bits;
-    event->bits = 0;
-    return out->words[0] != 0;
-}
-
-static bool take_irq(struct device *_Nonnull device, struct packet *_Nonnull out) LOCKED {
-    out->kind = PACKET_IRQ;
-    out->words[0] = device->pending;
-    device->pending = 0;
+    out->words[1] = binding->data;
+    out->words[2] = binding->mask;
+    if (binding->source->type == OBJECT_WAITSET) {
+        out->words[0] = source_level(binding->source) & binding->mask;
+    } else {
+        out->words[0] = binding_level(binding);
+        binding->edge_seen = ((const struct session *)binding->source)->edges;
+    }
+    if (out->words[0] != 0 && (binding->flags & WAIT_ONE_SHOT) != 0) {
+        binding->mask = 0;
+    }
     return out->words[0] != 0;
 }
 
@@ -155,7 +186,10 @@ static bool binding_take(struct binding *_Nonnull binding, struct packet *_Nonnu
     struct object *source = binding->source;
     *out = (struct packet){.key = binding->key};
     if (source->type == OBJECT_EVENT) {
-        return take_event((struct event *)source, out);
+        out->kind = PACKET_EVENT;
+        out->words[0] = ((struct event *)source)->bits;
+        ((struct event *)source)->bits = 0;
+        return out->words[0] != 0;
     }
     if (source->type == OBJECT_SESSION || source->type == OBJECT_WAITSET) {
         return take_level(binding, out);
@@ -170,7 +204,10 @@ static bool binding_take(struct binding *_Nonnull binding, struct packet *_Nonnu
     if (source->type == OBJECT_MEMORY) {
         return take_memory((struct memory *)source, out);
     }
-    return source->type == OBJECT_IRQ && take_irq((struct device *)source, out);
+    out->kind = PACKET_IRQ;
+    out->words[0] = ((struct device *)source)->pending;
+    ((struct device *)source)->pending = 0;
+    return out->words[0] != 0;
 }
 
 /* May the binding have more after a packet was taken? Then it stays on the ready list, at its end.
@@ -184,27 +221,6 @@ static bool binding_stays(const struct binding *_Nonnull binding) LOCKED {
     }
     return binding->source->type == OBJECT_SESSION || binding->source->type == OBJECT_WAITSET ||
            binding->source->type == OBJECT_DOMAIN;
-}
-
-static void mark_ready(struct binding *_Nonnull binding) LOCKED {
-    if (!binding->ready) {
-        binding->ready = true;
-        list_append(&binding->waitset->ready, &binding->ready_link);
-    }
-}
-
-static void unmark_ready(struct binding *_Nonnull binding) LOCKED {
-    binding->ready = false;
-    list_remove(&binding->ready_link);
-}
-
-static void after_take(struct binding *_Nonnull binding) LOCKED {
-    if ((binding->flags & WAIT_ONE_SHOT) != 0) {
-        binding->mask = 0;
-    }
-    if (binding_stays(binding)) {
-        mark_ready(binding);
-    }
 }
 
 bool waitset_deliver(struct waitset *_Nonnull waitset, struct thread *_Nonnull thread) {
@@ -230,7 +246,9 @@ bool waitset_deliver(struct waitset *_Nonnull waitset, struct thread *_Nonnull t
         if (!binding_take(binding, &packet)) {
             continue;
         }
-        after_take(binding);
+        if (binding_stays(binding)) {
+            mark_ready(binding);
+        }
         struct syscall_registers *registers = &thread->frame.call;
         registers->number = STATUS_OK;
         registers->a = packet.key;
@@ -335,31 +353,27 @@ static struct binding *_Nullable find_binding(const struct waitset *_Nonnull wai
     return nullptr;
 }
 
-/* A source with a single server: whoever binds last is its server (the successor of a dead one). */
-static bool single_server(enum object_type type) {
-    return type == OBJECT_ENDPOINT || type == OBJECT_MEMORY || type == OBJECT_IRQ;
-}
-
+/* Waitsets lie in each other without circles: each is deeper than those bound to it. One that is
+ * bound itself stays as deep as it is, so that those above need no change. */
 static status_t check_nesting(struct waitset *_Nonnull waitset,
-                              const struct object *_Nonnull object) LOCKED {
-    if (object->type != OBJECT_WAITSET) {
-        return STATUS_OK;
-    }
-    const struct waitset *inner = (const struct waitset *)object;
-    REFUSE(inner == waitset || inner->depth + 1 > WAITSET_DEPTH_LIMIT || waitset->depth > 1,
-           STATUS_BAD_ARGUMENT);
-    waitset->depth = inner->depth + 1;
+                              const struct waitset *_Nonnull inner) LOCKED {
+    uint32_t depth = MAX(waitset->depth, inner->depth + 1);
+    REFUSE(inner == waitset || depth > WAITSET_DEPTH_LIMIT ||
+               (depth > waitset->depth && !list_empty(&waitset->source.bindings)),
+           STATUS_BUSY);
+    waitset->depth = depth;
     return STATUS_OK;
 }
 
 status_t waitset_bind(struct waitset *_Nonnull waitset, struct object *_Nonnull object,
-                      uint32_t mask, uint64_t key, uint32_t flags) {
+                      uint32_t mask, uint64_t key, uint32_t flags, uint64_t data) {
     struct source *maybe = source_of(object);
     REFUSE(maybe == nullptr, STATUS_BAD_TYPE);
     struct source *source = SOME(maybe);
     struct binding *binding = find_binding(waitset, source, key);
+    REFUSE(binding == nullptr && (flags & (WAIT_REMOVE | WAIT_CHANGE)) != 0, STATUS_NOT_FOUND);
+    REFUSE(binding != nullptr && (flags & WAIT_ADD) != 0, STATUS_EXISTS);
     if ((flags & WAIT_REMOVE) != 0) {
-        REFUSE(binding == nullptr, STATUS_NOT_FOUND);
         binding_free(SOME(binding));
         return STATUS_OK;
     }
@@ -369,9 +383,13 @@ status_t waitset_bind(struct waitset *_Nonnull waitset, struct object *_Nonnull 
            STATUS_BUSY);
     if (binding == nullptr) {
         void *memory = nullptr;
-        TRY(check_nesting(waitset, object));
+        TRY(object->type != OBJECT_WAITSET
+                ? STATUS_OK
+                : check_nesting(waitset, (const struct waitset *)object));
         TRY(slab_allocate(SLAB_BINDING, SOME(waitset->object.domain), &memory));
-        if (single_server(object->type)) {
+        /* One with a single server: whoever binds last is it (the successor of a dead one). */
+        if (object->type == OBJECT_ENDPOINT || object->type == OBJECT_MEMORY ||
+            object->type == OBJECT_IRQ) {
             source_close(source);
         }
         binding = SOME(memory);
@@ -383,6 +401,7 @@ status_t waitset_bind(struct waitset *_Nonnull waitset, struct object *_Nonnull 
     }
     binding->mask = mask;
     binding->key = key;
+    binding->data = data;
     binding->flags = flags;
     binding->edge_seen = UINT32_MAX;
     /* Whether something is there already is found out by whoever receives. */
@@ -427,9 +446,6 @@ status_t waitset_wait(struct thread *_Nonnull self, struct waitset *_Nonnull wai
         if (binding->source->type == OBJECT_ENDPOINT || !binding_take(binding, &packet)) {
             continue;
         }
-        if ((binding->flags & WAIT_ONE_SHOT) != 0) {
-            binding->mask = 0;
-        }
         if (binding_stays(binding)) {
             list_append(&again, &binding->ready_link);
         }
@@ -468,7 +484,7 @@ static status_t visit_items(struct thread *_Nonnull self, struct waitset *_Nulla
         }
         if (bind_to != nullptr) {
             TRY(object == nullptr ? STATUS_OK
-                                  : waitset_bind(SOME(bind_to), SOME(object), mask, i, 0));
+                                  : waitset_bind(SOME(bind_to), SOME(object), mask, i, 0, 0));
             continue;
         }
         item.ready = object == nullptr ? 0 : source_level(SOME(object)) & mask;

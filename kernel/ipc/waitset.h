@@ -22,7 +22,7 @@ struct binding {
     struct list source_link, waitset_link, ready_link;
     struct waitset *_Nonnull waitset;
     struct object *_Nonnull source;
-    uint64_t key;
+    uint64_t key, data; /* `data` goes with each packet */
     uint32_t mask, flags;
     uint32_t edge_seen;
     bool ready;
@@ -34,9 +34,10 @@ bool waitset_destroy_step(struct waitset *_Nonnull waitset) LOCKED;
 void waitset_unhandled(struct waitset *_Nonnull waitset) LOCKED;
 
 /* Binds, changes (same source and key) or removes. Errors: BAD_TYPE: the object is no source;
- * BUSY: a pager's or endpoint's source has its waitset already; NOT_FOUND; allocation. */
+ * BUSY: a pager's or endpoint's source has its waitset already, or waitsets would lie in a circle
+ * or too deep; NOT_FOUND, EXISTS: as the flags demand; allocation. */
 status_t waitset_bind(struct waitset *_Nonnull waitset, struct object *_Nonnull source,
-                      uint32_t mask, uint64_t key, uint32_t flags) LOCKED;
+                      uint32_t mask, uint64_t key, uint32_t flags, uint64_t data) LOCKED;
 
 /* Delivers the next packet to the registers of `thread`, which is in reply_receive; false: none. */
 bool waitset_deliver(struct waitset *_Nonnull waitset, struct thread *_Nonnull thread) LOCKED;
@@ -63,4 +64,4 @@ status_t waitset_wait_list(struct thread *_Nonnull self, uint64_t address, uint6
 void source_notify_waitset(struct waitset *_Nonnull waitset) LOCKED;
 
 /* The readiness bits of a source that has them as a level (session, event, waitset). */
-uint32_t source_level(const struct object *_Nonnull source) LOCKED;
+uint32_t source_level(struct object *_Nonnull source) LOCKED;

@@ -59,7 +59,7 @@ void object_reap_later(struct object *_Nonnull object) {
     if (!object->reaping) {
         object->reaping = true;
         list_append(&reap_list, &object->reap_link);
-        scheduler_look();
+        scheduler_defer();
     }
 }
 
@@ -89,7 +89,7 @@ void object_drop_handle(struct object *_Nonnull object) {
     if (object->handles == object->kept && list_empty(&object->unhandled_link)) {
         object_reference(object);
         list_append(&unhandled_list, &object->unhandled_link);
-        scheduler_look();
+        scheduler_defer();
     }
     object_release(object);
 }

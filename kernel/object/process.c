@@ -153,7 +153,7 @@ static status_t clone_parts(struct process *_Nonnull source, struct thread *_Non
                             struct process *_Nonnull child) LOCKED {
     TRY(handle_table_clone(&child->table, &source->table));
     struct thread *made = nullptr;
-    TRY(thread_create(child, caller->priority, caller->has_staging, &made));
+    TRY(thread_create(child, caller->priority, caller->staging != nullptr, &made));
     struct thread *thread = SOME(made);
     status_t status = thread_copy_page(thread, caller);
     if (status == STATUS_OK) {
@@ -163,7 +163,7 @@ static status_t clone_parts(struct process *_Nonnull source, struct thread *_Non
         struct syscall_registers *registers = &thread->frame.call;
         registers->number = STATUS_OK;
         registers->a = 0;
-        registers->b = 0;
+        registers->b = MESSAGE_HAS_WORDS(1); /* an answer: 0 */
         for (size_t i = 0; i < CALL_WORDS; i++) {
             registers->words[i] = 0;
         }
@@ -237,7 +237,7 @@ status_t process_replace(struct process *_Nonnull process, struct space *_Nonnul
     /* The survivor's thread page must find its place in the new space first: the last step that can
      * fail. */
     uint64_t at = 0;
-    uint64_t length = survivor->has_staging ? 2 * PAGE_SIZE : PAGE_SIZE;
+    uint64_t length = survivor->staging != nullptr ? 2 * PAGE_SIZE : PAGE_SIZE;
     TRY(space_map(space, survivor->page_address, length, survivor->page_memory, 0,
                   PROTECT_READ | PROTECT_WRITE, MAP_NO_REPLACE | MAP_GUARD | MAP_THREAD_PAGE, &at));
     LIST_FOR(thread, &process->threads, struct thread, process_link) {

@@ -10,7 +10,7 @@ enum { REAP_BUDGET = 4, TIMER_BUDGET = 16 };
 
 static struct cpu cpus[CPU_LIMIT] GUARDED;
 static uint32_t cpu_count GUARDED;
-static bool reap_left GUARDED;
+bool scheduler_deferred GUARDED;
 uint64_t scheduler_sweep_ns GUARDED = UINT64_MAX;
 
 struct cpu *_Nonnull cpu_at(uint32_t index) {
@@ -24,7 +24,6 @@ void scheduler_init(uint32_t count) {
         cpus[i].index = i;
         cpus[i].mask = 1u << i;
         cpus[i].timer_armed_ns = UINT64_MAX;
-        cpus[i].slice_end_ns = UINT64_MAX;
         for (uint32_t p = 0; p < PRIORITY_COUNT; p++) {
             list_init(&cpus[i].run.queues[p]);
         }
@@ -217,24 +216,31 @@ static bool goes_on(const struct cpu *_Nonnull cpu, const struct thread *_Nonnul
     return !(best > current->priority || (cpu->resched && other && best >= current->priority));
 }
 
+/* The timer is only ever armed for an earlier time: a tick that comes for nothing costs less than
+ * setting the timer at each switch. */
 static void arm_timer(struct cpu *_Nonnull cpu) LOCKED {
     /* Every processor is armed for the timers of all: whoever starts one may be the last awake. */
     uint64_t deadline = MIN(timer_next(), scheduler_sweep_ns);
-    if (cpu->run.count > 0 && cpu->current != nullptr) {
-        if (cpu->slice_end_ns == UINT64_MAX) {
-            cpu->slice_end_ns = arch_clock_ns() + SLICE_NS;
-        }
-        deadline = MIN(deadline, cpu->slice_end_ns);
-    } else {
-        cpu->slice_end_ns = UINT64_MAX;
+    if (cpu->run.count > 0 && cpu->current != nullptr && !cpu->slice_armed) {
+        cpu->slice_armed = true;
+        deadline = MIN(deadline, arch_clock_ns() + SLICE_NS);
     }
-    if (reap_left) {
-        deadline = MIN(deadline, arch_clock_ns() + REAP_NS);
+    if (scheduler_deferred) { /* who has nothing else to do goes on at once: one may wait for it */
+        deadline = MIN(deadline, arch_clock_ns() + (cpu->current != nullptr ? REAP_NS : 0));
     }
-    if (deadline != cpu->timer_armed_ns) {
+    if (deadline < cpu->timer_armed_ns) {
         cpu->timer_armed_ns = deadline;
         arch_timer_arm(deadline);
     }
+}
+
+/* What other entries left to be done without a caller. */
+static void run_deferred(void) LOCKED {
+    scheduler_deferred = false;
+    bool left = object_reap(REAP_BUDGET);
+    object_run_unhandled();
+    thread_run_deferred();
+    scheduler_deferred = scheduler_deferred || left;
 }
 
 void scheduler_exit(struct cpu *_Nonnull cpu) {
@@ -250,10 +256,10 @@ void scheduler_exit(struct cpu *_Nonnull cpu) {
         thread_finish(SOME(current)); /* its memory may be gone after the next line */
         current = nullptr;
     }
-    reap_left = object_reap(REAP_BUDGET);
-    object_run_unhandled();
-    thread_run_deferred();
-    cpu->look = reap_left;
+    if (scheduler_deferred) {
+        run_deferred();
+    }
+    cpu->look = scheduler_deferred;
     if (current == nullptr || !goes_on(cpu, SOME(current))) {
         uint64_t now = arch_ticks();
         if (current != nullptr) {
@@ -264,13 +270,13 @@ void scheduler_exit(struct cpu *_Nonnull cpu) {
             }
         }
         struct thread *next = choose(cpu);
-        cpu->slice_end_ns = UINT64_MAX;
         cpu->current = nullptr;
         cpu->idle = next == nullptr;
         if (next != nullptr) {
             scheduler_run(cpu, SOME(next), now);
         }
-    } else if (cpu->next != nullptr) {
+    } else if (cpu->next != nullptr &&
+               (cpu_count > 1 || cpu->next->priority >= current->priority)) {
         struct thread *next = SOME(cpu->next);
         cpu->next = nullptr;
         enqueue(cpu, next, true);
@@ -291,14 +297,16 @@ void scheduler_expect_sweep(void) {
 
 void scheduler_tick(struct cpu *_Nonnull cpu) {
     uint64_t now = arch_clock_ns();
+    const struct thread *current = cpu->current;
     cpu->timer_armed_ns = UINT64_MAX;
+    cpu->slice_armed = false;
     cpu->look = true;
     timer_run(now, TIMER_BUDGET);
     if (now >= scheduler_sweep_ns) {
         scheduler_sweep_ns = call_sweep_deadlines() ? now + CALL_SWEEP_NS : UINT64_MAX;
     }
-    if (now >= cpu->slice_end_ns) {
-        cpu->slice_end_ns = UINT64_MAX;
+    if (current != nullptr &&
+        arch_ticks_to_ns(arch_ticks() - current->started_ticks) >= SLICE_NS / 2) {
         cpu->resched = true;
     }
 }

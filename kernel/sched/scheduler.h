@@ -19,10 +19,11 @@ struct cpu {
     struct thread *_Nullable next;    /* ready, most urgent: runs without passing a queue */
     uint32_t index, mask;             /* mask: 1 << index */
     bool online : 1, resched : 1, idle : 1;
-    bool look : 1; /* the end of this entry may find something to do: see scheduler_look */
+    bool slice_armed : 1; /* the timer comes within a slice */
+    bool look : 1;        /* the end of this entry may find something to do: see scheduler_look */
     struct run_queue run;
     struct arch_cpu arch;
-    uint64_t slice_end_ns, timer_armed_ns;
+    uint64_t timer_armed_ns;
     uint64_t idle_ticks, idle_since;
     uint64_t switches, calls, interrupts, faults;
 };
@@ -43,6 +44,12 @@ void scheduler_hand_over(struct cpu *_Nonnull cpu, struct thread *_Nonnull threa
 /* What the end of an entry does has to be looked for: a queue, a timer or deferred work changed. */
 static inline void scheduler_look(void) LOCKED {
     cpu_current()->look = true;
+}
+/* The same, for work that nobody waits for: the lists of object.c and thread.c. */
+extern bool scheduler_deferred GUARDED;
+static inline void scheduler_defer(void) LOCKED {
+    scheduler_deferred = true;
+    scheduler_look();
 }
 /* Settles the time that `thread` ran until now. */
 [[gnu::always_inline]] static inline void scheduler_account(struct thread *_Nonnull thread,

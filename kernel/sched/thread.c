@@ -20,7 +20,8 @@ static status_t make_page(struct thread *_Nonnull thread, bool staging) LOCKED {
         thread->page = arch_pointer(physical);
         thread->page->thread_serial = thread->object.serial;
         thread->page->process_serial = thread->process->object.serial;
-        thread->has_staging = staging;
+        bool there = staging && memory_peek(SOME(thread->page_memory), 1, &physical);
+        thread->staging = there ? arch_pointer(physical) : nullptr;
     }
     return status;
 }
@@ -73,7 +74,7 @@ status_t thread_map_page(struct thread *_Nonnull thread, uint64_t address) {
     struct space *space = thread->process->space;
     REFUSE(space == nullptr, STATUS_DIED);
     uint64_t at = 0;
-    uint64_t length = thread->has_staging ? 2 * PAGE_SIZE : PAGE_SIZE;
+    uint64_t length = thread->staging != nullptr ? 2 * PAGE_SIZE : PAGE_SIZE;
     TRY(space_map(SOME(space), address, length, thread->page_memory, 0,
                   PROTECT_READ | PROTECT_WRITE, MAP_NO_REPLACE | MAP_GUARD | MAP_THREAD_PAGE, &at));
     thread->page_address = address;
@@ -85,7 +86,7 @@ status_t thread_map_page(struct thread *_Nonnull thread, uint64_t address) {
 static status_t thread_map_page_anywhere(struct thread *_Nonnull thread) LOCKED {
     struct space *space = SOME(thread->process->space);
     uint64_t address = 0;
-    TRY(space_find_free(space, thread->has_staging ? 2 * PAGE_SIZE : PAGE_SIZE, &address));
+    TRY(space_find_free(space, thread->staging != nullptr ? 2 * PAGE_SIZE : PAGE_SIZE, &address));
     return thread_map_page(thread, address);
 }
 
@@ -175,7 +176,7 @@ static struct list deferred GUARDED = {&deferred, &deferred};
 
 void thread_defer(struct thread *_Nonnull thread) {
     list_append(&deferred, &thread->deferred_link);
-    scheduler_look();
+    scheduler_defer();
 }
 
 static void run_one(struct thread *_Nonnull thread) LOCKED {
@@ -359,12 +360,4 @@ bool thread_destroy_step(struct thread *_Nonnull thread) {
     object_release(&thread->process->object);
     domain_uncharge(domain, RESOURCE_THREADS, 1);
     return true;
-}
-
-const union page_content *_Nullable thread_staging(const struct thread *_Nonnull thread) {
-    uint64_t physical = 0;
-    if (!thread->has_staging || !memory_peek(SOME(thread->page_memory), 1, &physical)) {
-        return nullptr;
-    }
-    return arch_pointer(physical);
 }

@@ -24,7 +24,6 @@ struct thread {
     /* Single bits: what is asked together is asked at once. */
     bool dying : 1;         /* stops at its next entry into the kernel */
     bool ready_pending : 1; /* became ready while suspended */
-    bool interruptible : 1; /* its wait ends CANCELLED at a kick */
     bool started : 1;
     bool registers_replaced : 1; /* the call under way loaded all registers: keep them */
     bool kicked : 1;             /* to be sent to its upcall before it runs in user space again */
@@ -32,7 +31,8 @@ struct thread {
     uint32_t priority, weight;
     uint32_t cpu;      /* where it runs or ran last */
     uint32_t affinity; /* bit mask */
-    bool queued : 1;
+    bool queued;
+    bool interruptible; /* its wait ends CANCELLED at a kick */
     struct list run_link;
     struct tree_node fair_node;
     uint64_t fair_time;
@@ -57,7 +57,7 @@ struct thread {
     struct thread_page *_Nullable page;
     struct memory *_Nullable page_memory; /* thread page and staging page; wired; referenced */
     uint64_t page_address;
-    bool has_staging : 1;
+    const union page_content *_Nullable staging; /* the staging page: servers have one */
     uint32_t reply_handles; /* how many handles the commit under way gave to the client */
     uint32_t receive_slots; /* reserved in its process's table for the next call's handles */
     bool reply_only : 1;    /* this reply is not followed by a receive */
@@ -101,6 +101,3 @@ void thread_defer(struct thread *_Nonnull thread) LOCKED;
 /* Before a kicked thread runs: upcall, or the restartable sequence's check. */
 void thread_deliver_kick(struct thread *_Nonnull thread) LOCKED;
 void thread_timer_fired(struct thread *_Nonnull thread) LOCKED;
-
-/* The pointer to the second page, for commits; null without one. */
-const union page_content *_Nullable thread_staging(const struct thread *_Nonnull thread) LOCKED;

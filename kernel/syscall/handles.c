@@ -135,7 +135,7 @@ static status_t create_memory(struct thread *_Nonnull self, struct syscall_regis
     memory->unused_untold = false;
     return pager == nullptr ? STATUS_OK
                             : waitset_bind((struct waitset *)SOME(pager), &memory->object,
-                                           UINT32_MAX, memory->tag, 0);
+                                           UINT32_MAX, memory->tag, 0, 0);
 }
 
 static status_t create_session(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r,

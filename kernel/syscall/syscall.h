@@ -4,12 +4,8 @@
  * by syscall_dispatch. STATUS_RESTART: the thread executes the call again, at once or, where it
  * waits now, when it is woken. A function that made its thread wait otherwise returns OK, and
  * whoever ends the wait sets the registers. */
+#include "abi/syscall.h"
 #include "kernel/sched/scheduler.h"
-
-struct syscall_registers;
-
-/* Runs the system call in the registers of cpu->current. */
-void syscall_dispatch(struct cpu *_Nonnull cpu) LOCKED;
 
 /* Every system call and its function. */
 // clang-format off
@@ -32,6 +28,34 @@ void syscall_dispatch(struct cpu *_Nonnull cpu) LOCKED;
 #define SYSCALL_PROTOTYPE(name, function)                                                          \
     status_t function(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r) LOCKED;
 SYSCALLS(SYSCALL_PROTOTYPE)
+typedef status_t (*_Nonnull syscall_function_t)(struct thread *_Nonnull self,
+                                                struct syscall_registers *_Nonnull registers);
+extern const syscall_function_t syscall_table[SYSCALL_COUNT];
+
+/* Runs the system call in the registers of cpu->current. */
+static inline void syscall_dispatch(struct cpu *_Nonnull cpu) LOCKED {
+    struct thread *self = SOME(cpu->current);
+    struct syscall_registers *registers = &self->frame.call;
+    uint64_t index = registers->number - SYSCALL_FIRST;
+    cpu->calls++;
+    if (index >= SYSCALL_COUNT) {
+        registers->number = (uint64_t)(int64_t)STATUS_NO_SYSCALL;
+        return;
+    }
+    status_t status = syscall_table[index](self, registers);
+    if (self->state != THREAD_RUNNING) {
+        return; /* it waits, or is ready after all: its registers are somebody's business */
+    }
+    if (status == STATUS_RESTART) {
+        arch_thread_restart(self);
+        cpu->resched = true;
+        return;
+    }
+    if (!self->registers_replaced) {
+        registers->number = (uint64_t)(int64_t)(int32_t)status;
+    }
+    self->registers_replaced = false;
+}
 
 /* Finds the object of a handle argument in the caller's table, typed. */
 #define FIND(variable, handle, TYPE, rights)                                                       \

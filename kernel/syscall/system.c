@@ -106,7 +106,7 @@ static status_t set_memory(struct thread *_Nonnull self, struct syscall_register
         FIND(waitset, r->words[0], OBJECT_WAITSET, RIGHT_WAIT);
         memory->tag = r->words[1];
         return waitset_bind((struct waitset *)SOME(waitset), &memory->object, UINT32_MAX,
-                            memory->tag, 0);
+                            memory->tag, 0, 0);
     }
     return STATUS_BAD_ARGUMENT;
 }

@@ -46,7 +46,7 @@ status_t sys_waitset_bind(struct thread *_Nonnull self, struct syscall_registers
     FIND(any, r->b, OBJECT_NONE, 0);
     FIND(source, r->b, OBJECT_NONE, right_to_bind(SOME(any)->type));
     return waitset_bind((struct waitset *)SOME(waitset), SOME(source), (uint32_t)r->words[0],
-                        r->words[1], (uint32_t)r->words[2]);
+                        r->words[1], (uint32_t)r->words[2], r->words[3]);
 }
 
 status_t sys_wait(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r) {
@@ -93,11 +93,7 @@ status_t sys_device_map(struct thread *_Nonnull self, struct syscall_registers *
         FIND(object, r->a, OBJECT_IOPORTS, r->b == DEVICE_PORT_WRITE ? RIGHT_WRITE : RIGHT_READ);
         return port_access((struct device *)SOME(object), r);
     }
-    case DEVICE_PORT_ENABLE:
-    case DEVICE_DMA_MAP:
-    case DEVICE_DMA_UNMAP:
-        return STATUS_NOT_SUPPORTED;
     default:
-        return STATUS_BAD_ARGUMENT;
+        return STATUS_NOT_SUPPORTED;
     }
 }

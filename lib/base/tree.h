@@ -5,8 +5,7 @@
 #include "lib/base/safe.h"
 
 struct tree_node {
-    struct tree_node *_Nullable left;
-    struct tree_node *_Nullable right;
+    struct tree_node *_Nullable child[2]; /* less than this node; the rest */
     struct tree_node *_Nullable parent;
     uint64_t key;
     uint32_t priority; /* 0: in no tree */

@@ -43,7 +43,7 @@ static void check_order(unsigned expected) {
         const struct item *item = item_of(SOME(at));
         REQUIRE(!before || before->node.key < at->key ||
                 (before->node.key == at->key && before->born < item->born));
-        REQUIRE(at->parent ? at->parent->left == at || at->parent->right == at
+        REQUIRE(at->parent ? at->parent->child[0] == at || at->parent->child[1] == at
                            : world.tree.root == at);
         REQUIRE(tree_contains(SOME(at)));
         REQUIRE(!at->parent || at->parent->priority >= at->priority);

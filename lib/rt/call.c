@@ -47,6 +47,7 @@ static void take_handles(const struct thread_page *_Nonnull page, struct rt_call
     }
 }
 
+RT_TRUSTED_BEGIN
 static inline status_t make(handle_t session, struct rt_call *_Nonnull call, uint32_t flags) {
     struct thread_page *page = rt_thread_page();
     flags |= call->flags;
@@ -62,10 +63,9 @@ static inline status_t make(handle_t session, struct rt_call *_Nonnull call, uin
     }
     struct rt_exchange e = {.number = SYS_CALL,
                             .a = (uint64_t)flags << 32 | session,
-                            .b = (uint64_t)call->inline_size << 32 | call->label};
+                            .b = (uint64_t)call->shape << 32 | call->label};
     rt_exchange(&e, &call->words, &call->words);
-    call->inline_size = (uint32_t)(e.b >> 32) & 0xffff;
-    call->handle_count = (uint32_t)(e.b >> 48) & 0xff;
+    call->shape = (uint32_t)(e.b >> 32);
     if (call->handle_count > 0) {
         take_handles(page, call);
     }
@@ -75,6 +75,7 @@ static inline status_t make(handle_t session, struct rt_call *_Nonnull call, uin
 status_t rt_call(handle_t session, struct rt_call *_Nonnull call) {
     return make(session, call, 0);
 }
+RT_TRUSTED_END
 
 status_t rt_call_nested(struct rt_context *_Nonnull context, uint32_t step, handle_t session,
                         struct rt_call *_Nonnull call) {

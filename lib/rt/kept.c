@@ -18,8 +18,8 @@ void rt_server_keep_replies(struct rt_server *_Nonnull server, const struct rt_k
 /* FNV-1a over words: two different requests under one identity are a defect of the caller, not an
  * attack: a server speaks for itself alone. */
 static uint64_t hash_request(const struct rt_request *_Nonnull request) {
-    uint64_t hash = 0xcbf29ce484222325ull ^ request->label;
-    for (size_t i = 0; i < CALL_WORDS; i++) {
+    uint64_t hash = 0xcbf29ce484222325ull ^ ((uint64_t)request->shape << 32 | request->label);
+    for (size_t i = 0; i < MIN((size_t)request->word_count, (size_t)CALL_WORDS); i++) {
         hash = (hash ^ request->words[i]) * 0x100000001b3ull;
         hash ^= hash >> 29;
     }
@@ -44,8 +44,8 @@ bool rt_kept_find(struct rt_server *_Nonnull server, const struct rt_request *_N
         for (size_t w = 0; w < CALL_WORDS; w++) {
             reply->words[w] = kept->words[w];
         }
-        reply->inline_size = kept->inline_size;
-        bytes_copy(reply->output, kept->inline_bytes, kept->inline_size);
+        reply->shape = kept->shape;
+        bytes_copy(reply->output, kept->inline_bytes, reply->inline_size);
         return true;
     }
     return false;
@@ -82,7 +82,7 @@ status_t rt_kept_stage(struct rt_server *_Nonnull server,
         .identity = request->page->received.identity,
         .cookie = request->cookie,
         .request_hash = hash_request(request),
-        .inline_size = reply->inline_size,
+        .shape = reply->shape,
     };
     for (size_t i = 0; i < CALL_WORDS; i++) {
         record.words[i] = reply->words[i];

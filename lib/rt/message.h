@@ -50,20 +50,42 @@ struct rt_buffer {
 #define RT_STRING(literal)                                                                         \
     ((struct rt_bytes){.size = sizeof(literal) - 1, .data = (const uint8_t *)("" literal)})
 
+/* The shape of a message (abi/call.h), in one word so that it is checked at once. */
+#define RT_SHAPE(words, handles, inline_bytes)                                                     \
+    ((uint32_t)(words) << 20 | (uint32_t)(handles) << 16 | (uint32_t)(inline_bytes))
+#define RT_SHAPE_FIELDS                                                                            \
+    union {                                                                                        \
+        uint32_t shape;                                                                            \
+        struct {                                                                                   \
+            uint16_t inline_size;     /* 0 … CALL_INLINE_SIZE */                                   \
+            uint8_t handle_count : 4; /* 0 … CALL_HANDLES */                                       \
+            uint8_t word_count : 4;   /* 0 … CALL_WORDS */                                         \
+            uint8_t shape_rest;       /* 0 */                                                      \
+        };                                                                                         \
+    }
+
+/* For functions that look at nothing but structures of the runtime's own, by constant offsets:
+ * run-time checks of such pointers would find nothing, and would be most of what is executed. */
+#define RT_PRAGMA(...) _Pragma(#__VA_ARGS__)
+#define RT_TRUSTED_BEGIN                                                                           \
+    RT_PRAGMA(clang attribute push(                                                                \
+        __attribute__((no_sanitize("null", "alignment", "pointer-overflow", "object-size"))),      \
+        apply_to = function))
+#define RT_TRUSTED_END _Pragma("clang attribute pop")
+
 /* ---- Client ------------------------------------------------------------------------------- */
 
-/* One call. In: all of it. After rt_call: words, handles, handle_count, inline_size are those of
- * the reply. Inline bytes go through the thread page: call_input, call_output. */
+/* One call. In: all of it. After rt_call: words, handles and shape are those of the reply; words
+ * are there only if its word count is not 0. Inline bytes go through the thread page: call_input,
+ * call_output. */
 struct rt_call {
     uint64_t words[CALL_WORDS];
     uint32_t label;
-    uint32_t flags;        /* CALL_INTERRUPTIBLE, CALL_WANTS_HANDLES, CALL_FORWARD_PRINCIPAL; the
-                              transport adds the others from what is present */
-    uint32_t inline_size;  /* 0 … CALL_INLINE_SIZE */
-    uint32_t handle_count; /* 0 … CALL_HANDLES */
+    RT_SHAPE_FIELDS;
+    uint32_t flags;     /* CALL_INTERRUPTIBLE, CALL_WANTS_HANDLES, CALL_FORWARD_PRINCIPAL; the
+                           transport adds the others from what is present */
+    uint32_t lend_mask; /* bit i: handle i is lent (the caller keeps it); else it moves */
     handle_t handles[CALL_HANDLES];
-    uint32_t lend_mask;  /* bit i: handle i is lent (the caller keeps it); else it moves */
-    uint32_t word_count; /* words that carry something; the transport may pass fewer registers */
     struct lease lease_in, lease_out; /* length 0: none */
     uint64_t timeout_ns;              /* from now, or RT_TIMEOUT_NEVER */
 };
@@ -107,10 +129,9 @@ struct rt_request {
     uint64_t token;                       /* names the call when it is answered later */
     uint64_t cookie;                      /* of the session it came by */
     uint64_t endpoint_serial;             /* of the endpoint it came by; 0: not asked for */
-    uint64_t words[CALL_WORDS];
+    uint64_t words[CALL_WORDS]; /* the first word_count of them; the others are anything */
     uint32_t label;
-    uint32_t inline_size;
-    uint32_t handle_count;
+    RT_SHAPE_FIELDS;
 };
 
 /* What becomes of a request when its handler returns. */
@@ -120,20 +141,19 @@ enum rt_outcome : uint32_t {
     RT_FAULT_IN = 2, /* end the attempt uncommitted: the kernel makes lease pages present */
 };
 
-/* An answer, all zero but for `output` and `token` before a dispatcher gets it. Inline bytes go to
- * `output`, which is reply_output of the page that sends it. */
+/* An answer. Before a dispatcher gets it, status, shape and outcome are 0; words and handles are
+ * those of an earlier one, so whoever sends any words sets all seven. Inline bytes go to `output`,
+ * which is reply_output of the page that sends it. */
 struct rt_reply {
     void *_Nonnull output; /* CALL_INLINE_SIZE bytes, aligned to 16 */
     uint64_t token;
+    status_t status;
+    RT_SHAPE_FIELDS;
+    uint32_t outcome;     /* enum rt_outcome */
+    uint32_t fault_lease; /* with RT_FAULT_IN: enum lease_kind, offset and length */
+    uint64_t fault_offset, fault_length;
     uint64_t words[CALL_WORDS];
     handle_t handles[CALL_HANDLES]; /* move to the client with the reply */
-    uint32_t handle_count;
-    uint32_t inline_size;
-    uint32_t outcome; /* enum rt_outcome */
-    status_t status;
-    uint32_t fault_lease; /* with RT_FAULT_IN: enum lease_kind, offset and length */
-    uint32_t word_count;
-    uint64_t fault_offset, fault_length;
 };
 
 /* What handlers return instead of a status to say "later". Never sent. */
@@ -240,21 +260,6 @@ static inline void rt_reply_end(struct rt_reply *_Nonnull reply, status_t status
         reply->outcome = RT_REPLY;
     }
     reply->status = status;
-}
-
-/* Whether the words from `first` on are 0, as those must be that a method does not use. */
-[[gnu::always_inline]] static inline bool
-rt_words_are_zero(const struct rt_request *_Nonnull request, uint32_t first) {
-    /* Spelled out: constant places need no check at run time. */
-    uint64_t any = 0;
-    any |= first == 0 ? request->words[0] : 0;
-    any |= first <= 1 ? request->words[1] : 0;
-    any |= first <= 2 ? request->words[2] : 0;
-    any |= first <= 3 ? request->words[3] : 0;
-    any |= first <= 4 ? request->words[4] : 0;
-    any |= first <= 5 ? request->words[5] : 0;
-    any |= first <= 6 ? request->words[6] : 0;
-    return any == 0;
 }
 
 /* Whether a word is a sign-extended 32-bit number. */

@@ -169,13 +169,15 @@ status_t rt_keep_get(const struct rt_server *_Nonnull server, uint32_t slot,
 
 /* ---- replies ---- */
 
+RT_TRUSTED_BEGIN
+
 struct rt_reply rt_reply_for(struct rt_server *_Nonnull server, uint64_t token) {
     return (struct rt_reply){.output = &server->page->reply_output[0], .token = token};
 }
 
 /* An answer that asks for pages of a lease. */
 static void load_fault_in(struct rt_reply *_Nonnull reply, struct rt_exchange *_Nonnull e) {
-    e->b = (uint32_t)STATUS_FAULT_IN;
+    e->b = (uint32_t)STATUS_FAULT_IN; /* the kernel reads the words, whatever the shape */
     reply->words[0] = reply->fault_lease;
     reply->words[1] = reply->fault_offset;
     reply->words[2] = reply->fault_length;
@@ -192,7 +194,7 @@ uint32_t rt_reply_load(struct thread_page *_Nonnull page, struct rt_reply *_Nonn
                        struct rt_exchange *_Nonnull e) {
     uint32_t flags = reply->outcome == RT_PARK ? RECEIVE_PARK : RECEIVE_REPLY;
     e->token = reply->token;
-    e->b = (uint64_t)reply->inline_size << 32 | (uint32_t)reply->status;
+    e->b = (uint64_t)reply->shape << 32 | (uint32_t)reply->status;
     if (reply->outcome == RT_FAULT_IN) {
         load_fault_in(reply, e);
     } else if (reply->handle_count > 0) {
@@ -237,8 +239,7 @@ void rt_request_take(struct rt_request *_Nonnull request, const struct rt_exchan
     request->token = e->token;
     request->cookie = e->a;
     request->label = (uint32_t)e->b;
-    request->inline_size = (uint32_t)(e->b >> 32) & 0xffff;
-    request->handle_count = (uint32_t)(e->b >> 48) & 0xff;
+    request->shape = (uint32_t)(e->b >> 32) & 0xffffff;
 }
 
 /* The request's words are there already. */
@@ -249,7 +250,10 @@ static inline void serve_call(struct rt_server *_Nonnull server,
     struct rt_reply *reply = request->reply;
     rt_request_take(request, e);
     server->context.token = e->token;
-    *reply = rt_reply_for(server, e->token);
+    reply->token = e->token;
+    reply->status = STATUS_OK;
+    reply->shape = 0;
+    reply->outcome = RT_REPLY;
     bool nested = server->kept_count > 0 && server->page->received.identity.path != 0;
     if (nested && rt_kept_find(server, request)) {
         return;
@@ -329,3 +333,4 @@ static void answer_refused(struct rt_server *_Nonnull server, const struct rt_re
         }
     }
 }
+RT_TRUSTED_END

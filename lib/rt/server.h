@@ -26,9 +26,10 @@ struct rt_kept {
     struct rt_record_header header;
     struct call_identity identity;
     uint64_t cookie;
-    uint64_t request_hash; /* of label and words: another request under this identity is an error */
+    uint64_t request_hash; /* of label, shape and words: another request under this identity is an
+                              error */
     uint64_t words[CALL_WORDS];
-    uint32_t inline_size, reserved;
+    uint32_t shape, reserved;
     uint8_t inline_bytes[RT_KEPT_INLINE];
 };
 

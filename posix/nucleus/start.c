@@ -25,7 +25,7 @@ void exec_begin(const struct exec_record *_Nonnull record, struct thread_page *_
     struct posix_process *process = address_pointer(RUNTIME_STATE);
     handle_t old_image = process->image;
     uint32_t pid = process->pid;
-    bool caught = false;
+    bool caught = process->watched != 0;
     for (uint32_t i = 0; i < SIGNAL_COUNT; i++) {
         caught = caught || process->actions[i].handler > SIG_IGN;
     }
@@ -153,9 +153,6 @@ void start_begin(const struct start_block *_Nonnull block, struct thread_page *_
     }
     process->limits[LIMIT_DESCRIPTORS] = FD_DEFAULT;
     process->map_hint = 0x700000000000;
-    for (uint32_t i = 0; i < EPOLL_LIMIT; i++) {
-        process->epoll[i].epoll = -1;
-    }
     self->process = process;
     self->alternate.flags = SS_DISABLE;
     process_begin_child(self, page);

@@ -32,6 +32,20 @@ int64_t user_zero(uint64_t to, size_t size) {
     return outside(to, size) || user_clear(to, size) != 0 ? -EFAULT : 0;
 }
 
+/* A page is tried by an exchange of 0 for 0: it changes nothing, whatever another thread does. */
+int64_t user_probe(uint64_t to, uint64_t size) {
+    if (outside(to, size)) {
+        return -EFAULT;
+    }
+    for (uint64_t at = to; at < to + size; at = (at & ~(uint64_t)(PAGE_SIZE - 1)) + PAGE_SIZE) {
+        uint32_t found = 0;
+        if (user_compare_exchange(at & ~3ull, &found, 0) != 0) {
+            return -EFAULT;
+        }
+    }
+    return 0;
+}
+
 int64_t user_text(char *_Nonnull to, size_t capacity, uint64_t from) {
     if (outside(from, 1)) {
         return -EFAULT;

@@ -118,6 +118,9 @@ int64_t user_zero(uint64_t to, size_t size) {
     memset(address_pointer(to), 0, size);
     return 0;
 }
+int64_t user_probe(uint64_t to, uint64_t size) {
+    return size > 0 && bad(to) ? -EFAULT : 0;
+}
 int64_t user_text(char *_Nonnull to, size_t capacity, uint64_t from) {
     if (bad(from)) {
         return -EFAULT;

@@ -35,6 +35,10 @@ static status_t do_read(void *_Nonnull state, struct rt_request *_Nonnull reques
         return counter_read(local, request, SOME(end), in, out);
     case END_SOCKET:
         return socket_read(local, request, SOME(end), in, out);
+    case END_TIMER:
+        return timer_read(local, request, SOME(end), in, out);
+    case END_SIGNALS: /* the one who knows what is pending does not ask here */
+        return STATUS_BAD_ARGUMENT;
     case END_FIFO:
     case END_ADDRESS:
     case END_NONE:
@@ -58,6 +62,9 @@ static status_t do_write(void *_Nonnull state, struct rt_request *_Nonnull reque
         return counter_write(local, request, SOME(end), in, out);
     case END_SOCKET:
         return socket_write(local, request, SOME(end), in, out);
+    case END_TIMER:
+    case END_SIGNALS:
+        return STATUS_BAD_ARGUMENT;
     case END_FIFO:
     case END_ADDRESS:
     case END_NONE:
@@ -74,6 +81,8 @@ static status_t do_stat(void *_Nonnull state, struct rt_request *_Nonnull reques
     out->info = (struct stream_stat){.links = 1, .block_size = PAGE_SIZE};
     switch (SOME(end)->kind) {
     case END_COUNTER:
+    case END_TIMER:
+    case END_SIGNALS:
         out->info.device = DEVICE_COUNTERS;
         out->info.inode = 1;
         out->info.mode = MODE_ANONYMOUS;
@@ -103,7 +112,9 @@ static status_t do_facts(void *_Nonnull state, struct rt_request *_Nonnull reque
     const struct local_end *end = nullptr;
     TRY(end_of(local, request, &end));
     uint32_t access = SOME(end)->access;
-    out->kind = SOME(end)->kind == END_COUNTER  ? STREAM_KIND_ANONYMOUS
+    bool anonymous = SOME(end)->kind == END_COUNTER || SOME(end)->kind == END_TIMER ||
+                     SOME(end)->kind == END_SIGNALS;
+    out->kind = anonymous                       ? STREAM_KIND_ANONYMOUS
                 : SOME(end)->kind == END_SOCKET ? STREAM_KIND_SOCKET
                                                 : STREAM_KIND_FIFO;
     out->speaks = STREAM_PROTOCOLS_LOCAL;
@@ -118,7 +129,8 @@ static status_t do_available(void *_Nonnull state, struct rt_request *_Nonnull r
     const struct local *local = state;
     const struct local_end *end = nullptr;
     TRY(end_of(local, request, &end));
-    REFUSE(SOME(end)->kind == END_COUNTER || SOME(end)->kind == END_ADDRESS,
+    REFUSE(SOME(end)->kind == END_COUNTER || SOME(end)->kind == END_ADDRESS ||
+               SOME(end)->kind == END_TIMER || SOME(end)->kind == END_SIGNALS,
            STREAM_STATUS_NOT_FOR_THIS);
     out->readable = SOME(end)->kind == END_SOCKET
                         ? socket_waiting_bytes(local, SOME(end)->object - LOCAL_FIRST_SOCKET)
@@ -155,6 +167,38 @@ static status_t do_counter(void *_Nonnull state, struct rt_request *_Nonnull req
                            struct local_counter_out *_Nonnull out) {
     REFUSE((request->cookie & RT_COOKIE_SERVICE) == 0, STATUS_BAD_METHOD);
     return counter_make(state, in, &out->counter);
+}
+
+static status_t do_timer(void *_Nonnull state, struct rt_request *_Nonnull request,
+                         const struct local_timer_in *_Nonnull in,
+                         struct local_timer_out *_Nonnull out) {
+    REFUSE((request->cookie & RT_COOKIE_SERVICE) == 0, STATUS_BAD_METHOD);
+    return timer_make(state, in, &out->timer);
+}
+
+static status_t do_set_timer(void *_Nonnull state, struct rt_request *_Nonnull request,
+                             const struct local_set_timer_in *_Nonnull in,
+                             struct local_set_timer_out *_Nonnull out) {
+    const struct local_end *end = nullptr;
+    TRY(end_of(state, request, &end));
+    REFUSE(SOME(end)->kind != END_TIMER, STATUS_BAD_METHOD);
+    return timer_set(state, SOME(end), in, out);
+}
+
+static status_t do_signals(void *_Nonnull state, struct rt_request *_Nonnull request,
+                           const struct local_signals_in *_Nonnull in,
+                           struct local_signals_out *_Nonnull out) {
+    REFUSE((request->cookie & RT_COOKIE_SERVICE) == 0, STATUS_BAD_METHOD);
+    return signals_make(state, in->set, &out->signals);
+}
+
+static status_t do_set_signals(void *_Nonnull state, struct rt_request *_Nonnull request,
+                               const struct local_set_signals_in *_Nonnull in,
+                               struct local_set_signals_out *_Nonnull out) {
+    const struct local_end *end = nullptr;
+    TRY(end_of(state, request, &end));
+    REFUSE(SOME(end)->kind != END_SIGNALS, STATUS_BAD_METHOD);
+    return signals_change(state, SOME(end), in, &out->now);
 }
 
 static status_t do_option(void *_Nonnull state, struct rt_request *_Nonnull request,
@@ -275,7 +319,11 @@ void local_call(struct rt_server *_Nonnull server, struct rt_request *_Nonnull r
                                                    .shut_down = do_shut_down,
                                                    .name = do_name,
                                                    .option = do_option,
-                                                   .peer = do_peer};
+                                                   .peer = do_peer,
+                                                   .timer = do_timer,
+                                                   .set_timer = do_set_timer,
+                                                   .signals = do_signals,
+                                                   .set_signals = do_set_signals};
     struct local *local = (struct local *)SOME(server->state);
     struct rt_reply *reply = request->reply;
     local_begin(local);

@@ -91,7 +91,8 @@ status_t socket_connect(struct local *_Nonnull local, struct rt_request *_Nonnul
         if (in->no_wait) {
             return STATUS_WOULD_BLOCK;
         }
-        status_t status = parked_add(local, list, request, 0, 0, nullptr);
+        status_t status = parked_limit(local, list, socket_at(local, client)->send_timeout_ns,
+                                       parked_add(local, list, request, 0, 0, nullptr));
         if (status == RT_STATUS_PARKED) {
             parked_last(local, list)->who = who;
         }
@@ -135,10 +136,11 @@ status_t socket_accept(struct local *_Nonnull local, struct rt_request *_Nonnull
     const struct local_socket *socket = socket_at(local, index);
     REFUSE(socket->type == LOCAL_SOCKET_TYPE_DATAGRAM, LOCAL_STATUS_WRONG_TYPE);
     REFUSE(socket->state != SOCKET_LISTENING, STATUS_BAD_ARGUMENT);
+    uint32_t list = list_of(end->object, LIST_OPEN_READ);
     if (socket->pending == 0) {
         return in->no_wait ? STATUS_WOULD_BLOCK
-                           : parked_add(local, list_of(end->object, LIST_OPEN_READ), request, 0, 0,
-                                        nullptr);
+                           : parked_limit(local, list, socket->receive_timeout_ns,
+                                          parked_add(local, list, request, 0, 0, nullptr));
     }
     return accept_now(local, index, out);
 }

@@ -1,7 +1,8 @@
 #pragma once
-/* local: pipes, fifos, Unix-domain sockets, event counters. Its lasting state is a record for each
- * session (an end), each queue of bytes and each counter; the bytes lie in one Memory for each
- * queue, in the keep, and count from the commit on that moves the queue's positions.
+/* local: pipes, fifos, Unix-domain sockets, event counters, timers. Its lasting state is a record
+ * for each session (an end), each queue of bytes, each counter and timer; the bytes lie in one
+ * Memory for each queue, in the keep, and count from the commit on that moves the queue's
+ * positions.
  *
  * Invariants: (L1) a record changes only together with the reply that it belongs to, so no byte is
  * lost or doubled; (L2) parked calls are only in this instance's memory, since the kernel gives
@@ -19,11 +20,16 @@ enum {
     LOCAL_QUEUES = 1024,
     LOCAL_COUNTERS = 256,
     LOCAL_SOCKETS = 512,
+    LOCAL_TIMERS = 128,
+    LOCAL_SIGNALS = 64,
     LOCAL_RIGHTS = 256,
-    /* Objects are numbered in one row: queues, counters, sockets. */
+    /* Objects are numbered in one row: queues, counters, sockets, timers,
+     * sets of signals. */
     LOCAL_FIRST_COUNTER = LOCAL_QUEUES,
     LOCAL_FIRST_SOCKET = LOCAL_FIRST_COUNTER + LOCAL_COUNTERS,
-    LOCAL_OBJECTS = LOCAL_FIRST_SOCKET + LOCAL_SOCKETS,
+    LOCAL_FIRST_TIMER = LOCAL_FIRST_SOCKET + LOCAL_SOCKETS,
+    LOCAL_FIRST_SIGNALS = LOCAL_FIRST_TIMER + LOCAL_TIMERS,
+    LOCAL_OBJECTS = LOCAL_FIRST_SIGNALS + LOCAL_SIGNALS,
     LOCAL_PARKED = 1024,
     LOCAL_KEEP_ENDS = 1,
     LOCAL_KEEP_BUFFERS = LOCAL_KEEP_ENDS + LOCAL_ENDS,
@@ -33,11 +39,24 @@ enum {
     LOCAL_RECORD_END = 0x6c65,
     LOCAL_RECORD_COUNTER = 0x6c63,
     LOCAL_RECORD_SOCKET = 0x6c73,
+    LOCAL_RECORD_TIMER = 0x6c74,
+    LOCAL_RECORD_SIGNALS = 0x6c67,
+    LOCAL_KEY_CLOCK = 1,
+    LOCAL_CLOCK_REALTIME_ALARM = 8,
     LOCAL_NONE = UINT32_MAX,
 };
 
 /* What a session is. */
-enum end_kind : uint32_t { END_NONE, END_PIPE, END_FIFO, END_COUNTER, END_SOCKET, END_ADDRESS };
+enum end_kind : uint32_t {
+    END_NONE,
+    END_PIPE,
+    END_FIFO,
+    END_COUNTER,
+    END_SOCKET,
+    END_ADDRESS,
+    END_TIMER,
+    END_SIGNALS
+};
 enum end_access : uint32_t { END_READS = 1, END_WRITES = 2 };
 struct local_end {
     struct rt_record_header header;
@@ -56,6 +75,23 @@ struct local_counter {
 };
 static_assert(sizeof(struct local_counter) == 40);
 
+/* When a timer is due: `next_ns` and each `every_ns` later, none of them read yet. */
+struct local_timer {
+    struct rt_record_header header;
+    uint64_t next_ns, every_ns; /* 0: it is not set, only once */
+    uint32_t clock;             /* as Linux numbers them */
+    uint32_t wall;              /* next_ns is a time of the wall clock, not since boot */
+    uint32_t used, reserved;
+};
+static_assert(sizeof(struct local_timer) == 56);
+
+struct local_signals {
+    struct rt_record_header header;
+    uint64_t set;
+    uint32_t used, reserved;
+};
+static_assert(sizeof(struct local_signals) == 40);
+
 /* Bytes that went from a writer straight to the reader that waited for them. The reader's answer
  * commits this, and then the writer is answered; should the writer's call come again, it had its
  * effect. */
@@ -71,6 +107,8 @@ struct local_vault {
     struct local_counter counters[LOCAL_COUNTERS];
     struct local_socket sockets[LOCAL_SOCKETS];
     struct local_handover handovers[LOCAL_QUEUES];
+    struct local_timer timers[LOCAL_TIMERS];
+    struct local_signals signals[LOCAL_SIGNALS];
 };
 
 /* A call that waits, in the list of its object's readers or writers. */
@@ -83,6 +121,7 @@ struct parked {
     handle_t rights;              /* of a send */
     struct local_credentials who; /* of a send, a connect */
     uint64_t token, size;
+    uint64_t deadline_ns;           /* WOULD_BLOCK then; 0: never */
     uint8_t head[CALL_INLINE_SIZE]; /* of a write: all of its bytes, where there is no lease */
 };
 struct waiting {
@@ -123,7 +162,11 @@ struct local {
     uint32_t parked_free;
     uint32_t touched;             /* the object that the call in hand changes; LOCAL_NONE */
     struct local_queue queue;     /* what it becomes with the reply, if it is a queue, */
-    struct local_counter counter; /* or a counter */
+    struct local_counter counter; /* or a counter, */
+    struct local_timer timer;     /* or a timer */
+    handle_t clock;               /* the event of the next moment to look, */
+    uint64_t armed_ns;            /* which is this */
+    uint32_t told[LOCAL_TIMERS];  /* whether a timer's ends show that it was due */
     struct end_link ends[LOCAL_ENDS];
     uint32_t first_end[LOCAL_OBJECTS];
     uint32_t waiting_count[LOCAL_OBJECTS];
@@ -202,6 +245,8 @@ const struct parked *_Nullable parked_first(const struct local *_Nonnull local, 
 void parked_drop_first(struct local *_Nonnull local, uint32_t list);
 /* Takes a call out of its list; false: it does not wait. */
 bool parked_remove(struct local *_Nonnull local, uint64_t token);
+/* The same of a call that is cancelled; *out_status: how it ends. */
+bool parked_cancel(struct local *_Nonnull local, uint64_t token, status_t *_Nonnull out_status);
 
 /* ---- handover.c ---- */
 
@@ -269,6 +314,36 @@ struct local_shown counter_shown(const struct local_counter *_Nonnull counter);
 uint32_t counter_servable(const struct local *_Nonnull local, uint32_t object);
 void counter_answer(struct local *_Nonnull local, uint32_t object,
                     const struct parked *_Nonnull parked, struct rt_reply *_Nonnull reply);
+
+/* ---- timers.c ---- */
+
+/* The end of a call that may wait in `list` for so long only (0: for ever): `status` as parked_add
+ * told it. */
+status_t parked_limit(struct local *_Nonnull local, uint32_t list, uint64_t limit_ns,
+                      status_t status);
+/* A moment to look has come. */
+void local_clock(struct local *_Nonnull local);
+bool timer_sound(const struct local_timer *_Nonnull timer);
+status_t timer_make(struct local *_Nonnull local, const struct local_timer_in *_Nonnull in,
+                    handle_t *_Nonnull out);
+status_t timer_set(struct local *_Nonnull local, const struct local_end *_Nonnull end,
+                   const struct local_set_timer_in *_Nonnull in,
+                   struct local_set_timer_out *_Nonnull out);
+status_t timer_read(struct local *_Nonnull local, struct rt_request *_Nonnull request,
+                    const struct local_end *_Nonnull end, const struct stream_read_in *_Nonnull in,
+                    struct stream_read_out *_Nonnull out);
+void timer_close(struct local *_Nonnull local, uint32_t index);
+uint32_t timer_servable(const struct local *_Nonnull local, uint32_t object);
+void timer_answer(struct local *_Nonnull local, uint32_t object,
+                  const struct parked *_Nonnull parked, struct rt_reply *_Nonnull reply);
+
+/* ---- signals.c ---- */
+
+status_t signals_make(struct local *_Nonnull local, uint64_t set, handle_t *_Nonnull out);
+status_t signals_change(struct local *_Nonnull local, const struct local_end *_Nonnull end,
+                        const struct local_set_signals_in *_Nonnull in, uint64_t *_Nonnull out_set);
+void signals_close(struct local *_Nonnull local, uint32_t index);
+bool signals_sound(const struct local_signals *_Nonnull signals);
 
 /* ---- serve.c ---- */
 

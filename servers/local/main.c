@@ -30,8 +30,13 @@ static bool in_use(const struct local_vault *_Nonnull vault, const struct local_
     if (object < LOCAL_FIRST_SOCKET) {
         return vault->counters[object - LOCAL_FIRST_COUNTER].used != 0;
     }
-    return object < LOCAL_OBJECTS &&
-           (end->kind == END_ADDRESS || vault->sockets[object - LOCAL_FIRST_SOCKET].used != 0);
+    if (object >= LOCAL_FIRST_SIGNALS) {
+        return object < LOCAL_OBJECTS && vault->signals[object - LOCAL_FIRST_SIGNALS].used != 0;
+    }
+    if (object >= LOCAL_FIRST_TIMER) {
+        return vault->timers[object - LOCAL_FIRST_TIMER].used != 0;
+    }
+    return (end->kind == END_ADDRESS || vault->sockets[object - LOCAL_FIRST_SOCKET].used != 0);
 }
 
 static bool socket_sound(const struct local_vault *_Nonnull vault,
@@ -65,6 +70,16 @@ static bool validate(const struct local *_Nonnull local) {
     }
     for (uint32_t i = 0; i < LOCAL_QUEUES; i++) {
         whole = whole && handover_sound(&vault->handovers[i]);
+    }
+    for (uint32_t i = 0; i < LOCAL_TIMERS; i++) {
+        const struct local_timer *timer = &vault->timers[i];
+        whole =
+            whole && sound(&timer->header, LOCAL_RECORD_TIMER, sizeof *timer) && timer_sound(timer);
+    }
+    for (uint32_t i = 0; i < LOCAL_SIGNALS; i++) {
+        const struct local_signals *signals = &vault->signals[i];
+        whole = whole && sound(&signals->header, LOCAL_RECORD_SIGNALS, sizeof *signals) &&
+                signals_sound(signals);
     }
     for (uint32_t i = 0; i < LOCAL_SOCKETS; i++) {
         whole = whole && socket_sound(vault, &vault->sockets[i]);
@@ -137,6 +152,16 @@ static void derive(struct local *_Nonnull local) {
         }
     }
     derive_sockets(local);
+    for (uint32_t i = 0; i < LOCAL_TIMERS; i++) {
+        local->told[i] = UINT32_MAX; /* not known: shown again */
+    }
+    local_clock(local);
+    for (uint32_t i = 0; i < LOCAL_SIGNALS; i++) {
+        if (local->vault->signals[i].used != 0) {
+            ends_show(local, LOCAL_FIRST_SIGNALS + i, (struct local_shown){});
+            must(local->server, rt_commit(local->server), "readiness");
+        }
+    }
 }
 
 /* An answer that is refused is a defect of this server: a successor finds all calls again. */
@@ -166,6 +191,12 @@ static void close_end(struct local *_Nonnull local, uint32_t index) {
     case END_ADDRESS:
         socket_address_close(local, index);
         break;
+    case END_TIMER:
+        timer_close(local, index);
+        break;
+    case END_SIGNALS:
+        signals_close(local, index);
+        break;
     case END_NONE:
     default:
         break;
@@ -175,8 +206,12 @@ static void close_end(struct local *_Nonnull local, uint32_t index) {
 static void on_packet(struct rt_server *_Nonnull server, const struct rt_packet *_Nonnull packet) {
     struct local *local = (struct local *)SOME(server->state);
     local_begin(local);
-    if (packet->kind == PACKET_CANCEL && parked_remove(local, packet->token)) {
-        (void)rt_answer_error(server, packet->token, STATUS_CANCELLED);
+    status_t status = STATUS_CANCELLED;
+    if (packet->kind == PACKET_CANCEL && parked_cancel(local, packet->token, &status)) {
+        (void)rt_answer_error(server, packet->token, status);
+    }
+    if (packet->kind == PACKET_EVENT) {
+        local_clock(local);
     }
     if (packet->kind != PACKET_CLOSE || !end_find(local, packet->key)) {
         return;
@@ -197,6 +232,8 @@ void server_main(uint64_t mode, uint64_t thread_page) {
         rt_vault_corrupt(&server, "local");
     }
     read_tables(local);
+    must(&server, rt_object_create(OBJECT_EVENT, 0, 0, 0, 0, 0, &local->clock), "clock");
+    must(&server, rt_bind(server.waitset, local->clock, UINT32_MAX, LOCAL_KEY_CLOCK, 0), "clock");
     derive(local);
     rt_server_run(&server, &(struct rt_service){local_call, on_packet});
 }

@@ -159,7 +159,8 @@ static status_t send_or_wait(struct local *_Nonnull local, struct rt_request *_N
     if (no_wait || !end_waits(request, 0)) {
         return STATUS_WOULD_BLOCK;
     }
-    status_t status = parked_add(local, list, request, call->how, call->size, input);
+    status_t status = parked_limit(local, list, socket_at(local, from)->send_timeout_ns,
+                                   parked_add(local, list, request, call->how, call->size, input));
     if (status == RT_STATUS_PARKED) {
         struct parked *parked = parked_last(local, list);
         parked->name_bytes = call->name_bytes;
@@ -329,8 +330,9 @@ static status_t receive_or_wait(struct local *_Nonnull local, struct rt_request 
     if (no_wait || !end_waits(request, 0)) {
         return STATUS_WOULD_BLOCK;
     }
-    return parked_add(local, list_of(LOCAL_FIRST_SOCKET + index, LIST_READ), request, how,
-                      room->size, nullptr);
+    uint32_t list = list_of(LOCAL_FIRST_SOCKET + index, LIST_READ);
+    return parked_limit(local, list, socket_at(local, index)->receive_timeout_ns,
+                        parked_add(local, list, request, how, room->size, nullptr));
 }
 
 status_t socket_read(struct local *_Nonnull local, struct rt_request *_Nonnull request,

@@ -32,6 +32,7 @@ status_t parked_add(struct local *_Nonnull local, uint32_t list,
     parked->method = request->label;
     parked->token = request->token;
     parked->size = size;
+    parked->deadline_ns = 0;
     parked->whole = input && input->head.size == input->size;
     if (parked->whole) {
         bytes_copy(&parked->head[0], SOME(SOME(input)->head.data), SOME(input)->head.size);
@@ -95,4 +96,14 @@ bool parked_remove(struct local *_Nonnull local, uint64_t token) {
         }
     }
     return false;
+}
+
+bool parked_cancel(struct local *_Nonnull local, uint64_t token, status_t *_Nonnull out_status) {
+    *out_status = STATUS_CANCELLED;
+    for (uint32_t i = 0; i < LOCAL_PARKED; i++) {
+        if (local->parked[i].token == token && local->parked[i].deadline_ns != 0) {
+            *out_status = LOCAL_STATUS_INTERRUPTED;
+        }
+    }
+    return parked_remove(local, token);
 }

@@ -21,7 +21,8 @@ static uint32_t servable(const struct local *_Nonnull local) {
         return LOCAL_NONE;
     }
     return object < LOCAL_FIRST_COUNTER ? pipe_servable(local, object)
-                                        : counter_servable(local, object);
+           : object < LOCAL_FIRST_TIMER ? counter_servable(local, object)
+                                        : timer_servable(local, object);
 }
 
 bool local_servable(const struct local *_Nonnull local) {
@@ -38,6 +39,8 @@ static void answer(struct local *_Nonnull local, const struct parked *_Nonnull p
     } else if (object < LOCAL_FIRST_COUNTER) {
         local->queue = local->vault->queues[object];
         pipe_answer(local, object, parked, reply);
+    } else if (object >= LOCAL_FIRST_TIMER) {
+        timer_answer(local, object, parked, reply);
     } else {
         local->counter = local->vault->counters[object - LOCAL_FIRST_COUNTER];
         counter_answer(local, object, parked, reply);

@@ -151,12 +151,16 @@ static status_t set_option(struct local *_Nonnull local, uint32_t index,
         socket->flags = (socket->flags & ~(uint32_t)SOCKET_PASS_CREDENTIALS) |
                         (in->value != 0 ? SOCKET_PASS_CREDENTIALS : 0);
         break;
+    case LOCAL_OPTION_SEND_TIMEOUT_NS:
+        socket->send_timeout_ns = in->value;
+        break;
+    case LOCAL_OPTION_RECEIVE_TIMEOUT_NS:
+        socket->receive_timeout_ns = in->value;
+        break;
     case LOCAL_OPTION_TYPE:
     case LOCAL_OPTION_LISTENS:
     case LOCAL_OPTION_ERROR:
     case LOCAL_OPTION_PIPE_SIZE:
-    case LOCAL_OPTION_SEND_TIMEOUT_NS:
-    case LOCAL_OPTION_RECEIVE_TIMEOUT_NS:
     default:
         return STATUS_NOT_ALLOWED;
     }
@@ -190,9 +194,13 @@ status_t socket_option(struct local *_Nonnull local, const struct local_end *_No
     case LOCAL_OPTION_PASS_CREDENTIALS:
         *out_old = (socket->flags & SOCKET_PASS_CREDENTIALS) != 0 ? 1 : 0;
         break;
-    case LOCAL_OPTION_PIPE_SIZE:
     case LOCAL_OPTION_SEND_TIMEOUT_NS:
+        *out_old = socket->send_timeout_ns;
+        break;
     case LOCAL_OPTION_RECEIVE_TIMEOUT_NS:
+        *out_old = socket->receive_timeout_ns;
+        break;
+    case LOCAL_OPTION_PIPE_SIZE:
     default:
         return STATUS_BAD_ARGUMENT;
     }

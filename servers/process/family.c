@@ -42,12 +42,14 @@ static status_t make_signals(struct processes *_Nonnull ps, uint32_t slot,
     return status == STATUS_OK ? rt_stage_keep(ps->server, KEEP_SIGNALS + slot, *out) : status;
 }
 
-/* Puts a new process into the table: record, handle and signal page. */
+/* Puts a new process into the table: record, handle and signal page. *out_dead: it has ended. */
 static status_t add_child(struct processes *_Nonnull ps, uint32_t slot, handle_t process,
-                          const struct process_signal_page *_Nullable signals) {
+                          const struct process_signal_page *_Nullable signals,
+                          bool *_Nonnull out_dead) {
     struct process_info info = {};
     handle_t page = HANDLE_NONE;
     status_t status = rt_object_info(process, INFO_PROCESS, &info, sizeof info);
+    *out_dead = info.state == PROCESS_DEAD;
     if (status == STATUS_OK) {
         struct slot_record *record = slot_edit(ps, slot);
         record->serial = info.serial;
@@ -153,20 +155,23 @@ HANDLER(fork) {
     if (status != STATUS_OK) {
         return status;
     }
+    bool dead = false;
     struct slot_record record = child_of(parent, pid, in, &identity);
     *slot_edit(ps, slot) = record;
-    status = add_child(ps, slot, child, slot_signals(ps, self));
+    status = add_child(ps, slot, child, slot_signals(ps, self), &dead);
     status = status == STATUS_OK ? inherit_image(ps, self, slot) : status;
     if (status != STATUS_OK) {
         (void)rt_kill(child, SIGNAL_KILL, EXIT_SIGNAL);
         rt_handle_close(child);
         return status;
     }
-    struct process_info info = {};
-    status = rt_object_info(child, INFO_PROCESS, &info, sizeof info);
-    if (status == STATUS_OK && info.state == PROCESS_DEAD) {
+    if (dead) {
+        struct process_info info = {};
+        status = rt_object_info(child, INFO_PROCESS, &info, sizeof info);
+        CHECK(status == STATUS_OK);
         /* It was made by an instance that died, ran, and ended: its exit was announced when the
-         * table did not know it, and will not be again. */
+         * table did not know it, and will not be again. (If it ends from here on, its exit waits
+         * behind this call.) */
         table_commit(ps);
         family_ended(ps, slot, info.exit_code, info.exit_cause);
         out->pid = pid;
@@ -176,14 +181,14 @@ HANDLER(fork) {
 }
 
 void fork_release(struct processes *_Nonnull ps, uint32_t child) {
-    for (uint32_t i = 0; i < WAITERS; i++) {
+    for (uint32_t i = 0; i < ps->waiter_limit; i++) {
         struct waiter *waiter = &ps->waiters[i];
         if (waiter->token != 0 && waiter->fork && waiter->slot == child) {
             struct rt_reply reply = rt_reply_for(ps->server, waiter->token);
             process_fork_reply(&reply, &(struct process_fork_out){.pid = slot_at(ps, child)->pid});
             status_t status = rt_answer(ps->server, &reply);
             (void)status; /* NOT_FOUND: the caller is gone */
-            waiter->token = 0;
+            waiter_free(ps, i);
         }
     }
 }
@@ -404,15 +409,10 @@ static void groups_orphaned(struct processes *_Nonnull ps, uint32_t session) {
     }
 }
 
-void family_ended(struct processes *_Nonnull ps, uint32_t slot, int64_t code, uint64_t cause) {
+/* Stages that it is a zombie, or freed where nobody wants one. */
+static bool stage_zombie(struct processes *_Nonnull ps, uint32_t slot, int64_t code,
+                         uint64_t cause) {
     handle_t process = HANDLE_NONE;
-    struct slot_record before = *slot_at(ps, slot);
-    if (before.pid == 0 || before.state == STATE_ZOMBIE) {
-        return;
-    }
-    orphan_children(ps, &before);
-    timers_end(ps, before.serial);
-    infos_end(ps, before.serial);
     struct slot_record *record = slot_edit(ps, slot);
     bool forgets = slot_process(ps, slot, &process) == STATUS_OK;
     record->own = forgets ? usage_of_process(process) : (struct process_usage){};
@@ -435,21 +435,50 @@ void family_ended(struct processes *_Nonnull ps, uint32_t slot, int64_t code, ui
     status =
         status == STATUS_OK ? rt_stage_keep(ps->server, KEEP_IMAGE + slot, HANDLE_NONE) : status;
     CHECK(status == STATUS_OK);
+    return reaped;
+}
+
+static bool fork_is_waited_for(const struct processes *_Nonnull ps, uint32_t slot) {
+    for (uint32_t i = 0; i < ps->waiter_limit; i++) {
+        if (ps->waiters[i].token != 0 && ps->waiters[i].fork && ps->waiters[i].slot == slot) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void family_ended(struct processes *_Nonnull ps, uint32_t slot, int64_t code, uint64_t cause) {
+    struct slot_record before = *slot_at(ps, slot);
+    if (before.pid == 0 || before.state == STATE_ZOMBIE) {
+        return;
+    }
+    orphan_children(ps, &before);
+    timers_end(ps, before.serial);
+    infos_end(ps, before.serial);
     uint32_t parent = slot_by_pid(ps, before.parent);
     struct process_signal_info info = {.number = before.exit_signal,
-                                       .code = normal ? 1 : 2, /* CLD_EXITED, CLD_KILLED */
+                                       .code = cause == EXIT_NORMAL ? 1 : 2, /* CLD_EXITED, KILLED */
                                        .pid = before.pid,
                                        .uid = principal_at(ps, before.principal)->uid,
                                        .status = (int32_t)(code & 0xff)};
     bool child = before.exit_signal == SIGNAL_CHILD && parent != NO_SLOT;
+    bool reaped = stage_zombie(ps, slot, code, cause);
     bool shown = child && signal_keep(ps, parent, &info);
-    table_commit(ps);
-    for (uint32_t i = 0; i < WAITERS; i++) {
+    /* A handler of SIGCHLD runs before wait returns, and vfork returns before the child is freed. */
+    bool plain = child && !shown && !reaped && !fork_is_waited_for(ps, slot);
+    if (!plain || !waiter_reaps(ps, parent, slot)) {
+        if (ps->edit_count == 0) { /* the waiter was gone, and with it what was staged */
+            reaped = stage_zombie(ps, slot, code, cause);
+            shown = child && signal_keep(ps, parent, &info);
+        }
+        table_commit(ps);
+    }
+    for (uint32_t i = 0; i < ps->waiter_limit; i++) {
         if (ps->waiters[i].token != 0 && ps->waiters[i].fork && ps->waiters[i].slot == slot) {
             struct rt_reply reply = rt_reply_for(ps->server, ps->waiters[i].token);
             process_fork_reply(&reply, &(struct process_fork_out){.pid = before.pid});
             (void)rt_answer(ps->server, &reply); /* gone: nobody waits any more */
-            ps->waiters[i].token = 0;
+            waiter_free(ps, i);
         }
     }
     leader_ended(ps, &before);
@@ -573,7 +602,8 @@ HANDLER(begin) {
                                      : status;
         status = status == STATUS_OK ? rt_handle_duplicate(process, RIGHT_ALL, &kept) : status;
         *slot_edit(ps, slot) = record;
-        status = status == STATUS_OK ? add_child(ps, slot, kept, nullptr) : status;
+        bool dead = false; /* it has no thread yet */
+        status = status == STATUS_OK ? add_child(ps, slot, kept, nullptr, &dead) : status;
     } else {
         status = rt_keep_get(ps->server, KEEP_PROCESS + slot, &process);
     }

@@ -313,6 +313,11 @@ HANDLER_IN(stop) {
     if (again && !stopped && (slot_at(ps, self)->report & REPORT_CONTINUED) != 0) {
         return STATUS_OK; /* it was continued while nobody could answer */
     }
+    const struct slot_record *record = slot_at(ps, self);
+    if (!stopped && in->signal != SIGNAL_STOP &&
+        group_orphaned(ps, record->group, record->session)) {
+        return STATUS_OK; /* nobody would continue it */
+    }
     status = waiter_add(ps, &(struct waiter){.token = request->token, .slot = self, .stop = true});
     if (status == RT_STATUS_PARKED && !stopped) {
         set_stopped(ps, self, in->signal);

@@ -17,13 +17,14 @@ uint64_t record_sum(const uint64_t *_Nonnull record, size_t size) {
 
 /* ---- edits ---- */
 
-const struct slot_record *_Nonnull slot_at(const struct processes *_Nonnull ps, uint32_t slot) {
+const struct slot_record *_Nullable slot_edited(const struct processes *_Nonnull ps,
+                                                uint32_t slot) {
     for (uint32_t i = 0; i < ps->edit_count; i++) {
         if (ps->edits[i].slot == slot) {
             return &ps->edits[i].record;
         }
     }
-    return &ps->vault->slots[slot];
+    return nullptr;
 }
 
 struct slot_record *_Nonnull slot_edit(struct processes *_Nonnull ps, uint32_t slot) {
@@ -51,8 +52,7 @@ void table_begin(struct processes *_Nonnull ps) {
     ps->super_edited = false;
 }
 
-/* Nobody outside of the group, but in its session, is a parent of a member. */
-static bool group_orphaned(struct processes *_Nonnull ps, uint32_t group, uint32_t session) {
+bool group_orphaned(struct processes *_Nonnull ps, uint32_t group, uint32_t session) {
     for (uint32_t i = 0; i < ps->slot_limit; i++) {
         const struct slot_record *member = slot_at(ps, i);
         if (member->pid == 0 || member->group != group || member->state == STATE_ZOMBIE) {
@@ -205,13 +205,8 @@ uint32_t pid_take(struct processes *_Nonnull ps) {
 
 status_t keep_share(const struct processes *_Nonnull ps, uint32_t slot, uint32_t rights,
                     handle_t *_Nonnull out) {
-    handle_t whole = HANDLE_NONE;
-    status_t status = rt_keep_get(ps->server, slot, &whole);
-    if (status == STATUS_OK) {
-        status = rt_handle_duplicate(whole, rights, out);
-        rt_handle_close(whole);
-    }
-    return status;
+    return rt_handle_move(ps->server->keep, slot, 0, HANDLE_MOVE_ANY, rights, HANDLE_MOVE_COPY,
+                          out);
 }
 
 /* Drops what the cache has of a slot's former process. */

@@ -55,6 +55,7 @@ struct processes {
     uint16_t by_serial[HINTS], by_pid[HINTS];
     struct slot_cache cache[PROCESS_COUNT];
     struct waiter waiters[WAITERS];
+    uint32_t waiter_limit; /* no waiter from here on */
     uint32_t numbers[1024]; /* room for answers */
 };
 
@@ -64,9 +65,19 @@ status_t table_finish(struct processes *_Nonnull ps);
 void table_abandon(struct processes *_Nonnull ps);
 /* Stages and applies now. A refused commit is a defect: the process ends. */
 void table_commit(struct processes *_Nonnull ps);
-const struct slot_record *_Nonnull slot_at(const struct processes *_Nonnull ps, uint32_t slot);
+/* The edit of a slot; null: there is none. */
+const struct slot_record *_Nullable slot_edited(const struct processes *_Nonnull ps, uint32_t slot);
+/* The record as it will be. */
+static inline const struct slot_record *_Nonnull slot_at(const struct processes *_Nonnull ps,
+                                                         uint32_t slot) {
+    const struct slot_record *there = ps->edit_count == 0 ? nullptr : slot_edited(ps, slot);
+    return there != nullptr ? there : &ps->vault->slots[slot];
+}
 struct slot_record *_Nonnull slot_edit(struct processes *_Nonnull ps, uint32_t slot);
 struct process_super *_Nonnull super_edit(struct processes *_Nonnull ps);
+
+/* Nobody outside of the group, but in its session, is a parent of a member. */
+bool group_orphaned(struct processes *_Nonnull ps, uint32_t group, uint32_t session);
 
 /* NO_SLOT: none. */
 uint32_t slot_by_pid(struct processes *_Nonnull ps, uint32_t pid);

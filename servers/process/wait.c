@@ -100,25 +100,59 @@ status_t waiter_add(struct processes *_Nonnull ps, const struct waiter *_Nonnull
     for (uint32_t i = 0; i < WAITERS; i++) {
         if (ps->waiters[i].token == 0) {
             ps->waiters[i] = *waiter;
+            ps->waiter_limit = MAX(ps->waiter_limit, i + 1);
             return RT_STATUS_PARKED;
         }
     }
     return STATUS_OUT_OF_QUOTA;
 }
 
+void waiter_free(struct processes *_Nonnull ps, uint32_t place) {
+    ps->waiters[place].token = 0;
+    while (ps->waiter_limit > 0 && ps->waiters[ps->waiter_limit - 1].token == 0) {
+        ps->waiter_limit--;
+    }
+}
+
 void waiters_cancel(struct processes *_Nonnull ps, uint64_t token) {
-    for (uint32_t i = 0; i < WAITERS; i++) {
+    for (uint32_t i = 0; i < ps->waiter_limit; i++) {
         struct waiter *waiter = &ps->waiters[i];
         if (waiter->token == token && !waiter->fork) {
-            waiter->token = 0;
+            waiter_free(ps, i);
             status_t status = rt_answer_error(ps->server, token, STATUS_CANCELLED);
             (void)status; /* NOT_FOUND: it is gone already */
         }
     }
 }
 
+bool waiter_reaps(struct processes *_Nonnull ps, uint32_t parent, uint32_t child) {
+    for (uint32_t i = 0; i < ps->waiter_limit; i++) {
+        struct waiter *waiter = &ps->waiters[i];
+        bool any = false;
+        if (waiter->token == 0 || waiter->fork || waiter->stop || waiter->slot != parent ||
+            (waiter->wait.how & PROCESS_WAIT_FLAGS_KEEP) != 0 ||
+            find_child(ps, parent, &waiter->wait, &any) != child) {
+            continue;
+        }
+        struct process_wait_out out = {};
+        struct rt_reply reply = rt_reply_for(ps->server, waiter->token);
+        status_t status = report(ps, parent, child, waiter->wait.how, &out);
+        CHECK(status == STATUS_OK);
+        process_wait_reply(&reply, &out);
+        status = rt_answer(ps->server, &reply);
+        waiter_free(ps, i);
+        if (status == STATUS_OK) {
+            table_begin(ps);
+            return true;
+        }
+        table_abandon(ps);
+        return false;
+    }
+    return false;
+}
+
 void waiters_look(struct processes *_Nonnull ps, uint32_t parent_slot) {
-    for (uint32_t i = 0; i < WAITERS; i++) {
+    for (uint32_t i = 0; i < ps->waiter_limit; i++) {
         struct waiter *waiter = &ps->waiters[i];
         if (waiter->token == 0 || waiter->fork || waiter->stop || waiter->slot != parent_slot) {
             continue;
@@ -138,7 +172,7 @@ void waiters_look(struct processes *_Nonnull ps, uint32_t parent_slot) {
         } else {
             continue;
         }
-        waiter->token = 0;
+        waiter_free(ps, i);
         if (status == STATUS_OK) {
             table_begin(ps);
         } else {
@@ -148,14 +182,14 @@ void waiters_look(struct processes *_Nonnull ps, uint32_t parent_slot) {
 }
 
 void stop_release(struct processes *_Nonnull ps, uint32_t slot) {
-    for (uint32_t i = 0; i < WAITERS; i++) {
+    for (uint32_t i = 0; i < ps->waiter_limit; i++) {
         struct waiter *waiter = &ps->waiters[i];
         if (waiter->token != 0 && waiter->stop && waiter->slot == slot) {
             struct rt_reply reply = rt_reply_for(ps->server, waiter->token);
             process_stop_reply(&reply);
             status_t status = rt_answer(ps->server, &reply);
             (void)status; /* NOT_FOUND: the caller is gone */
-            waiter->token = 0;
+            waiter_free(ps, i);
         }
     }
 }

@@ -85,15 +85,20 @@ static status_t take(struct tty *_Nonnull tty, struct rt_request *_Nonnull reque
     return tty_stage(tty, station);
 }
 
-void tty_hang(struct station *_Nonnull station, uint32_t hang) {
+void tty_lose_session(struct station *_Nonnull station, uint32_t hang) {
     struct terminal *terminal = tty_edit(station);
     terminal->hang = hang;
     terminal->hang_leader = terminal->session;
     terminal->hang_group = terminal->group;
-    terminal->epoch++;
     terminal->session = 0;
     terminal->group = 0;
     terminal->leader = 0;
+}
+
+void tty_hang(struct station *_Nonnull station, uint32_t hang) {
+    struct terminal *terminal = tty_edit(station);
+    tty_lose_session(station, hang);
+    terminal->epoch++;
     discipline_flush(&terminal->line, TTY_QUEUES_INPUT);
     terminal->line.signals = 0;
     terminal->line.stopped = 0;
@@ -120,11 +125,7 @@ status_t serve_drop(void *_Nonnull state, struct rt_request *_Nonnull request) {
     if (status != STATUS_OK || !leads) {
         return status;
     }
-    uint32_t epoch = station->now.epoch;
-    tty_hang(station, HANG_GROUP | HANG_CONTINUES);
-    if (station->index != 0) {
-        station->now.epoch = epoch; /* a pseudo-terminal's sessions go on */
-    }
+    tty_lose_session(station, HANG_GROUP | HANG_CONTINUES);
     return tty_stage(tty, station);
 }
 

@@ -52,7 +52,11 @@ bool tty_signals(struct tty *_Nonnull tty, struct station *_Nonnull station) {
         return tty_commit(tty, station);
     }
     if (now->leader != 0 && !people_find(&tty->people, now->leader, &leader)) {
-        tty_hang(station, HANG_GROUP);
+        if (station->index == 0) {
+            tty_hang(station, HANG_GROUP);
+        } else {
+            tty_lose_session(station, HANG_GROUP); /* a pseudo-terminal's sessions go on */
+        }
         return tty_commit(tty, station);
     }
     return false;

@@ -173,7 +173,9 @@ status_t serve_hang_up(void *_Nonnull state, struct rt_request *_Nonnull request
 /* May the caller do what stops a process in the background? OK; background or failed of stream. */
 status_t tty_foreground(struct tty *_Nonnull tty, struct rt_request *_Nonnull request,
                         const struct station *_Nonnull station, uint32_t signal, bool passes);
-/* The terminal's sessions are hung up, and its session loses it. `hang`: whom that tells. */
+/* The terminal's session (of processes) loses it. `hang`: whom that tells. */
+void tty_lose_session(struct station *_Nonnull station, uint32_t hang);
+/* The same, and what is open of it is hung up. */
 void tty_hang(struct station *_Nonnull station, uint32_t hang);
 uint32_t tty_device_of(const struct station *_Nonnull station);
 

@@ -13,6 +13,7 @@ static inline uint64_t call(uint64_t session, uint64_t label, uint64_t word) {
     register uint64_t w6 __asm__("r13") = 6;
     uint64_t status = SYS_CALL;
     uint64_t w4 = 4;
+    label |= MESSAGE_HAS_WORDS(7);
     __asm__ volatile("syscall"
                      : "+a"(status), "+D"(session), "+S"(label), "+d"(word), "+r"(w1), "+r"(w2),
                        "+r"(w3), "+b"(w4), "+r"(w5), "+r"(w6)
@@ -36,7 +37,7 @@ static void serve(uint64_t waitset, uint64_t page) {
         register uint64_t w6 __asm__("r13") = 60;
         uint64_t number = SYS_REPLY_RECEIVE;
         uint64_t a = waitset | flags << 32;
-        uint64_t b = 0;
+        uint64_t b = MESSAGE_HAS_WORDS(7);
         uint64_t w4 = 40;
         __asm__ volatile("syscall"
                          : "+a"(number), "+D"(a), "+S"(b), "+d"(word), "+r"(w1), "+r"(w2), "+r"(w3),

@@ -84,8 +84,10 @@ static void forked(uint64_t session, uint64_t page) {
     (void)page;
     uint64_t value = 11;
     uint64_t stack_value = *(volatile uint64_t *)&value;
-    struct syscall_registers r = {
-        .number = SYS_CALL, .a = session, .b = 2, .words = {good ? 1 : 0, stack_value}};
+    struct syscall_registers r = {.number = SYS_CALL,
+                                  .a = session,
+                                  .b = 2 | MESSAGE_HAS_WORDS(2),
+                                  .words = {good ? 1 : 0, stack_value}};
     rt_invoke(&r);
     thread_exit();
 }
@@ -93,6 +95,7 @@ static void forked(uint64_t session, uint64_t page) {
 static struct syscall_registers receive(handle_t waitset, uint64_t token, uint64_t word) {
     struct syscall_registers r = {.number = SYS_REPLY_RECEIVE,
                                   .a = waitset | (token != 0 ? (uint64_t)RECEIVE_REPLY << 32 : 0),
+                                  .b = MESSAGE_HAS_WORDS(1),
                                   .words = {word},
                                   .token = token};
     rt_invoke(&r);

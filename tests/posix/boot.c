@@ -64,18 +64,23 @@ static struct child *_Nonnull child_of(struct host *_Nonnull host, uint64_t seri
     rt_exit(77);
 }
 
-static void answer(struct host *_Nonnull host, uint64_t token, const uint64_t (*_Nullable words)[4],
-                   size_t inline_size, status_t status) {
-    struct syscall_registers r = {.number = SYS_REPLY_RECEIVE,
-                                  .a = (uint64_t)(RECEIVE_REPLY | RECEIVE_ONLY_REPLY) << 32 |
-                                       host->waitset,
-                                  .b = (uint64_t)inline_size << 32 | (uint32_t)status,
-                                  .token = token};
-    for (size_t i = 0; words != nullptr && i < 4; i++) {
-        r.words[i] = (*words)[i];
-    }
-    host->page->reply.label = 0;
-    rt_invoke(&r);
+/* Answers a call that was parked. */
+static void answer(struct host *_Nonnull host, struct rt_reply *_Nonnull reply) {
+    struct rt_exchange e = {.number = SYS_REPLY_RECEIVE};
+    uint64_t ignored[CALL_WORDS];
+    uint32_t flags = RECEIVE_ONLY_REPLY | rt_reply_load(host->page, reply, &e);
+    e.a = (uint64_t)flags << 32 | host->waitset;
+    rt_exchange(&e, &reply->words, &ignored);
+}
+
+static struct rt_reply reply_for(struct host *_Nonnull host, uint64_t token) {
+    return (struct rt_reply){.output = &host->page->reply_output[0], .token = token};
+}
+
+static void answer_fork(struct host *_Nonnull host, uint64_t token, uint32_t pid) {
+    struct rt_reply reply = reply_for(host, token);
+    process_fork_reply(&reply, &(struct process_fork_out){.pid = pid});
+    answer(host, &reply);
 }
 
 /* ---- process ---- */
@@ -126,7 +131,7 @@ static status_t on_exec(void *_Nonnull server, struct rt_request *_Nonnull reque
     if (status == STATUS_OK) {
         host->no_reply = true; /* it was answered by being replaced */
         if (child->vfork_token != 0) {
-            answer(host, child->vfork_token, &(const uint64_t[4]){child->pid}, 0, STATUS_OK);
+            answer_fork(host, child->vfork_token, child->pid);
             child->vfork_token = 0;
         }
     }
@@ -218,7 +223,7 @@ static void on_exit(struct host *_Nonnull host, uint32_t pid, uint64_t code, uin
     child->code = (uint32_t)code;
     child->cause = (uint32_t)cause;
     if (child->vfork_token != 0) {
-        answer(host, child->vfork_token, &(const uint64_t[4]){child->pid}, 0, STATUS_OK);
+        answer_fork(host, child->vfork_token, child->pid);
         child->vfork_token = 0;
     }
     if (pid == FIRST_PID) {
@@ -230,15 +235,15 @@ static void on_exit(struct host *_Nonnull host, uint32_t pid, uint64_t code, uin
     }
     struct child *parent = &host->children[child->parent - FIRST_PID];
     if (parent->wait_token != 0) {
-        struct process_usage used = {};
+        struct rt_reply reply = reply_for(host, parent->wait_token);
+        bool killed = child->cause == EXIT_SIGNAL;
         child->waited = true;
-        bytes_copy(host->page->reply_output, &used, sizeof used);
-        answer(host, parent->wait_token,
-               &(const uint64_t[4]){child->pid, 0,
-                                    child->cause == EXIT_SIGNAL ? PROCESS_END_KIND_KILLED
-                                                                : PROCESS_END_KIND_EXITED,
-                                    child->code},
-               sizeof used, STATUS_OK);
+        process_wait_reply(&reply,
+                           &(struct process_wait_out){.pid = child->pid,
+                                                      .ended = killed ? PROCESS_END_KIND_KILLED
+                                                                      : PROCESS_END_KIND_EXITED,
+                                                      .code = child->code});
+        answer(host, &reply);
         parent->wait_token = 0;
     }
 }
@@ -346,7 +351,7 @@ static void dispatch(struct host *_Nonnull host, struct rt_request *_Nonnull req
 }
 
 [[noreturn]] static void serve(struct host *_Nonnull host) {
-    struct rt_reply reply = {.output = &host->page->reply_output[0]};
+    struct rt_reply reply = reply_for(host, 0);
     struct rt_request request = {.page = host->page, .reply = &reply};
     uint32_t flags = 0;
     for (;;) {
@@ -358,7 +363,7 @@ static void dispatch(struct host *_Nonnull host, struct rt_request *_Nonnull req
         rt_exchange(&e, &reply.words, &request.words);
         must((status_t)(int32_t)(uint32_t)e.number, "receive");
         uint64_t kind = e.b >> 56;
-        reply = (struct rt_reply){.output = &host->page->reply_output[0], .token = e.token};
+        reply = reply_for(host, e.token);
         flags = 0;
         if (kind == PACKET_CALL) {
             rt_request_take(&request, &e);

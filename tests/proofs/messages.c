@@ -23,14 +23,11 @@ status_t handle_find(const struct handle_table *table, uint64_t handle, enum obj
     *out = &vault.object;
     return any_bool() ? STATUS_OK : STATUS_BAD_HANDLE;
 }
-const union page_content *thread_staging(const struct thread *thread) {
-    (void)thread;
-    return any_bool() ? &staging : nullptr;
-}
 
 static void any_commit(void) {
     self.process = &process;
     self.page = &page;
+    self.staging = any_bool() ? &staging : nullptr;
     vault.flags = any_u32();
     vault.content_size = any_u64();
     commit.patch_count = any_below(COMMIT_PATCHES + 1);

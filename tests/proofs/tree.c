@@ -25,7 +25,7 @@ static unsigned walk(void) {
         PROVE(previous == nullptr || previous->key < at->key ||
               (previous->key == at->key && rank(previous) < rank(at)));
         PROVE(at->parent == nullptr ? tree.root == at
-                                    : at->parent->left == at || at->parent->right == at);
+                                    : at->parent->child[0] == at || at->parent->child[1] == at);
         PROVE(at->parent == nullptr || at->parent->priority >= at->priority);
         PROVE(tree_contains(at));
         previous = at;

@@ -41,6 +41,7 @@ static void server_call(struct rt_server *_Nonnull server, struct rt_request *_N
     (void)rt_clock_ns(); /* a place to die between reading and answering */
     status_t status = rt_stage_record(server, vault, &next.header);
     request->reply->status = status;
+    request->reply->word_count = 1;
     request->reply->words[0] = next.sums[who];
     (void)rt_clock_ns();
 }
@@ -69,7 +70,8 @@ static void client_main(uint64_t mode, uint64_t page) {
     handle_t session = RT_START_HANDLE;
     uint64_t expected = 0;
     for (uint64_t i = 0; i < CALLS_EACH; i++) {
-        struct rt_call call = {.label = METHOD_ADD, .timeout_ns = RT_TIMEOUT_NEVER};
+        struct rt_call call = {
+            .label = METHOD_ADD, .word_count = 1, .timeout_ns = RT_TIMEOUT_NEVER};
         call.words[0] = i * 3 + mode;
         expected += call.words[0];
         status_t status = rt_call(session, &call);

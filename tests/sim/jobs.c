@@ -4,8 +4,8 @@
  * Checked: who is in the background is answered so each time it reads, with SIGTTIN pending, and
  * gets the line that was typed for it once it is in the foreground; who ignores the signal gets the
  * error; Ctrl-C reaches the foreground group and nobody else; no other session's group can be put
- * there; when the leader has ended, the foreground group is told, and the terminal is at its end.
- */
+ * there; when the leader has ended, the foreground group is told, and the terminal is nobody's;
+ * when its master is closed as well, the terminal is at its end. */
 #include "idl/process.h"
 #include "idl/service.h"
 #include "idl/stream.h"
@@ -24,9 +24,11 @@ enum { HUP = 1, INT = 2, TTIN = 21, TTOU = 22 };
 void process_main(uint64_t mode, uint64_t page);
 void tty_main(uint64_t mode, uint64_t page);
 
-/* Of all children together: how often one was found in the background. */
+/* Of all children together: how often one was found in the background; where the leader has the
+ * master, and so its children. */
 static struct {
     uint64_t behind;
+    handle_t master;
 } seen;
 
 static void check(bool condition, const char *_Nonnull what, int64_t value) {
@@ -159,7 +161,17 @@ static void child_survives(handle_t terminal) {
     while (!take_pending(signals, HUP)) {
         yield();
     }
-    status_t status = read_terminal(terminal, 0, &line, &count);
+    uint32_t group = 0;
+    uint32_t leader = 0;
+    status_t status = tty_get_group(terminal, &group, &leader);
+    check(status == TTY_STATUS_NOT_TERMINAL, "it is no controlling terminal", status);
+    status = read_terminal(terminal, STREAM_HOW_NO_WAIT, &line, &count);
+    check(status == STATUS_WOULD_BLOCK, "read without a leader", status);
+    rt_thread_page()->kick_pending = 0;
+    status = stream_write(terminal, STREAM_POSITION_CURRENT, 0, RT_STRING("x"), &count);
+    check(status == STATUS_OK && count == 1, "write without a leader", status);
+    rt_handle_close(seen.master);
+    status = read_terminal(terminal, 0, &line, &count);
     check(status == STATUS_OK && count == 0, "read after the hang-up", status);
     rt_thread_page()->kick_pending = 0;
     status = stream_write(terminal, STREAM_POSITION_CURRENT, 0, RT_STRING("x"), &count);
@@ -308,6 +320,7 @@ static void leader_main(uint64_t argument, uint64_t page) {
     for (uint64_t round = 0; round < ROUNDS; round++) {
         one_round(master, terminal, own, round, signals);
     }
+    seen.master = master;
     uint32_t survivor = spawn(terminal, 0, ROLE_SURVIVES);
     put_forward(terminal, survivor);
     rt_exit(0);

@@ -15,7 +15,8 @@ enum {
     MEETINGS = 25,
     TAKERS = 3,
     LATE = 100,
-    ROLES = 2 + MIXERS + 1 + 2 + 1 + 3 + 2,
+    TIMINGS = 30,
+    ROLES = 2 + MIXERS + 1 + 2 + 1 + 3 + 2 + 1,
 };
 
 void local_main(uint64_t mode, uint64_t page);
@@ -306,6 +307,70 @@ static void taker(uint64_t mode, uint64_t page) {
     rt_exit(0);
 }
 
+/* ---- time ---- */
+
+static uint64_t count_of(handle_t timer) {
+    uint64_t count = 0;
+    uint64_t size = 0;
+    uint8_t bytes[sizeof count];
+    must(stream_read(timer, STREAM_POSITION_CURRENT, 0, RT_BUFFER_OF(bytes), &size), "a timer");
+    bytes_copy(&count, bytes, sizeof count);
+    return count;
+}
+
+/* Once, then again and again: never before its time, and as often as time allows. */
+static void time_once(handle_t control, uint64_t wait_ns) {
+    enum { MONOTONIC = 1 };
+    handle_t timer = HANDLE_NONE;
+    uint64_t left = 0;
+    uint64_t every = 0;
+    must(local_timer(control, MONOTONIC, &timer), "timer");
+    uint64_t before = rt_clock_ns();
+    must(local_set_timer(timer, true, false, false, wait_ns, 0, &left, &every), "set");
+    if (count_of(timer) != 1 || rt_clock_ns() < before + wait_ns) {
+        fail("a timer came before its time", (int64_t)wait_ns);
+    }
+    expect_shown(timer, 0, "a timer that was read");
+    before = rt_clock_ns();
+    must(local_set_timer(timer, true, false, false, wait_ns, wait_ns, &left, &every), "set");
+    uint64_t total = 0;
+    while (total < 3) {
+        total += count_of(timer);
+    }
+    if (total > (rt_clock_ns() - before) / wait_ns) {
+        fail("a timer runs fast", (int64_t)total);
+    }
+    rt_handle_close(timer);
+}
+
+/* A socket's reader that waits for so long and gets nothing. */
+static void wait_in_vain(handle_t control, uint64_t wait_ns) {
+    handle_t one = HANDLE_NONE;
+    handle_t other = HANDLE_NONE;
+    uint64_t old = 0;
+    uint64_t size = 0;
+    uint8_t byte[1];
+    must(local_socket(control, LOCAL_SOCKET_TYPE_STREAM, true, &one, &other), "pair");
+    must(local_option(one, LOCAL_OPTION_RECEIVE_TIMEOUT_NS, true, wait_ns, &old), "limit");
+    uint64_t before = rt_clock_ns();
+    status_t status = stream_read(one, STREAM_POSITION_CURRENT, 0, RT_BUFFER_OF(byte), &size);
+    if (status != STATUS_WOULD_BLOCK || rt_clock_ns() < before + wait_ns) {
+        fail("a limited read", status);
+    }
+    rt_handle_close(one);
+    rt_handle_close(other);
+}
+
+static void timing(uint64_t mode, uint64_t page) {
+    (void)mode;
+    (void)page;
+    for (uint32_t i = 0; i < TIMINGS; i++) {
+        time_once(RT_START_HANDLE, 1000 + sim_random() % 100000);
+        wait_in_vain(RT_START_HANDLE, 1000 + sim_random() % 100000);
+    }
+    rt_exit(0);
+}
+
 /* ---- two that meet at a fifo ---- */
 
 static void meeter(uint64_t mode, uint64_t page) {
@@ -363,6 +428,7 @@ static void begin_clients(handle_t control) {
     begin("player", player, 0, pipes[2][0], pipes[3][1]);
     begin("player", player, 1, pipes[3][0], pipes[2][1]);
     begin("churn", churn, 0, control, HANDLE_NONE);
+    begin("timing", timing, 0, control, HANDLE_NONE);
     for (uint64_t i = 0; i < 3; i++) {
         begin("adder", adder, i, counter, HANDLE_NONE);
     }

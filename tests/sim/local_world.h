@@ -50,6 +50,16 @@ static void expect_nothing_left(const struct service *_Nonnull local) {
             fail("a counter is left", i);
         }
     }
+    for (uint32_t i = 0; i < LOCAL_TIMERS; i++) {
+        if (vault->timers[i].used != 0) {
+            fail("a timer is left", i);
+        }
+    }
+    for (uint32_t i = 0; i < LOCAL_SIGNALS; i++) {
+        if (vault->signals[i].used != 0) {
+            fail("a set of signals is left", i);
+        }
+    }
     expect_nothing_left_of_sockets(vault);
     /* The kernel destroys in steps, one at the end of each entry. */
     for (uint32_t i = 0; i < 100; i++) {

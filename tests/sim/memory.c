@@ -135,6 +135,7 @@ static void lease_call(struct rt_server *_Nonnull server, struct rt_request *_No
         }
     }
     request->reply->status = status;
+    request->reply->word_count = 1;
     request->reply->words[0] = sum;
 }
 

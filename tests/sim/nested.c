@@ -42,9 +42,11 @@ static void back_call(struct rt_server *_Nonnull server, struct rt_request *_Non
     const struct vault *vault = server->vault_data;
     (void)rt_clock_ns();
     if (request->label == METHOD_READ) {
+        request->reply->word_count = 1;
         request->reply->words[0] = vault->sums.total;
         return;
     }
+    request->reply->word_count = 1;
     request->reply->status = stage_sum(server, request->words[0], &request->reply->words[0]);
 }
 
@@ -52,19 +54,22 @@ static void front_call(struct rt_server *_Nonnull server, struct rt_request *_No
     const struct vault *vault = server->vault_data;
     handle_t back = rt_start_handle(server, "back");
     if (request->label == METHOD_READ) {
+        request->reply->word_count = 1;
         request->reply->words[0] = vault->sums.total;
         return;
     }
-    struct rt_call call = {.label = METHOD_ADD, .timeout_ns = RT_TIMEOUT_NEVER};
+    struct rt_call call = {.label = METHOD_ADD, .word_count = 1, .timeout_ns = RT_TIMEOUT_NEVER};
     call.words[0] = request->words[0];
     status_t status = rt_call_nested(SOME(request->context), 1, back, &call);
     (void)rt_clock_ns();
     if (status == STATUS_OK) {
-        call = (struct rt_call){.label = METHOD_ADD, .timeout_ns = RT_TIMEOUT_NEVER};
+        call =
+            (struct rt_call){.label = METHOD_ADD, .word_count = 1, .timeout_ns = RT_TIMEOUT_NEVER};
         call.words[0] = 1000000; /* a second step, with an effect of its own */
         status = rt_call_nested(SOME(request->context), 2, back, &call);
     }
     if (status == STATUS_OK) {
+        request->reply->word_count = 1;
         status = stage_sum(server, request->words[0], &request->reply->words[0]);
     }
     request->reply->status = status;
@@ -102,7 +107,8 @@ static void client_main(uint64_t mode, uint64_t page) {
     rt_server_begin(&self, mode, page);
     handle_t front = rt_start_handle(&self, "front");
     for (uint64_t i = 1; i <= CALLS_EACH; i++) {
-        struct rt_call call = {.label = METHOD_ADD, .timeout_ns = RT_TIMEOUT_NEVER};
+        struct rt_call call = {
+            .label = METHOD_ADD, .word_count = 1, .timeout_ns = RT_TIMEOUT_NEVER};
         call.words[0] = i;
         asked += i;
         if (rt_call(front, &call) != STATUS_OK) {

@@ -85,12 +85,56 @@ static uint64_t stream(uint32_t number, handle_t file, void *_Nonnull bytes, uin
     return (int32_t)r.number == 0 ? r.words[0] : UINT64_MAX;
 }
 
+/* What stat says of the name: ramfs may answer from what it knows of a file that nobody has. */
+static void check_size(struct model *_Nonnull model, uint32_t index, uint64_t size) {
+    struct filesystem_walk walk = {};
+    struct stream_stat info = {};
+    struct name name;
+    uint64_t text_size = 0;
+    uint8_t text[512];
+    name_of(index, &name);
+    status_t status =
+        filesystem_stat(model->folder, FILESYSTEM_WALK_FLAGS_NO_FOLLOW, 0, name.bytes, &walk, &info,
+                        RT_BUFFER_OF(text), &text_size);
+    if (status != STATUS_OK || info.size != size) {
+        fail(model, "stat of a name: status or size",
+             status != STATUS_OK ? (int64_t)status : (int64_t)info.size);
+    }
+}
+
+/* Grows the file: what is known of it must follow. */
+static void grow_file(struct model *_Nonnull model, uint32_t index) {
+    struct known_file *known = &model->files[model->names[index].file];
+    struct stream_stat info = {};
+    handle_t file = HANDLE_NONE;
+    unsigned char byte = known->first;
+    check_size(model, index, known->size);
+    status_t status = open_name(model, index, FILESYSTEM_OPEN_FLAGS_WRITE, &file, &info);
+    check_size(model, index, known->size);
+    struct syscall_registers r = {.number = SYS_STREAM_WRITE,
+                                  .a = file,
+                                  .b = rt_address(&byte),
+                                  .words = {1, known->size}};
+    rt_invoke(&r);
+    if (status != STATUS_OK || (int32_t)r.number != 0 || r.words[0] != 1) {
+        fail(model, "growing", status);
+    }
+    known->size++;
+    check_size(model, index, known->size);
+    rt_handle_close(file);
+    check_size(model, index, known->size);
+}
+
 static void check_file(struct model *_Nonnull model, uint32_t index) {
     const struct known_file *known = &model->files[model->names[index].file];
+    if (known->size < 8999 && draw(model, 4) == 0) {
+        grow_file(model, index);
+    }
     struct stream_stat info = {};
     handle_t file = HANDLE_NONE;
     unsigned char bytes[9000];
     status_t status = open_name(model, index, FILESYSTEM_OPEN_FLAGS_READ, &file, &info);
+    status = status == STATUS_OK ? stream_stat(file, &info) : status;
     if (status != STATUS_OK || info.size != known->size || info.links != known->links) {
         fail(model, "file is not as it was left: status, size or links",
              status != STATUS_OK ? (int64_t)status : (int64_t)info.size << 16 | info.links);
@@ -105,6 +149,7 @@ static void check_file(struct model *_Nonnull model, uint32_t index) {
         fail(model, "bytes read", (int64_t)got);
     }
     rt_handle_close(file);
+    check_size(model, index, known->size);
 }
 
 static void make_file(struct model *_Nonnull model, uint32_t index) {

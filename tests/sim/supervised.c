@@ -24,6 +24,7 @@ static void counter_call(struct rt_server *_Nonnull server, struct rt_request *_
     next.header = (struct rt_record_header){.kind = 1, .version = 1, .size = sizeof next};
     next.sums[who] += request->words[0];
     request->reply->status = rt_stage_record(server, vault, &next.header);
+    request->reply->word_count = 1;
     request->reply->words[0] = next.sums[who];
 }
 
@@ -50,7 +51,8 @@ static void client_main(uint64_t mode, uint64_t page) {
     handle_t counter = rt_start_handle(&self, "counter");
     uint64_t expected = 0;
     for (uint64_t i = 1; i <= CALLS_EACH; i++) {
-        struct rt_call call = {.label = METHOD_ADD, .timeout_ns = RT_TIMEOUT_NEVER};
+        struct rt_call call = {
+            .label = METHOD_ADD, .word_count = 1, .timeout_ns = RT_TIMEOUT_NEVER};
         call.words[0] = i;
         expected += i;
         status_t status = rt_call(counter, &call);

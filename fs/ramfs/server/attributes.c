@@ -11,8 +11,8 @@ static int64_t time_of(int64_t explicit_ns, int64_t set_ns, uint64_t stamp_ns) {
                                                                          : explicit_ns;
 }
 
-status_t inode_stat(struct ramfs *_Nonnull fs, uint32_t number, uint32_t context,
-                    struct stream_stat *_Nonnull out) {
+void inode_stat_record(const struct ramfs *_Nonnull fs, uint32_t number, uint32_t context,
+                       struct stream_stat *_Nonnull out) {
     const struct inode_record *inode = inode_at(fs, number);
     const struct context_record *entered = &fs->vault->contexts[context];
     *out = (struct stream_stat){
@@ -30,25 +30,24 @@ status_t inode_stat(struct ramfs *_Nonnull fs, uint32_t number, uint32_t context
         .mount = context == 0 ? 1 : entered->mount,
         .block_size = BLOCK_SIZE,
     };
-    if (kind_of(inode) == MODE_LINK) {
-        out->size = inode->target_length;
-    } else if (is_directory(inode)) {
-        out->size = BLOCK_SIZE;
-    } else if (kind_of(inode) == MODE_REGULAR && fs->vault->inodes[number].mode != 0 &&
-               fs->vault->inodes[number].generation == inode->generation) {
-        handle_t memory = HANDLE_NONE;
-        struct memory_info info = {};
-        status_t status = inode_handle(fs, number, &memory);
-        if (status == STATUS_OK) {
-            status = rt_object_info(memory, INFO_MEMORY, &info, sizeof info);
-        }
+    out->size = is_directory(inode) ? BLOCK_SIZE : inode->target_length;
+}
+
+status_t inode_stat(struct ramfs *_Nonnull fs, uint32_t number, uint32_t context,
+                    struct stream_stat *_Nonnull out) {
+    const struct inode_record *inode = inode_at(fs, number);
+    inode_stat_record(fs, number, context, out);
+    if (kind_of(inode) == MODE_REGULAR && fs->vault->inodes[number].mode != 0 &&
+        fs->vault->inodes[number].generation == inode->generation) {
+        struct memory_facts facts = {};
+        status_t status = inode_facts(fs, number, &facts);
         if (status != STATUS_OK) {
             return status;
         }
-        out->size = info.content_size;
-        out->blocks = info.resident_pages * (BLOCK_SIZE / 512);
-        out->access_ns = time_of(inode->access_ns, inode->access_set_ns, info.read_time_ns);
-        out->modify_ns = time_of(inode->modify_ns, inode->modify_set_ns, info.write_time_ns);
+        out->size = facts.size;
+        out->blocks = facts.pages * (BLOCK_SIZE / 512);
+        out->access_ns = time_of(inode->access_ns, inode->access_set_ns, facts.read_ns);
+        out->modify_ns = time_of(inode->modify_ns, inode->modify_set_ns, facts.write_ns);
         out->change_ns = MAX(out->change_ns, out->modify_ns != inode->modify_ns ? out->modify_ns
                                                                                 : inode->change_ns);
     }

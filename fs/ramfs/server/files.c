@@ -200,6 +200,7 @@ HANDLER(memory) {
     rights |= in->executable ? RIGHT_EXECUTE : 0;
     handle_t memory = HANDLE_NONE;
     status = inode_handle(fs, session->inode, &memory);
+    fs->index.inodes[session->inode].given = true;
     return status != STATUS_OK ? status : rt_handle_duplicate(memory, rights, &out->memory);
 }
 

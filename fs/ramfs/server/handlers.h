@@ -48,7 +48,11 @@ status_t ramfs_stream_stat(void *_Nonnull server, struct rt_request *_Nonnull re
 status_t ramfs_stream_facts(void *_Nonnull server, struct rt_request *_Nonnull request,
                             struct stream_facts_out *_Nonnull out);
 
-/* What stat tells of an inode. */
+/* What stat tells of an inode, as far as its record says it: of a regular file no size and blocks,
+ * and no times but explicit ones. */
+void inode_stat_record(const struct ramfs *_Nonnull fs, uint32_t number, uint32_t context,
+                       struct stream_stat *_Nonnull out);
+/* All of it. */
 status_t inode_stat(struct ramfs *_Nonnull fs, uint32_t number, uint32_t context,
                     struct stream_stat *_Nonnull out);
 /* Makes the session object of the edited session `slot`, with a Memory or HANDLE_NONE, and `rights`

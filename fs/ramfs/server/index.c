@@ -1,6 +1,8 @@
 /* See index.h and store.h. */
 #include "fs/ramfs/server/index.h"
+#include "abi/boot.h"
 #include "lib/base/bytes.h"
+#include "lib/words/words.h"
 
 uint64_t store_sum(const uint64_t *_Nonnull record, size_t size) {
     struct words {
@@ -16,11 +18,7 @@ uint64_t store_sum(const uint64_t *_Nonnull record, size_t size) {
 }
 
 static uint32_t hash(uint32_t directory, struct rt_bytes name) {
-    uint32_t sum = directory ^ 2166136261u;
-    for (size_t i = 0; i < name.size; i++) {
-        (void)__builtin_mul_overflow(sum ^ name.data[i], 16777619u, &sum);
-    }
-    return (sum ^ sum >> 15) % BUCKET_COUNT;
+    return (uint32_t)(words_hash(SOME(name.data), name.size, directory) % BUCKET_COUNT);
 }
 
 /* ---- entries ---- */
@@ -102,15 +100,21 @@ static void index_entry(struct ramfs *_Nonnull fs, uint32_t slot) {
     }
 }
 
+static bool is_long_name(const struct ramfs *_Nonnull fs, uint32_t slot, struct rt_bytes name) {
+    uint8_t there[NAME_LIMIT + 1];
+    size_t length = entry_name(fs, slot, &there);
+    return length == name.size && words_equal(&there[0], SOME(name.data), length);
+}
+
 uint32_t entry_find(const struct ramfs *_Nonnull fs, uint32_t directory, struct rt_bytes name) {
     uint32_t next = fs->index.buckets[hash(directory, name)];
     while (next != 0) {
         uint32_t slot = next - 1;
         const struct entry_record *entry = &fs->vault->entries[slot];
         if (entry->parent == directory && entry->name_length == name.size) {
-            uint8_t there[NAME_LIMIT + 1];
-            size_t length = entry_name(fs, slot, &there);
-            if (length == name.size && bytes_equal(&there[0], SOME(name.data), length)) {
+            if (name.size <= ENTRY_NAME
+                    ? words_equal(entry_at(fs, slot)->name, SOME(name.data), name.size)
+                    : is_long_name(fs, slot, name)) {
                 return slot;
             }
         }
@@ -150,6 +154,7 @@ static void index_inode(struct ramfs *_Nonnull fs, uint32_t number) {
         rt_handle_close(inode->handle);
         inode->handle = HANDLE_NONE;
     }
+    inode->given = false;
     if (inode->place != SLOT_FREE && number != 0) {
         inode->place = SLOT_FREE;
         inode->free_next = fs->index.free_inodes;
@@ -203,6 +208,23 @@ static void index_text(struct ramfs *_Nonnull fs, uint32_t slot) {
     }
 }
 
+/* Small tables are searched where they lie, but only when there is something to be found. */
+static void index_mark(struct ramfs *_Nonnull fs, uint32_t slot) {
+    const struct mark_record *record = &fs->vault->marks[slot];
+    uint32_t *counted = &fs->index.marks[slot];
+    fs->index.inodes[*counted].marks -= *counted != 0 ? 1 : 0;
+    *counted = record->mount != 0 ? record->inode : 0;
+    fs->index.inodes[*counted].marks += *counted != 0 ? 1 : 0;
+}
+
+static void index_lock(struct ramfs *_Nonnull fs, uint32_t slot) {
+    const struct lock_record *record = &fs->vault->locks[slot];
+    uint32_t *counted = &fs->index.locks[slot];
+    fs->index.sessions[*counted].locks -= *counted != 0 ? 1 : 0;
+    *counted = record->inode != 0 ? record->owner : 0;
+    fs->index.sessions[*counted].locks += *counted != 0 ? 1 : 0;
+}
+
 void index_slot(struct ramfs *_Nonnull fs, enum store_table table, uint32_t slot) {
     switch (table) {
     case TABLE_INODE:
@@ -217,9 +239,13 @@ void index_slot(struct ramfs *_Nonnull fs, enum store_table table, uint32_t slot
     case TABLE_SESSION:
         index_session(fs, slot);
         break;
-    case TABLE_CONTEXT: /* small tables are searched where they lie */
     case TABLE_MARK:
+        index_mark(fs, slot);
+        break;
     case TABLE_LOCK:
+        index_lock(fs, slot);
+        break;
+    case TABLE_CONTEXT: /* a small table is searched where it lies */
     case TABLE_NONE:
         break;
     }
@@ -334,5 +360,14 @@ void store_rebuild(struct ramfs *_Nonnull fs) {
     }
     for (uint32_t i = SESSION_COUNT; i-- > 0;) {
         index_session(fs, i);
+    }
+    for (uint32_t i = 0; i < MARK_COUNT; i++) {
+        index_mark(fs, i);
+    }
+    for (uint32_t i = 0; i < LOCK_COUNT; i++) {
+        index_lock(fs, i);
+    }
+    for (uint32_t i = 0; i < INODE_COUNT && fs->server->mode != START_FRESH; i++) {
+        fs->index.inodes[i].given = true; /* whom an earlier instance gave what is not known */
     }
 }

@@ -332,7 +332,7 @@ void locks_session_closed(struct ramfs *_Nonnull fs, uint32_t slot, uint32_t ino
         status_t status = store_commit(fs);
         CHECK(status == STATUS_OK);
     }
-    for (uint32_t i = 0; i < LOCK_COUNT; i++) {
+    for (uint32_t i = 0; i < LOCK_COUNT && fs->index.sessions[slot].locks > 0; i++) {
         if (fs->vault->locks[i].inode != 0 && fs->vault->locks[i].owner == slot) {
             uint32_t of = fs->vault->locks[i].inode;
             *lock_edit(fs, i) = (struct lock_record){};

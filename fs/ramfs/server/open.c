@@ -236,9 +236,7 @@ HANDLER(open) {
         status = open_session(fs, &walk, &opening, &out->file);
     }
     if (status == STATUS_OK) {
-        status = inode_stat(fs, opening.inode, walk.context, &out->info);
-    }
-    if (status == STATUS_OK) {
+        inode_stat_record(fs, opening.inode, walk.context, &out->info);
         out->facts = facts_of(kind_of(inode_at(fs, opening.inode)), in->how);
         return walk_tell(fs, request, &walk, &in->text, &out->ended, &out->text_size);
     }

@@ -34,8 +34,8 @@ static struct place place_of(const struct ramfs *_Nonnull fs, enum store_table t
     }
 }
 
-static const struct store_edit *_Nullable edit_there(const struct ramfs *_Nonnull fs,
-                                                     enum store_table table, uint32_t slot) {
+const struct store_edit *_Nullable store_edited(const struct ramfs *_Nonnull fs,
+                                                enum store_table table, uint32_t slot) {
     for (uint32_t i = 0; i < fs->edit_count; i++) {
         if (fs->edits[i].table == table && fs->edits[i].slot == slot) {
             return &fs->edits[i];
@@ -85,21 +85,6 @@ struct mark_record *_Nonnull mark_edit(struct ramfs *_Nonnull fs, uint32_t slot)
 
 struct lock_record *_Nonnull lock_edit(struct ramfs *_Nonnull fs, uint32_t slot) {
     return &edit(fs, TABLE_LOCK, slot)->lock;
-}
-
-const struct inode_record *_Nonnull inode_at(const struct ramfs *_Nonnull fs, uint32_t number) {
-    const struct store_edit *there = edit_there(fs, TABLE_INODE, number);
-    return there != nullptr ? &there->inode : &fs->vault->inodes[number];
-}
-
-const struct session_record *_Nonnull session_at(const struct ramfs *_Nonnull fs, uint32_t slot) {
-    const struct store_edit *there = edit_there(fs, TABLE_SESSION, slot);
-    return there != nullptr ? &there->session : &fs->vault->sessions[slot];
-}
-
-const struct entry_record *_Nonnull entry_at(const struct ramfs *_Nonnull fs, uint32_t slot) {
-    const struct store_edit *there = edit_there(fs, TABLE_ENTRY, slot);
-    return there != nullptr ? &there->entry : &fs->vault->entries[slot];
 }
 
 void store_begin(struct ramfs *_Nonnull fs) {
@@ -183,7 +168,7 @@ status_t inode_release(struct ramfs *_Nonnull fs, uint32_t number, uint32_t leav
     return kept ? rt_stage_keep(fs->server, KEEP_INODE + number, HANDLE_NONE) : STATUS_OK;
 }
 
-status_t inode_handle(struct ramfs *_Nonnull fs, uint32_t number, handle_t *_Nonnull out) {
+static status_t handle_of(struct ramfs *_Nonnull fs, uint32_t number, handle_t *_Nonnull out) {
     struct inode_index *index = &fs->index.inodes[number];
     uint32_t generation = inode_at(fs, number)->generation;
     if (index->handle != HANDLE_NONE && index->handle_generation != generation) {
@@ -202,6 +187,43 @@ status_t inode_handle(struct ramfs *_Nonnull fs, uint32_t number, handle_t *_Non
     return STATUS_OK;
 }
 
+status_t inode_handle(struct ramfs *_Nonnull fs, uint32_t number, handle_t *_Nonnull out) {
+    struct memory_facts *known = &fs->facts[number % FACTS_COUNT];
+    if (known->inode == number) {
+        known->inode = 0;
+    }
+    return handle_of(fs, number, out);
+}
+
+status_t inode_facts(struct ramfs *_Nonnull fs, uint32_t number,
+                     struct memory_facts *_Nonnull out) {
+    struct memory_facts *known = &fs->facts[number % FACTS_COUNT];
+    uint32_t generation = inode_at(fs, number)->generation;
+    if (known->inode == number && known->generation == generation) {
+        *out = *known;
+        return STATUS_OK;
+    }
+    handle_t memory = HANDLE_NONE;
+    struct memory_info info = {};
+    status_t status = handle_of(fs, number, &memory);
+    if (status == STATUS_OK) {
+        status = rt_object_info(memory, INFO_MEMORY, &info, sizeof info);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    *out = (struct memory_facts){.inode = number,
+                                 .generation = generation,
+                                 .size = info.content_size,
+                                 .pages = info.resident_pages,
+                                 .read_ns = info.read_time_ns,
+                                 .write_ns = info.write_time_ns};
+    if (info.sessions == 0 && info.mappings == 0 && !fs->index.inodes[number].given) {
+        *known = *out;
+    }
+    return STATUS_OK;
+}
+
 /* ---- entries ---- */
 
 size_t entry_name(const struct ramfs *_Nonnull fs, uint32_t slot,
@@ -211,7 +233,7 @@ size_t entry_name(const struct ramfs *_Nonnull fs, uint32_t slot,
     size_t here = MIN(length, (size_t)ENTRY_NAME);
     bytes_copy(&(*out)[0], entry->name, here);
     if (length > here && entry->text != 0) {
-        const struct store_edit *there = edit_there(fs, TABLE_TEXT, entry->text - 1);
+        const struct store_edit *there = store_edited(fs, TABLE_TEXT, entry->text - 1);
         const struct text_record *text =
             there != nullptr ? &there->text : &fs->vault->texts[entry->text - 1];
         bytes_copy(&(*out)[here], text->bytes, MIN(length - here, (size_t)TEXT_BYTES));

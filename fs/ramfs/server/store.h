@@ -25,7 +25,7 @@ enum store_table : uint32_t {
     TABLE_MARK,
     TABLE_LOCK
 };
-enum { STORE_EDITS = 8, BUCKET_COUNT = 16384, PATH_ROOM = 8192, PARKED_LIMIT = 256 };
+enum { STORE_EDITS = 8, BUCKET_COUNT = 16384, PATH_ROOM = 8192, PARKED_LIMIT = 256, FACTS_COUNT = 256 };
 
 struct store_edit {
     enum store_table table;
@@ -59,11 +59,20 @@ struct inode_index {
     handle_t handle; /* copy of the keep's, of this generation; HANDLE_NONE: not fetched */
     uint32_t handle_generation;
     uint32_t free_next;
+    uint16_t marks; /* directories: marks on it */
+    bool given;     /* somebody outside may hold its Memory itself */
     enum slot_place place;
+};
+/* What the kernel said of a file's Memory, while nobody but this server can change it: no session
+ * has it, no mapping, nobody was given it. Whoever asks for the Memory (inode_handle) ends that. */
+struct memory_facts {
+    uint32_t inode, generation; /* inode 0: none */
+    uint64_t size, pages, read_ns, write_ns;
 };
 struct session_index {
     uint32_t inode; /* counted there; 0: not counted */
     bool writes, runs;
+    uint16_t locks; /* record locks that it owns */
     uint32_t context;
     uint32_t free_next;
     enum slot_place place;
@@ -90,6 +99,8 @@ struct ramfs_index {
     struct session_index sessions[SESSION_COUNT];
     struct text_index texts[TEXT_COUNT];
     uint32_t context_sessions[CONTEXT_COUNT];
+    uint32_t marks[MARK_COUNT]; /* inode that is counted there; 0: not counted */
+    uint32_t locks[LOCK_COUNT]; /* session that is counted there; 0: not counted */
     uint32_t free_entries, free_inodes, free_sessions, free_texts; /* slot + 1 */
     uint32_t used_inodes;
     uint64_t next_cookie;
@@ -105,6 +116,7 @@ struct ramfs {
     uint32_t edit_count;
     struct store_edit edits[STORE_EDITS];
     struct parked_lock parked[PARKED_LIMIT];
+    struct memory_facts facts[FACTS_COUNT]; /* by inode % FACTS_COUNT */
     uint8_t path[PATH_ROOM], spare[PATH_ROOM]; /* of walks */
     uint8_t output[65536];
     struct ramfs_index index;
@@ -122,10 +134,28 @@ status_t store_commit(struct ramfs *_Nonnull fs);
 /* Builds the index from the vault after a start. Ends the process where a record is damaged. */
 void store_rebuild(struct ramfs *_Nonnull fs);
 
+/* The edit of a record; null: there is none. */
+const struct store_edit *_Nullable store_edited(const struct ramfs *_Nonnull fs,
+                                                enum store_table table, uint32_t slot);
 /* The record as it will be: the edit where there is one, else the vault's. */
-const struct inode_record *_Nonnull inode_at(const struct ramfs *_Nonnull fs, uint32_t number);
-const struct session_record *_Nonnull session_at(const struct ramfs *_Nonnull fs, uint32_t slot);
-const struct entry_record *_Nonnull entry_at(const struct ramfs *_Nonnull fs, uint32_t slot);
+static inline const struct inode_record *_Nonnull inode_at(const struct ramfs *_Nonnull fs,
+                                                           uint32_t number) {
+    const struct store_edit *there =
+        fs->edit_count == 0 ? nullptr : store_edited(fs, TABLE_INODE, number);
+    return there != nullptr ? &there->inode : &fs->vault->inodes[number];
+}
+static inline const struct session_record *_Nonnull session_at(const struct ramfs *_Nonnull fs,
+                                                               uint32_t slot) {
+    const struct store_edit *there =
+        fs->edit_count == 0 ? nullptr : store_edited(fs, TABLE_SESSION, slot);
+    return there != nullptr ? &there->session : &fs->vault->sessions[slot];
+}
+static inline const struct entry_record *_Nonnull entry_at(const struct ramfs *_Nonnull fs,
+                                                           uint32_t slot) {
+    const struct store_edit *there =
+        fs->edit_count == 0 ? nullptr : store_edited(fs, TABLE_ENTRY, slot);
+    return there != nullptr ? &there->entry : &fs->vault->entries[slot];
+}
 
 /* Edits. Never fail but for a defect of the caller (S3). */
 struct inode_record *_Nonnull inode_edit(struct ramfs *_Nonnull fs, uint32_t number);
@@ -167,8 +197,12 @@ static inline bool cookie_is_control(uint64_t cookie) {
     return cookie == 0 || (cookie & RT_COOKIE_SERVICE) != 0;
 }
 
-/* This process's handle of what the keep has for an inode; stays owned by the cache. */
+/* This process's handle of what the keep has for an inode; stays owned by the cache. The facts
+ * known of it are forgotten, since the caller may change it or let others change it. */
 status_t inode_handle(struct ramfs *_Nonnull fs, uint32_t number, handle_t *_Nonnull out);
+/* What the kernel says of a regular file's Memory. Errors: those of the kernel. */
+status_t inode_facts(struct ramfs *_Nonnull fs, uint32_t number,
+                     struct memory_facts *_Nonnull out);
 int64_t now_of(struct ramfs *_Nonnull fs);
 static inline uint32_t kind_of(const struct inode_record *_Nonnull inode) {
     return inode->mode & MODE_KIND;

@@ -1,11 +1,12 @@
 /* See walk.h. */
 #include "fs/ramfs/server/walk.h"
 #include "lib/base/bytes.h"
+#include "lib/words/words.h"
 
 enum { LINKS_LIMIT = 40, PATH_LIMIT = 4096 };
 
 uint64_t walk_mark(const struct ramfs *_Nonnull fs, uint32_t inode) {
-    for (uint32_t i = 0; i < MARK_COUNT; i++) {
+    for (uint32_t i = 0; i < MARK_COUNT && fs->index.inodes[inode].marks > 0; i++) {
         if (fs->vault->marks[i].mount != 0 && fs->vault->marks[i].inode == inode) {
             return fs->vault->marks[i].mount;
         }
@@ -49,10 +50,8 @@ status_t walk_begin(struct ramfs *_Nonnull fs, struct rt_request *_Nonnull reque
     if (status != STATUS_OK) {
         return status;
     }
-    for (size_t i = 0; i < size; i++) {
-        if (fs->path[i] == 0) {
-            return STATUS_BAD_MESSAGE;
-        }
+    if (words_find(&fs->path[0], (size_t)size, 0) != size) {
+        return STATUS_BAD_MESSAGE;
     }
     bool real = (walk->flags & FILESYSTEM_WALK_FLAGS_REAL_IDS) != 0;
     walk->caller = caller_of(fs, request, real);
@@ -177,10 +176,7 @@ static bool is_dots(const struct ramfs *_Nonnull fs, uint32_t start, uint32_t le
 static status_t step(struct ramfs *_Nonnull fs, struct walk *_Nonnull walk,
                      struct steps *_Nonnull steps, bool *_Nonnull done) {
     uint32_t start = steps->position;
-    uint32_t end = start;
-    while (end < steps->length && fs->path[end] != '/') {
-        end++;
-    }
+    uint32_t end = start + (uint32_t)words_find(&fs->path[start], steps->length - start, '/');
     uint32_t after = end;
     while (after < steps->length && fs->path[after] == '/') {
         after++;

@@ -172,6 +172,16 @@ static void check_reply(const struct rt_reply *_Nonnull reply) {
     }
 }
 
+/* Half of them as they come, so that a fuzzer can write what a comparison wants. */
+static uint32_t fuzz_shape(void) {
+    if (next_byte() < 128) {
+        return (uint32_t)fuzz_number() & 0xffffff;
+    }
+    uint32_t words = next_byte() % (CALL_WORDS + 1);
+    uint32_t handles = next_byte() % (CALL_HANDLES + 1);
+    return RT_SHAPE(words, handles, fuzz_number() % (CALL_INLINE_SIZE + 1));
+}
+
 void fuzz_request(uint32_t label) {
     struct thread_page *page = loopback_server_page();
     struct rt_reply reply = {.output = page->reply_output, .token = LOOPBACK_TOKEN};
@@ -184,8 +194,7 @@ void fuzz_request(uint32_t label) {
         page->received.handles[i] = fuzz_handle();
     }
     request.label = next_byte() < 250 ? label : (uint32_t)fuzz_number();
-    request.handle_count = next_byte() % (CALL_HANDLES + 1);
-    request.inline_size = (uint32_t)(fuzz_number() % (CALL_INLINE_SIZE + 1));
+    request.shape = fuzz_shape();
     page->received.lease_in_length = next_byte() < 100 ? 0 : fuzz_number();
     page->received.lease_out_length = next_byte() < 100 ? 0 : fuzz_number();
     loopback.lease_in.address = (uintptr_t)&lease_memory;
@@ -213,10 +222,10 @@ static void forge(struct rt_request *_Nonnull request) {
     struct thread_page *page = request->page;
     switch (next_byte() % 7) {
     case 0:
-        request->inline_size = (uint32_t)(fuzz_number() % (CALL_INLINE_SIZE + 1));
+        request->inline_size = (uint16_t)(fuzz_number() % (CALL_INLINE_SIZE + 1));
         break;
     case 1:
-        request->handle_count = next_byte() % (CALL_HANDLES + 1);
+        request->shape = fuzz_shape();
         break;
     case 2:
         page->received.handles[next_byte() % CALL_HANDLES] = fuzz_handle();
@@ -240,10 +249,10 @@ static void forge(struct rt_request *_Nonnull request) {
 static void spoil(struct rt_call *_Nonnull call, struct thread_page *_Nonnull client) {
     switch (next_byte() % 5) {
     case 0:
-        call->inline_size = (uint32_t)(fuzz_number() % (CALL_INLINE_SIZE + 1));
+        call->inline_size = (uint16_t)(fuzz_number() % (CALL_INLINE_SIZE + 1));
         break;
     case 1:
-        call->handle_count = next_byte() % (CALL_HANDLES + 1);
+        call->shape = fuzz_shape();
         break;
     case 2:
         call->handles[next_byte() % CALL_HANDLES] = fuzz_handle();
@@ -259,8 +268,7 @@ static void spoil(struct rt_call *_Nonnull call, struct thread_page *_Nonnull cl
 
 /* A reply of which everything is arbitrary. */
 static void replace(struct rt_call *_Nonnull call, struct thread_page *_Nonnull client) {
-    call->handle_count = next_byte() % (CALL_HANDLES + 1);
-    call->inline_size = (uint32_t)(fuzz_number() % (CALL_INLINE_SIZE + 1));
+    call->shape = fuzz_shape();
     for (size_t i = 0; i < CALL_WORDS; i++) {
         call->words[i] = fuzz_number();
     }

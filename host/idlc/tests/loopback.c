@@ -143,8 +143,7 @@ static void attempt(handle_t session, const struct rt_call *_Nonnull call,
                                  .token = LOOPBACK_TOKEN,
                                  .cookie = session,
                                  .label = call->label,
-                                 .inline_size = call->inline_size,
-                                 .handle_count = call->handle_count};
+                                 .shape = call->shape};
     *reply = (struct rt_reply){.output = page->reply_output, .token = LOOPBACK_TOKEN};
     rt_copy(request.words, call->words, sizeof(request.words));
     rt_copy(page->received.handles, call->handles, sizeof(call->handles));
@@ -177,8 +176,7 @@ status_t rt_call(handle_t session, struct rt_call *_Nonnull call) {
     rt_copy(call->handles, reply->handles, sizeof(call->handles));
     rt_copy(rt_thread_page()->call_output, loopback_server_page()->reply_output,
             reply->inline_size);
-    call->handle_count = reply->handle_count;
-    call->inline_size = reply->inline_size;
+    call->shape = reply->shape;
     if (loopback.spoil) {
         loopback.spoil(call, rt_thread_page());
     }

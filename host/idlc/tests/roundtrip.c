@@ -180,7 +180,7 @@ TEST(output_of_all_lengths_goes_through) {
             EXPECT_EQUAL(call_read(buffer, &size), STATUS_OK);
             EXPECT_EQUAL(size, sizes[i]);
             EXPECT_EQUAL(sample_server.got.read.data.size, sizes[j]);
-            EXPECT_EQUAL(loopback.last_reply.inline_size, MIN(sizes[i], 256u));
+            EXPECT_EQUAL((uint32_t)loopback.last_reply.inline_size, MIN(sizes[i], 256u));
             EXPECT(memcmp(room, big, sizes[i]) == 0);
         }
     }
@@ -206,7 +206,7 @@ TEST(leases_alone_go_through) {
     EXPECT_EQUAL(call_scan(RT_BUFFER_OF(found), &size), STATUS_OK);
     EXPECT_EQUAL(size, 1999u);
     EXPECT(memcmp(found, big, 1999) == 0);
-    EXPECT_EQUAL(loopback.last_reply.inline_size, 0u);
+    EXPECT_EQUAL((uint32_t)loopback.last_reply.inline_size, 0u);
 }
 
 TEST(an_absent_page_is_made_present_and_the_call_repeated) {

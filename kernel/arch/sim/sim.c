@@ -348,7 +348,7 @@ static void *run_host_thread(void *argument) {
         await_turn(host);
         kernel_lock_acquire();
         enter_mapped(SOME(host->thread), host->page,
-                     host->thread->has_staging ? 2 * PAGE_SIZE : PAGE_SIZE);
+                     host->thread->staging != nullptr ? 2 * PAGE_SIZE : PAGE_SIZE);
         kernel_lock_release();
         const struct frame *frame = &host->thread->frame;
         sim_program_t program = (sim_program_t)frame->entry; /* NOLINT */

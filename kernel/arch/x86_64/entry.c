@@ -19,7 +19,8 @@
 #include "kernel/sched/scheduler.h"
 #include "kernel/syscall/syscall.h"
 
-struct thread *_Nonnull entry_from_syscall(struct cpu *_Nonnull cpu) LOCKED;
+[[clang::preserve_none]] struct thread *_Nonnull entry_from_syscall(
+    struct cpu *_Nonnull cpu) LOCKED;
 struct thread *_Nonnull entry_from_trap(struct cpu *_Nonnull cpu);
 struct thread *_Nonnull entry_from_idle(struct cpu *_Nonnull cpu, uint64_t vector);
 void entry_foreign(void);
@@ -42,7 +43,7 @@ enum { STUB_SIZE = 32 };
         [flags] "i"(FRAME(flags)), [rsp] "i"(FRAME(rsp)), [vector] "i"(FRAME(vector))
 #define CPU_OPERANDS                                                                               \
     [scratch] "i"(offsetof(struct arch_cpu, scratch)),                                             \
-        [current] "i"(offsetof(struct arch_cpu, frame)),                                           \
+        [current] "i"(offsetof(struct arch_cpu, loaded)),                                          \
         [stack] "i"(offsetof(struct arch_cpu, stack))
 /* SYSCALL: RCX is the program's RIP, R11 its flags. */
 [[gnu::naked]] void entry_syscall(void) {
@@ -57,7 +58,7 @@ enum { STUB_SIZE = 32 };
         "movq %%r15, %c[r15](%%rsp)\n movq %%rbp, %c[rbp](%%rsp)\n movq %%gs:%c[scratch], %%rcx\n"
         "movq %%rcx, %c[rsp](%%rsp)\n movq $-1, %c[vector](%%rsp)\n movq %%gs:%c[stack], %%rsp\n"
         "movl $1, %%eax\n xchgl %%eax, kernel_lock(%%rip)\n testl %%eax, %%eax\n jnz 3f\n"
-        "2:\n movq %%gs:0, %%rdi\n xorl %%ebp, %%ebp\n callq entry_from_syscall\n"
+        "2:\n movq %%gs:0, %%r12\n xorl %%ebp, %%ebp\n callq entry_from_syscall\n"
         "movl $0, kernel_lock(%%rip)\n jmp entry_exit\n"
         "3: callq kernel_lock_acquire\n jmp 2b\n"
         :
@@ -190,7 +191,6 @@ const char exception_text[] = "exception in the kernel (error << 8 | vector)";
     }
     floating_switch(cpu, previous, next);
     cpu->arch.loaded = next;
-    cpu->arch.frame = next;
     SOME(cpu->arch.task_state)->entry_stack = (uint64_t)&next->frame + sizeof next->frame;
     struct arch_space *space = &SOME(next->process->space)->arch;
     if (cpu->arch.space != space) {
@@ -239,15 +239,16 @@ uint64_t entry_stub(uint32_t vector) {
     return SOME(next);
 }
 
-[[gnu::noinline, gnu::zero_call_used_regs("skip")]] static struct thread *_Nonnull general(
-    struct cpu *_Nonnull cpu) LOCKED {
+[[gnu::noinline, clang::preserve_none, gnu::zero_call_used_regs("skip")]] static struct thread
+    *_Nonnull general(struct cpu *_Nonnull cpu) LOCKED {
     syscall_dispatch(cpu);
     return leave(cpu);
 }
 
-/* Its registers are not cleared: the way out loads all of them. */
-[[gnu::zero_call_used_regs("skip")]] struct thread *_Nonnull entry_from_syscall(
-    struct cpu *_Nonnull cpu) {
+/* Its registers are neither kept nor cleared: the way out loads all of them. The first argument of
+ * this calling convention is in R12. */
+[[clang::preserve_none, gnu::zero_call_used_regs("skip")]] struct thread
+    *_Nonnull entry_from_syscall(struct cpu *_Nonnull cpu) {
     if (!call_fast(cpu)) {
         return general(cpu);
     }
@@ -312,7 +313,7 @@ static void exception(struct cpu *_Nonnull cpu, struct thread *_Nonnull thread) 
 
 /* An exception or interrupt from user space. */
 struct thread *_Nonnull entry_from_trap(struct cpu *_Nonnull cpu) {
-    struct thread *thread = SOME(cpu->arch.frame);
+    struct thread *thread = SOME(cpu->arch.loaded);
     uint64_t vector = thread->frame.vector;
     if (vector == VECTOR_SHOOTDOWN) {
         smp_answer(cpu);

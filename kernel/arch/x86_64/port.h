@@ -40,9 +40,9 @@ struct arch_space {
 struct arch_cpu {
     struct cpu *_Nullable self;      /* first: cpu_current */
     uint64_t scratch;                /* the program's stack pointer during entry */
-    struct thread *_Nullable frame;  /* whose registers the next entry saves */
+    struct thread *_Nullable loaded; /* whose FS, GS and space are loaded, and whose registers the
+                                        next entry saves; null: nobody's */
     uint64_t stack;                  /* top of this processor's kernel stack */
-    struct thread *_Nullable loaded; /* whose FS, GS and space are loaded; null: nobody's */
     struct arch_space *_Nullable space;
     struct task_state *_Nullable task_state;
     uint32_t apic;      /* identifier of its local APIC */

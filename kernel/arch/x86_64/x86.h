@@ -110,6 +110,9 @@ static inline void floating_switch(struct cpu *_Nonnull cpu, struct thread *_Nul
                                    const struct thread *_Nullable to) LOCKED;
 static inline void floating_switch(struct cpu *_Nonnull cpu, struct thread *_Nullable from,
                                    const struct thread *_Nullable to) {
+    if (cpu->arch.floating == 0 && (to == nullptr || to->arch.floating == nullptr)) {
+        return; /* neither uses them */
+    }
     uint32_t mask = (uint32_t)features.floating_mask;
     if (from != nullptr && cpu->arch.floating != 0) {
         __asm__ volatile("xsave64 (%0)" : : "r"(from->arch.floating), "a"(mask), "d"(0) : "memory");
