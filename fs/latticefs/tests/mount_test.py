@@ -519,10 +519,16 @@ class MountingTest(Case):
             trap 'losetup -d $loop' EXIT
             mount -t fuse.latticefs $loop {self.folder}
             echo device >> {self.folder}/file
+            mknod {self.folder}/null c 1 3
+            echo gone > {self.folder}/null
             mount -o remount,ro {self.folder}
             ! touch {self.folder}/refused 2> /dev/null
             mount -o remount,rw {self.folder}
             ! {mounted.BIN}/latticefs list $loop 2> {self.base}/out/refused
+            umount {self.folder}
+            mount -t fuse.latticefs $loop {self.folder} -o nodev
+            ! echo refused 2> /dev/null > {self.folder}/null
+            rm {self.folder}/null
             umount {self.folder}
             cp {self.disk} {self.base}/copy  # at once: nothing may be missing
             {mounted.BIN}/latticefs export {self.base}/copy root {self.base}/out
