@@ -107,14 +107,15 @@ def run_batch(path, first, count):
 def run_new(path, ledger, options):
     """The number of failures."""
     end, failures, commit = time.monotonic() + 60 * options.minutes, 0, revision()
-    while time.monotonic() < end and failures < FAILURES_ENOUGH:
+    while True:
         first = next_seed(read_ledger(ledger))
         seeds, output = run_batch(path, first, options.batch)
         add_row(ledger, (first, options.batch, len(seeds), commit, ",".join(map(str, seeds))))
         failures += len(seeds)
         for line in FAILED_SEED.finditer(output):
             print(f"{line[0]}\n    alone: {os.path.relpath(program(options.area), common.ROOT)} --first {line[1]} --count 1", flush=True)
-    return failures
+        if time.monotonic() >= end or failures >= FAILURES_ENOUGH:  # one batch at least
+            return failures
 
 
 def run_again(path, ledger):

@@ -353,6 +353,7 @@ static void do_store(struct world *world) {
     enum compression kind = (enum compression)roll;
     struct packed packed = compress_ahead(kind, content, BYTES_OF(world->io.data));
     world->storing = view_sub(content, 0, length);
+    world->storing_granule = granule;
     struct outcome outcome =
         judge(world, granules_store(SOME(world->granules), SOME(world->head->dataset), file->number,
                                     granule, content, length, roll == 0 ? nullptr : &packed));

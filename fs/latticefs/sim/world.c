@@ -126,7 +126,8 @@ static void granule_pushed(void *_Nullable observer, struct dataset *dataset, ui
     struct head *head = SOME(world_head(world, dataset->id));
     struct model_object *file = SOME(model_find(&head->model, object));
     uint64_t length = UINT64_C(1) << file->record_shift;
-    if (world->storing.size != 0) {
+    /* Granules below it go first. */
+    if (world->storing.size != 0 && granule == world->storing_granule) {
         model_write(file, granule * length, world->storing);
     }
     model_push(file, granule * length, length, size);

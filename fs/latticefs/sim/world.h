@@ -122,7 +122,8 @@ struct world {
     uint64_t refused; /* operations that ended for want of memory or space */
     uint64_t commits_seen;
     struct fetching fetching;
-    struct view storing;                     /* a whole granule that goes to the tree at once */
+    struct view storing; /* a whole granule that goes to the tree at once */
+    uint64_t storing_granule;
     const struct log_vault *_Nullable vault; /* what a recovery has of the one before */
     uint64_t restarts;                       /* of the program alone */
     struct io_buffer io;

@@ -81,6 +81,7 @@ class Pool:
         results = [] if early else self.run(seed, 1 << 40)
         mount.process.wait()
         mount.detach()
+        mounted.wait_unlocked(self.disk)
         self.mount = None
         if mount.process.returncode != -9:
             raise Failure(f"the mount ended with {mount.process.returncode}")
