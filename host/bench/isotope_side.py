@@ -11,6 +11,7 @@ import tempfile
 
 import posix_program
 import rows
+import stretch
 
 ROOT = posix_program.ROOT
 sys.path.insert(0, os.path.join(ROOT, "host/qemu"))
@@ -23,10 +24,10 @@ LINE = re.compile(r"\bbench ([a-z0-9_]+) ([0-9]+)(?: ([0-9]+(?:\.[0-9]+)?))?\s*$
 
 
 class Results:
-    """What was measured: values and switches per row, and why the others were not."""
+    """What was measured: values, switches and notes per row, and why the others were not."""
 
     def __init__(self):
-        self.values, self.switches, self.failures = {}, {}, {}
+        self.values, self.switches, self.failures, self.notes = {}, {}, {}, {}
 
     def take_native(self, text):
         """Takes in the `bench` lines of a text."""
@@ -64,7 +65,9 @@ def measure(names):
     results = Results()
     if any(name in rows.NATIVE for name in names):
         measure_native(results)
-    names = [name for name in names if name not in rows.NATIVE]
+    if stretch.NAME in names:
+        results.values[stretch.NAME], results.notes[stretch.NAME] = stretch.measure()
+    names = [name for name in names if name not in rows.NATIVE and name not in rows.ASKED]
     if not names:
         return results
     program = os.path.join(ROOT, "isotope")

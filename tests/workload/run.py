@@ -23,6 +23,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests"))
 
 import debian_packages  # noqa: E402
+import kills_log  # noqa: E402
 import target  # noqa: E402
 
 PACKAGE = "lz4"
@@ -144,15 +145,26 @@ def runs(variants, seeds):
             yield variant, VARIANTS[variant]
 
 
+def outcome(system, name, files, options, want, folder):
+    """What to show of one run: differences, and kills that found too little to do; and a note."""
+    if "--kills" not in options:
+        return differences(want, on_isotope(system, name, files, options)), ""
+    log = os.path.join(folder, "log")
+    shown = differences(want, on_isotope(system, name, files, [*options, "--log", log]))
+    kills, met, _ = kills_log.read(log)
+    return shown + kills_log.complaints(log), f": {kills} kills, {met} found a call in hand"
+
+
 def compare(system, scripts, variants, seeds, files, path):
     """Runs the scripts in the system under test; (passed, failed)."""
     passed = failed = 0
     for name in scripts:
         want = on_host(name, files, path)
         for label, options in runs(variants, seeds):
-            shown = differences(want, on_isotope(system, name, files, options))
+            with tempfile.TemporaryDirectory() as folder:
+                shown, note = outcome(system, name, files, options, want, folder)
             passed, failed = passed + (not shown), failed + bool(shown)
-            print(("FAIL " if shown else "ok ") + f"{name} ({label})", *shown, sep="\n")
+            print(("FAIL " if shown else "ok ") + f"{name} ({label}){note}", *shown, sep="\n", flush=True)
             if shown:
                 print(f"  again: tests/workload/run.py --script {name} --variant "
                       f"{label.split(',')[0]}" + (f" --seeds {seeds}" if "seed" in label else ""))

@@ -10,13 +10,11 @@ static bool for_writing(const struct fuse_file_info *file) {
     return (file->flags & O_ACCMODE) != O_RDONLY;
 }
 
-UNSAFE_BEGIN /* two buffers from one call */
-
-static struct work_buffer *second_buffer(struct work_buffer *first) {
-    return first + 1;
-}
-
-UNSAFE_END
+/* What a read or a write needs beside the lock. */
+struct buffers {
+    struct work_buffer packed; /* a record as it is stored */
+    struct work_buffer plain;  /* a granule of which only a part is wanted, or the end of a file */
+};
 
 void do_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file) {
     struct mount *mount = enter(request);
@@ -27,7 +25,12 @@ void do_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *file) {
     if (status == LATTICE_OK && lookup != nullptr && for_writing(file)) {
         SOME(lookup)->writers++;
     }
+    bool first = !mount->reads_ahead;
+    mount->reads_ahead = true;
     leave(mount);
+    if (first && mount->folder != nullptr) {
+        readahead_set(SOME(mount->folder));
+    }
     if (status != LATTICE_OK) {
         fuse_reply_err(request, status_errno(status));
         return;
@@ -52,8 +55,7 @@ struct reading {
     struct mount *mount;
     struct target target;
     uint64_t granule_bytes;
-    struct work_buffer *scratch; /* a record as it is stored */
-    struct work_buffer *content; /* a granule of which only a part is wanted */
+    struct buffers *buffers;
 };
 
 /* Reads a part of one granule: by way of the cache if it is there, else beside the lock. `lock` is
@@ -71,9 +73,10 @@ static lattice_status_t read_part(struct reading *reading, uint64_t node, uint64
     lattice_status_t status = granules_locate(mount->cache, target->dataset, target->object,
                                               granule, &source, &generation);
     if (status == LATTICE_OK) {
-        struct bytes content = bytes_of(reading->content, reading->granule_bytes);
+        struct bytes content =
+            bytes_sub(BYTES_OF(reading->buffers->plain), 0, reading->granule_bytes);
         pthread_mutex_unlock(&mount->lock);
-        status = record_fetch(&source, BYTES_OF(*reading->scratch), whole ? to : content);
+        status = record_fetch(&source, BYTES_OF(reading->buffers->packed), whole ? to : content);
         pthread_mutex_lock(&mount->lock);
         if (status == LATTICE_OK && !whole) {
             bytes_copy(to, view_sub(bytes_view(content), start, to.size));
@@ -118,15 +121,14 @@ static lattice_status_t read_parts(struct reading *reading, uint64_t node, uint6
 void do_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
              struct fuse_file_info *file) {
     char *_Nullable buffer = malloc(MAX(size, (size_t)1));
-    struct work_buffer *_Nullable scratch = malloc(2 * sizeof(struct work_buffer));
+    struct buffers *_Nullable buffers = malloc(sizeof(struct buffers));
     size_t got = 0;
     (void)file;
     lattice_status_t status =
-        buffer == nullptr || scratch == nullptr ? LATTICE_NO_MEMORY : LATTICE_OK;
+        buffer == nullptr || buffers == nullptr ? LATTICE_NO_MEMORY : LATTICE_OK;
     if (status == LATTICE_OK) {
         struct mount *mount = enter(request);
-        struct reading reading = {
-            .mount = mount, .scratch = SOME(scratch), .content = second_buffer(SOME(scratch))};
+        struct reading reading = {.mount = mount, .buffers = SOME(buffers)};
         status = read_parts(&reading, node, (uint64_t)offset, bytes_of(buffer, size), &got);
         leave(mount);
     }
@@ -136,7 +138,7 @@ void do_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
         fuse_reply_err(request, status_errno(status));
     }
     free(buffer);
-    free(scratch);
+    free(buffers);
 }
 
 /* ---- writing ---- */
@@ -145,8 +147,7 @@ void do_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
 struct writing {
     struct mount *mount;
     uint64_t node;
-    struct work_buffer *packed;
-    struct work_buffer *padded; /* the end of a file, up to whole blocks */
+    struct buffers *buffers;
 };
 
 /* Stores one granule, or the last of a file, compressed beside the lock; `lock` is held, and
@@ -163,7 +164,7 @@ static lattice_status_t write_granule(struct writing *writing, uint64_t granule,
     }
     enum compression kind = target.dataset->record.compression;
     pthread_mutex_unlock(&mount->lock);
-    struct packed packed = compress_ahead(kind, content, BYTES_OF(*writing->packed));
+    struct packed packed = compress_ahead(kind, content, BYTES_OF(writing->buffers->packed));
     pthread_mutex_lock(&mount->lock);
     TRY(target_for_change(mount, writing->node, &target));
     return granules_store(mount->cache, target.dataset, target.object, granule, content, length,
@@ -173,7 +174,7 @@ static lattice_status_t write_granule(struct writing *writing, uint64_t granule,
 /* The last granule of a file, as far as it goes. */
 static lattice_status_t write_tail(struct writing *writing, uint64_t granule, struct view from) {
     size_t size = (from.size + BLOCK_SIZE - 1) / BLOCK_SIZE * BLOCK_SIZE;
-    struct bytes padded = bytes_sub(BYTES_OF(*writing->padded), 0, size);
+    struct bytes padded = bytes_sub(BYTES_OF(writing->buffers->plain), 0, size);
     bytes_copy(padded, from);
     bytes_zero(bytes_sub(padded, from.size, size - from.size));
     return write_granule(writing, granule, bytes_view(padded), (uint32_t)from.size);
@@ -218,21 +219,18 @@ static lattice_status_t write_parts(struct writing *writing, uint64_t offset, st
 
 void do_write(fuse_req_t request, fuse_ino_t node, const char *buffer, size_t size, off_t offset,
               struct fuse_file_info *file) {
-    struct work_buffer *_Nullable packed = malloc(2 * sizeof(struct work_buffer));
+    struct buffers *_Nullable buffers = malloc(sizeof(struct buffers));
     size_t written = 0;
     (void)file;
-    lattice_status_t status = packed == nullptr ? LATTICE_NO_MEMORY : LATTICE_OK;
+    lattice_status_t status = buffers == nullptr ? LATTICE_NO_MEMORY : LATTICE_OK;
     if (status == LATTICE_OK) {
         struct mount *mount = enter(request);
-        struct writing writing = {.mount = mount,
-                                  .node = node,
-                                  .packed = SOME(packed),
-                                  .padded = second_buffer(SOME(packed))};
+        struct writing writing = {.mount = mount, .node = node, .buffers = SOME(buffers)};
         status = write_parts(&writing, (uint64_t)offset, view_of(buffer, size), &written);
         commit_if_due(mount);
         leave(mount);
     }
-    free(packed);
+    free(buffers);
     if (written != 0 || status == LATTICE_OK) {
         fuse_reply_write(request, written);
     } else {

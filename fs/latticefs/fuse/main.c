@@ -27,7 +27,7 @@ static const char help[] =
     "  -o dataset=NAME       default root; NAME@SNAPSHOT mounts a snapshot read-only\n"
     "  -o ro                 read-only\n"
     "  -o commit=SECONDS     how often unsynced changes are committed (default 5)\n"
-    "  -o cache=SIZE         for file contents (default 32M)\n"
+    "  -o cache=SIZE         for file contents (default a 64th of the memory, 32M to 512M)\n"
     "  -o hide_snapshots     do not list .snapshots in the root (it is there all the same)\n"
     "  -o key=FILE           32 bytes: the key of an encrypted dataset\n"
     "  -o passphrase=FILE    its first line is the passphrase (else the terminal is asked)\n"
@@ -229,6 +229,7 @@ static int serve(struct mount *mount, struct fuse_args *rest,
     }
     int result = 1;
     mount->session = session;
+    mount->folder = line->mountpoint;
     if (fuse_set_signal_handlers(SOME(session)) == 0 &&
         fuse_session_mount(SOME(session), line->mountpoint) == 0) {
         result = session_run(mount, line);
@@ -264,11 +265,14 @@ static lattice_status_t open_dataset(struct mount *mount, const struct arguments
     TRY(granules_create(mount->fs, &cache));
     mount->dataset = SOME(dataset);
     mount->cache = SOME(cache);
-    if (cache_size != 0) {
-        uint64_t records = MIN(cache_size >> SOME(dataset)->record.record_shift, UINT64_C(1) << 20);
-        mount->cache->limit = MAX((uint32_t)records, 16u);
-        mount->cache->dirty_limit = mount->cache->limit / 2;
+    if (cache_size == 0) { /* a 64th of the memory: the kernel's own pages are most of a cache */
+        uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+        cache_size = MIN(MAX(memory / 64, UINT64_C(32) << 20), UINT64_C(512) << 20);
     }
+    uint64_t records = MIN(cache_size >> SOME(dataset)->record.record_shift, UINT64_C(1) << 20);
+    mount->cache->limit = MAX((uint32_t)records, 16u);
+    /* What is dirty is pushed with the lock held: not too much at a time. */
+    mount->cache->dirty_limit = MIN(mount->cache->limit / 2, mount->cache->dirty_limit);
     return LATTICE_OK;
 }
 

@@ -62,7 +62,9 @@ struct mount {
     struct dataset *dataset;
     struct granule_cache *cache;
     struct fuse_session *_Nullable session;
-    int helper_socket; /* to the process of pages.c, or -1 */
+    const char *_Nullable folder; /* where it is mounted, absolute */
+    bool reads_ahead;             /* readahead_set was called */
+    int helper_socket;            /* to the process of pages.c, or -1 */
     struct deferred *_Nullable deferred_first;
     struct deferred *_Nullable deferred_last;
     struct lookup *_Nullable lookups[LOOKUP_BUCKETS];
@@ -172,6 +174,12 @@ void *_Nullable commit_loop(void *_Nullable argument);
 lattice_status_t make_durable(struct mount *mount);
 /* After a change: has the committer come early if much is waiting. */
 void commit_if_due(struct mount *mount);
+
+/* ---- readahead.c ---- */
+
+/* Has the kernel read further ahead in files of the mount at a folder; when the kernel has had the
+ * answer to its first request, which sets this anew. */
+void readahead_set(const char *folder);
 
 /* ---- operations, by file ---- */
 

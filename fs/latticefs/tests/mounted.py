@@ -50,7 +50,10 @@ class Mount:
 
     def end(self):
         """Unmounts, and waits for the last commit; the process's status."""
-        subprocess.run(["fusermount3", "-u", self.folder], check=True)
+        for _ in range(600):  # busy while the mount's own helper closes what it had written back
+            if subprocess.run(["fusermount3", "-u", self.folder], check=False).returncode == 0:
+                break
+            time.sleep(0.05)
         try:
             return self.process.wait(timeout=20)
         except subprocess.TimeoutExpired:
