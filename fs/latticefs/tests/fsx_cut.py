@@ -20,8 +20,9 @@ EXERCISE = os.path.join(mounted.HELPERS, "exercise")
 FILES = 2  # at a time
 SIGBUS = 7  # a mapped page of a mount that is dead
 STOPPED = 1
+FOREVER = 1 << 40  # calls: until the mount is dead
 RECORDS = ("4K", "64K", "256K")
-HANG_SECONDS = 300  # a cut takes about one
+HANG_SECONDS = 300  # a cut takes about one, 100 calls much less
 
 
 class Failure(Exception):
@@ -47,7 +48,7 @@ class Pool:
         running = [subprocess.Popen([EXERCISE, "run", file, state, str(seed * FILES + i), str(calls)], stdout=subprocess.PIPE, text=True)
                    for i, (file, state) in enumerate(self.names())]
         try:
-            return [(process.wait(HANG_SECONDS), process.stdout.read()) for process in running]
+            return [(process.wait(HANG_SECONDS + (calls // 100 if calls < FOREVER else 0)), process.stdout.read()) for process in running]
         except subprocess.TimeoutExpired:
             self.mount.process.kill()  # calls that wait for it end, too
             for process in running:
@@ -78,7 +79,7 @@ class Pool:
         self.mount = mount = mounted.Mount(self.disk, self.folder, "-o", "commit=1", environment=environment,
                                            program=os.path.join(mounted.HELPERS, "mount-dropping"))
         early = not mount.mounted
-        results = [] if early else self.run(seed, 1 << 40)
+        results = [] if early else self.run(seed, FOREVER)
         mount.process.wait()
         mount.detach()
         mounted.wait_unlocked(self.disk)
