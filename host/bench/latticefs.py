@@ -359,6 +359,14 @@ def measure_core(options):
     return all(row in values for row in CORE_ROWS)
 
 
+def packages_need():
+    """Has the doctor say what is missing for the comparison, and install it as it does for the build."""
+    environment = {**os.environ, "ISOTOPE_PACKAGES": os.path.join(ROOT, "bench/latticefs/packages.txt")}
+    line = ["sh", os.path.join(ROOT, "host/doctor/doctor.sh"), "--before", "bench latticefs"]
+    if subprocess.run(line, env=environment, check=False).returncode != 0:
+        sys.exit("isotope bench latticefs: without these packages ext4 and btrfs cannot be measured")
+
+
 def private_mounts(arguments):
     """Starts anew where no other namespace of mounts can copy ours, and keep them when we unmount."""
     if os.environ.get("BENCH_PRIVATE_MOUNTS") is None and shutil.which("unshare") is not None:
@@ -383,6 +391,7 @@ def main(arguments):
     if options.rows != ["core"]:
         if os.geteuid() != 0:
             parser.error("loop devices and mounts need root")
+        packages_need()
         private_mounts(arguments)
         if not options.tsv:
             print(f"{'row':<20}{'for one':>12}" + "".join(f"{side:>12}" for side in SIDES) + f"{'/ext4':>8}{'/btrfs':>8}{'net':>8}")

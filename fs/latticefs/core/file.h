@@ -1,7 +1,18 @@
 #pragma once
 /* The data of files, granule by granule. Nothing is cached here: a front end keeps dirty granules
  * (granule.c, or the page cache of a server), reserves space when one turns dirty, and stores them
- * when it collects. */
+ * when it collects.
+ *
+ * A record, and the functions of the edges (its blocks: segments.h; what is cached: granule.h):
+ *
+ *   content ──granule_store: piece_write──▶ written ──dataset_put──▶ in the tree
+ *   in the tree ──log_begin or commit_begin, then a flush──▶ on disk
+ *   on disk ──granule_store again, file_resize, object_delete: dataset_kill──▶ dropped
+ *   dropped, born after the newest snapshot ──segments_free──▶ freed
+ *   dropped, older ──dead_add──▶ dead: in the head's deadlist, the next snapshot's from then on
+ *   dead ──reclaim_step, when the last snapshot that holds it is destroyed──▶ freed
+ *
+ * A failure before dataset_put gives the blocks back; one after it aborts the mount. */
 #include "compress.h"
 #include "inode.h"
 #include "space.h"

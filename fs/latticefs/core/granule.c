@@ -261,14 +261,24 @@ static struct granule *_Nullable dirty_next(const struct open_file *file, uint64
     return best;
 }
 
-static lattice_status_t file_push(struct granule_cache *cache, struct open_file *file) {
+/* Pushes the file's dirty granules below `end`, the lowest first: a file that is longer in the tree
+ * than before has no hole where its data is still here. */
+static lattice_status_t file_push_below(struct granule_cache *cache, struct open_file *file,
+                                        uint64_t end) {
     uint64_t from = 0;
     while (file->dirty > 0) {
-        struct granule *granule = SOME(dirty_next(file, from));
-        TRY(granule_push(cache, granule));
-        from = granule->number + 1;
+        struct granule *_Nullable granule = dirty_next(file, from);
+        if (granule == nullptr || SOME(granule)->number >= end) {
+            break;
+        }
+        TRY(granule_push(cache, SOME(granule)));
+        from = SOME(granule)->number + 1;
     }
     return LATTICE_OK;
+}
+
+static lattice_status_t file_push(struct granule_cache *cache, struct open_file *file) {
+    return file_push_below(cache, file, UINT64_MAX);
 }
 
 lattice_status_t granules_push(struct granule_cache *cache, struct dataset *dataset,
@@ -395,18 +405,6 @@ static void file_stored(struct granule_cache *cache, struct open_file *file, uin
     cache->generation++;
 }
 
-/* Stores what is dirty below a granule. */
-static lattice_status_t file_push_below(struct granule_cache *cache, struct open_file *file,
-                                        uint64_t number) {
-    struct granule *_Nullable granule = dirty_next(file, 0);
-    while (granule != nullptr && SOME(granule)->number < number) {
-        uint64_t next = SOME(granule)->number + 1;
-        TRY(granule_push(cache, SOME(granule)));
-        granule = dirty_next(file, next);
-    }
-    return LATTICE_OK;
-}
-
 static lattice_status_t file_store(struct granule_cache *cache, struct open_file *file,
                                    uint64_t granule, struct view content, uint32_t length,
                                    const struct packed *_Nullable packed) {
@@ -415,12 +413,11 @@ static lattice_status_t file_store(struct granule_cache *cache, struct open_file
     int64_t time = now(fs);
     struct inode inode = {};
     uint32_t promised = 0;
+    TRY(file_push_below(cache, file, granule));
     TRY(inode_get(fs, file->dataset, file->object, &inode));
-    if (end > inode.size && file->dirty != 0) { /* the file is not to end behind what is missing */
-        TRY(file_push_below(cache, file, granule));
-        TRY(inode_get(fs, file->dataset, file->object, &inode));
-    }
     uint64_t size = MAX(inode.size, end);
+    const struct granule *_Nullable lowest = dirty_next(file, 0);
+    CHECK(size == inode.size || lowest == nullptr || SOME(lowest)->number >= granule);
     TRY(space_promise(fs, file->dataset, (uint32_t)(content.size / BLOCK_SIZE), &promised));
     lattice_status_t status =
         granule_store_packed(fs, file->dataset, file->object, granule, content, packed, size, time);

@@ -366,7 +366,7 @@ static lattice_status_t entry_apply(struct lattice *fs, struct dataset *dataset,
                                     const struct entry_cursor *cursor) {
     struct key key = cursor->entry.key;
     uint8_t type = key_type(key);
-    if (type < KEY_INODE || type > KEY_ORPHAN) {
+    if (type < KEY_INODE || type > KEY_ORPHAN || key.object == UINT64_MAX) {
         return LATTICE_CORRUPT;
     }
     if (type == KEY_INODE && key.object >= dataset->record.next_object) {

@@ -2,6 +2,7 @@
  * pointer; a resilver marks every segment as changed, so that its commit writes them to all disks.
  */
 #include "scrub.h"
+#include "change.h"
 #include "dataset.h"
 #include "node.h"
 #include "pool.h"
@@ -9,11 +10,17 @@
 
 #pragma clang assume_nonnull begin
 
+enum { PROGRESS_POINTERS = 256 }; /* between two reports */
+
 static void scrub_pointer(struct lattice *fs, const struct pointer *pointer,
                           struct scrub_report *report) {
     struct bytes to =
         bytes_sub(BYTES_OF(*fs->record_buffer), 0, pointer_stored(pointer) * BLOCK_SIZE);
     report->pointers++;
+    report->done += pointer_owned(pointer);
+    if (report->progress != nullptr && report->pointers % PROGRESS_POINTERS == 0) {
+        report->progress(report->context, report);
+    }
     if (pool_scrub(fs, pointer, to, &report->bad_copies) != LATTICE_OK) {
         report->lost++;
     }
@@ -138,10 +145,21 @@ static lattice_status_t scrub_job(struct lattice *fs, struct view value, uint64_
     return scrub_tree(fs, &tree, MAX(floor, job.floor), job.cursor, report);
 }
 
+/* What a scrub will read of the datasets: all that they refer to, shared or not. */
+static uint64_t blocks_ahead(struct lattice *fs) {
+    struct dataset_record record = {};
+    uint64_t blocks = 0;
+    for (uint64_t id = 0; record_next(fs, &id, &record) == LATTICE_OK;) {
+        blocks += record.state == DATASET_DESTROYING ? 0 : record.referenced_blocks;
+    }
+    return blocks;
+}
+
 lattice_status_t pool_scrub_all(struct lattice *fs, uint64_t floor, struct scrub_report *report) {
     if (fs->cache.dirty.count != 0) {
         return LATTICE_BUSY;
     }
+    report->all = floor == 0 ? blocks_ahead(fs) : 0;
     TRY(segments_need_all(fs));
     TRY(scrub_tree(fs, &fs->pool_tree, floor, KEY_MIN, report));
     segments_scrub(fs, &report->bad_copies, &report->lost);

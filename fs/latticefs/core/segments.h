@@ -4,7 +4,17 @@
  * Each segment has two bitmaps in memory once it is touched: `used` is what the next commit writes,
  * `busy` what may not be written to: used, or freed less than three transactions ago. A *quad* is
  * an aligned group of four blocks, the unit of nodes; data leaves a reserve of free quads alone, so
- * that deleting always finds room. */
+ * that deleting always finds room.
+ *
+ * A block (`used`, `busy`), and the functions of the edges:
+ *
+ *   free (0, 0) ──segments_take_quad, segments_take_run──▶ taken (1, 1)
+ *   taken ──segments_free in transaction N──▶ freed: in the list of N, still (1, 1)
+ *   freed ──segments_commit of N──▶ waiting (0, 1): free on the disk
+ *   waiting ──segments_committed of N + 2: trimmed──▶ free
+ *   free ──segments_pin: the log names it──▶ taken ──segments_unpin: that part is dropped──▶ free
+ *
+ * So what the last two superblocks reach is never written to. */
 #include "format.h"
 
 #pragma clang assume_nonnull begin

@@ -274,11 +274,55 @@ static lattice_status_t allocate(struct mount *mount, uint64_t node, int mode, u
     return LATTICE_OK;
 }
 
+static bool in_group(fuse_req_t request, gid_t group) {
+    enum { GROUPS = 256 };
+    gid_t groups[GROUPS] = {};
+    if (fuse_req_ctx(request)->gid == group) {
+        return true;
+    }
+    int count = MIN(fuse_req_getgroups(request, GROUPS, groups), GROUPS);
+    for (int i = 0; i < count; i++) {
+        if (groups[i] == group) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A change of content by anybody but root takes the set-user-ID bit away, and the set-group-ID bit
+ * of what the group may execute, or of another's group. The kernel does this for a mount, but not
+ * the last of it; it has to forget the mode that it knows. */
+static lattice_status_t set_id_drop(struct mount *mount, fuse_req_t request, uint64_t node) {
+    struct target target = {};
+    struct inode inode = {};
+    TRY(target_for_change(mount, node, &target));
+    TRY(granules_inode(mount->cache, target.dataset, target.object, &inode));
+    uint32_t drop = inode.mode & S_ISUID;
+    if ((inode.mode & S_ISGID) != 0 &&
+        ((inode.mode & S_IXGRP) != 0 || !in_group(request, inode.group))) {
+        drop |= S_ISGID;
+    }
+    if (drop == 0 || fuse_req_ctx(request)->uid == 0) {
+        return LATTICE_OK;
+    }
+    TRY(granules_push(mount->cache, target.dataset, target.object));
+    TRY(inode_get(mount->fs, target.dataset, target.object, &inode));
+    inode.mode &= ~drop;
+    TRY(inode_update(mount->fs, target.dataset, target.object, &inode));
+    if (mount->session != nullptr) {
+        (void)fuse_lowlevel_notify_inval_inode(SOME(mount->session), node, -1, 0);
+    }
+    return LATTICE_OK;
+}
+
 void do_fallocate(fuse_req_t request, fuse_ino_t node, int mode, off_t offset, off_t length,
                   struct fuse_file_info *file) {
     struct mount *mount = enter(request);
     (void)file;
     lattice_status_t status = allocate(mount, node, mode, (uint64_t)offset, (uint64_t)length);
+    if (status == LATTICE_OK) {
+        status = set_id_drop(mount, request, node);
+    }
     commit_if_due(mount);
     leave_with(mount, request, status);
 }

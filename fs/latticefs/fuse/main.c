@@ -165,6 +165,10 @@ static bool is_block_device(const struct host_devices *devices) {
     return fstat(devices->data[0].file, &facts) == 0 && S_ISBLK(facts.st_mode);
 }
 
+/* As mount(8) means it when root mounts: it does not pass on what is its default. First, so that
+ * "nodev" and "nosuid" of the line take it back. */
+#define ROOT_OPTIONS "-odev,suid"
+
 static bool add_options(struct mount *mount, struct fuse_args *rest,
                         const struct arguments *arguments, const struct host_devices *devices) {
     mount->block_device = getuid() == 0 && is_block_device(devices);
@@ -179,6 +183,7 @@ static bool add_options(struct mount *mount, struct fuse_args *rest,
                 (!all || fuse_opt_add_opt(&options, "allow_other") == 0) &&
                 (!block || fuse_opt_add_opt(&options, "blkdev") == 0) &&
                 fuse_opt_add_opt_escaped(&options, SOME(source)) == 0 &&
+                (getuid() != 0 || fuse_opt_insert_arg(rest, 1, ROOT_OPTIONS) == 0) &&
                 asprintf(&whole, "-o%s", options) > 0 && fuse_opt_add_arg(rest, SOME(whole)) == 0;
     free(source);
     free(options);

@@ -1,5 +1,6 @@
 /* One seed's world: its making, opening, crashing. */
 #include "world.h"
+#include "campaign.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +10,11 @@
 
 void world_fail(const struct world *world, const char *what, uint64_t first, uint64_t second) {
     printf("seed %llu failed: operation %u (%s)%s: %s (%llu, %llu)\n"
-           "run again: build/host/bin/soak-latticefs --seed %llu --operations %u --verbose\n",
+           "run again: build/host/bin/%s --seed %llu --operations %u --verbose\n",
            (unsigned long long)world->seed, world->operation, world->doing,
            world->probing ? " in a probe" : "", what, (unsigned long long)first,
-           (unsigned long long)second, (unsigned long long)world->seed, world->options.operations);
+           (unsigned long long)second, campaign_program, (unsigned long long)world->seed,
+           world->options.operations);
     fflush(stdout);
     _exit(1);
 }
@@ -124,7 +126,8 @@ static void granule_pushed(void *_Nullable observer, struct dataset *dataset, ui
     struct head *head = SOME(world_head(world, dataset->id));
     struct model_object *file = SOME(model_find(&head->model, object));
     uint64_t length = UINT64_C(1) << file->record_shift;
-    if (world->storing.size != 0 && world->storing_granule == granule) {
+    /* Granules below it go first. */
+    if (world->storing.size != 0 && granule == world->storing_granule) {
         model_write(file, granule * length, world->storing);
     }
     model_push(file, granule * length, length, size);
