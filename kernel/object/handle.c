@@ -191,6 +191,7 @@ bool handle_table_clear_step(struct handle_table *_Nonnull table, unsigned budge
         slab_free(SLAB_CHUNK, table->domain,
                   SOME(directory->chunks[number % CHUNKS_PER_DIRECTORY]));
         directory->chunks[number % CHUNKS_PER_DIRECTORY] = nullptr;
+        table->free_head = 0; /* it may have been in this chunk, and nothing is filled any more */
         table->chunk_count--;
         if (number % CHUNKS_PER_DIRECTORY == 0) {
             slab_free(SLAB_NODE, table->domain, directory);
@@ -199,7 +200,6 @@ bool handle_table_clear_step(struct handle_table *_Nonnull table, unsigned budge
     }
     domain_uncharge(table->domain, RESOURCE_HANDLES, table->reserved);
     table->reserved = 0;
-    table->free_head = 0;
     CHECK(table->used == 0);
     return true;
 }
