@@ -22,7 +22,8 @@
     CALL(52, getpeername) CALL(53, socketpair) CALL(54, setsockopt) CALL(55, getsockopt) \
     CALL(56, clone) CALL(57, fork) CALL(58, vfork) CALL(59, execve) CALL(60, exit) \
     CALL(61, wait4) CALL(62, kill) CALL(63, uname) CALL(72, fcntl) CALL(73, flock) \
-    CALL(74, fsync) CALL(75, fdatasync) CALL(76, truncate) CALL(77, ftruncate) CALL(79, getcwd) \
+    CALL(74, fsync) CALL(75, fdatasync) CALL(76, truncate) CALL(77, ftruncate) CALL(78, getdents) \
+    CALL(79, getcwd) \
     CALL(80, chdir) CALL(81, fchdir) CALL(82, rename) CALL(83, mkdir) CALL(84, rmdir) \
     CALL(85, creat) CALL(86, link) CALL(87, unlink) CALL(88, symlink) CALL(89, readlink) \
     CALL(90, chmod) CALL(91, fchmod) CALL(92, chown) CALL(93, fchown) CALL(94, lchown) \
