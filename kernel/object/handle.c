@@ -196,7 +196,6 @@ bool handle_table_clear_step(struct handle_table *_Nonnull table, unsigned budge
         slab_free(SLAB_CHUNK, table->domain,
                   SOME(directory->chunks[number % CHUNKS_PER_DIRECTORY]));
         directory->chunks[number % CHUNKS_PER_DIRECTORY] = nullptr;
-        table->free_head = 0; /* it may have been in this chunk, and nothing is filled any more */
         table->chunk_count--;
         table->free_head = 0; /* it may lie in what is freed, and nobody inserts any more */
         if (number % CHUNKS_PER_DIRECTORY == 0) {
