@@ -43,7 +43,7 @@ static int64_t foreground_of(const struct procfs *_Nonnull fs, struct rt_request
     bool known = entry->terminal != 0 && fs->tty != HANDLE_NONE &&
                  tty_foreground_nested(SOME(request->context), STEP_FOREGROUND, fs->tty,
                                        entry->terminal, &group) == STATUS_OK;
-    return known ? group : -1;
+    return known ? (int64_t)group : -1;
 }
 
 GENERATOR(file_stat) {
