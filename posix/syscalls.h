@@ -27,7 +27,7 @@
     CALL(85, creat) CALL(86, link) CALL(87, unlink) CALL(88, symlink) CALL(89, readlink) \
     CALL(90, chmod) CALL(91, fchmod) CALL(92, chown) CALL(93, fchown) CALL(94, lchown) \
     CALL(95, umask) CALL(96, gettimeofday) CALL(97, getrlimit) CALL(98, getrusage) \
-    CALL(99, sysinfo) CALL(100, times) CALL(102, getuid) CALL(104, getgid) CALL(105, setuid) \
+    CALL(99, sysinfo) CALL(100, times) CALL(102, getuid) CALL(103, syslog) CALL(104, getgid) CALL(105, setuid) \
     CALL(106, setgid) CALL(107, geteuid) CALL(108, getegid) CALL(109, setpgid) \
     CALL(110, getppid) CALL(111, getpgrp) CALL(112, setsid) CALL(113, setreuid) \
     CALL(114, setregid) CALL(115, getgroups) CALL(116, setgroups) CALL(117, setresuid) \

@@ -18,6 +18,31 @@ static uint32_t capacity(const struct handle_table *_Nonnull table) {
     return table->chunk_count == 0 ? 0 : table->chunk_count * HANDLES_PER_CHUNK - 1;
 }
 
+/* Puts an entry at the head of the free list. */
+static void free_push(struct handle_table *_Nonnull table, struct handle_entry_slot *_Nonnull slot,
+                      uint32_t index) LOCKED {
+    slot->next_free = table->free_head;
+    slot->previous_free = 0;
+    if (table->free_head != 0) {
+        SOME(handle_slot(table, table->free_head))->previous_free = (uint16_t)index;
+    }
+    table->free_head = (uint16_t)index;
+}
+
+/* Takes one out, wherever it stands: a keep is filled by index. */
+static void free_take(struct handle_table *_Nonnull table,
+                      struct handle_entry_slot *_Nonnull slot) LOCKED {
+    if (slot->previous_free != 0) {
+        SOME(handle_slot(table, slot->previous_free))->next_free = slot->next_free;
+    } else {
+        table->free_head = slot->next_free;
+    }
+    if (slot->next_free != 0) {
+        SOME(handle_slot(table, slot->next_free))->previous_free = slot->previous_free;
+    }
+    slot->next_free = 0;
+}
+
 static status_t add_chunk(struct handle_table *_Nonnull table) LOCKED {
     uint32_t number = table->chunk_count;
     REFUSE(number >= DIRECTORY_COUNT * CHUNKS_PER_DIRECTORY, STATUS_OUT_OF_HANDLES);
@@ -35,8 +60,7 @@ static status_t add_chunk(struct handle_table *_Nonnull table) LOCKED {
         uint32_t index = number * HANDLES_PER_CHUNK + i - 1;
         chunk->entries[i - 1].generation = 1;
         if (index != 0) {
-            chunk->entries[i - 1].next_free = table->free_head;
-            table->free_head = index;
+            free_push(table, &chunk->entries[i - 1], index);
         }
     }
     return STATUS_OK;
@@ -68,32 +92,13 @@ uint32_t handle_rights(const struct handle_table *_Nonnull table, handle_t handl
     return slot != nullptr ? slot->rights : 0;
 }
 
-/* Takes `index` out of the free list wherever it stands in it. */
-static void unlink_free(struct handle_table *_Nonnull table, uint32_t index) LOCKED {
-    struct handle_entry_slot *slot = SOME(handle_slot(table, index));
-    if (table->free_head == index) {
-        table->free_head = slot->next_free;
-        return;
-    }
-    uint32_t at = table->free_head;
-    while (at != 0) {
-        struct handle_entry_slot *before = SOME(handle_slot(table, at));
-        if (before->next_free == index) {
-            before->next_free = slot->next_free;
-            return;
-        }
-        at = before->next_free;
-    }
-    CHECK(false);
-}
-
 static handle_t fill(struct handle_table *_Nonnull table, uint32_t index,
                      struct object *_Nonnull object, uint32_t rights) LOCKED {
     struct handle_entry_slot *slot = SOME(handle_slot(table, index));
     CHECK(slot->object == nullptr);
+    free_take(table, slot);
     slot->object = object;
     slot->rights = (uint16_t)(rights & RIGHT_ALL);
-    slot->next_free = 0;
     table->used++;
     object->kept += object->type == OBJECT_SESSION && (rights & RIGHT_RECEIVE) != 0;
     object_add_handle(object);
@@ -104,16 +109,13 @@ handle_t handle_insert_reserved(struct handle_table *_Nonnull table, struct obje
                                 uint32_t rights) {
     CHECK(table->reserved > 0 && table->free_head != 0);
     table->reserved--;
-    uint32_t index = table->free_head;
-    table->free_head = SOME(handle_slot(table, index))->next_free;
-    return fill(table, index, object, rights);
+    return fill(table, table->free_head, object, rights);
 }
 
 void handle_fill_reserved(struct handle_table *_Nonnull table, uint32_t index,
                           struct object *_Nonnull object, uint32_t rights) {
     CHECK(table->reserved > 0);
     table->reserved--;
-    unlink_free(table, index);
     (void)fill(table, index, object, rights);
 }
 
@@ -131,8 +133,7 @@ static void empty_slot(struct handle_table *_Nonnull table, uint32_t index) LOCK
     slot->object = nullptr;
     slot->rights = 0;
     slot->generation = slot->generation == UINT16_MAX ? 1 : (uint16_t)(slot->generation + 1);
-    slot->next_free = table->free_head;
-    table->free_head = index;
+    free_push(table, slot, index);
     table->used--;
     domain_uncharge(table->domain, RESOURCE_HANDLES, 1);
 }
@@ -213,24 +214,13 @@ status_t handle_table_clone(struct handle_table *_Nonnull to,
     while (to->chunk_count < from->chunk_count) {
         TRY(add_chunk(to));
     }
-    to->free_head = 0;
-    for (uint32_t index = from->chunk_count * HANDLES_PER_CHUNK; index > 1; index--) {
-        const struct handle_entry_slot *source = SOME(handle_slot(from, index - 1));
-        struct handle_entry_slot *slot = SOME(handle_slot(to, index - 1));
-        slot->generation = source->generation;
-        slot->next_free = 0;
-        if (source->object == nullptr || !fork_inherits(source->object->type)) {
-            slot->next_free = to->free_head;
-            to->free_head = index - 1;
-        }
-    }
     for (uint32_t index = 1; index < from->chunk_count * HANDLES_PER_CHUNK; index++) {
         const struct handle_entry_slot *source = SOME(handle_slot(from, index));
-        if (source->object == nullptr || !fork_inherits(source->object->type)) {
-            continue;
+        SOME(handle_slot(to, index))->generation = source->generation;
+        if (source->object != nullptr && fork_inherits(source->object->type)) {
+            TRY(domain_charge(to->domain, RESOURCE_HANDLES, 1));
+            (void)fill(to, index, SOME(source->object), source->rights);
         }
-        TRY(domain_charge(to->domain, RESOURCE_HANDLES, 1));
-        (void)fill(to, index, SOME(source->object), source->rights);
     }
     return STATUS_OK;
 }

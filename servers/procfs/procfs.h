@@ -39,6 +39,7 @@ enum nested_step : uint32_t {
     STEP_LIMITS = 3,
     STEP_HOST = 4,
     STEP_LACKS = 5,
+    STEP_ELSEWHERE = 6,
     STEP_EACH = 100
 };
 
@@ -122,6 +123,10 @@ bool link_leads_to_object(struct view *_Nonnull view, struct rt_request *_Nonnul
                           uint64_t link);
 status_t link_object(struct view *_Nonnull view, struct rt_request *_Nonnull request, uint64_t link,
                      handle_t *_Nonnull out);
+
+/* ---- elsewhere.c: files that another server stands for ---- */
+status_t open_elsewhere(struct view *_Nonnull view, struct rt_request *_Nonnull request,
+                        uint64_t node, uint32_t how, handle_t *_Nonnull out);
 
 /* ---- program.c ---- */
 /* Opens the process for this call. Errors: NOT_FOUND: it has ended. */
