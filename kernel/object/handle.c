@@ -56,13 +56,18 @@ static status_t add_chunk(struct handle_table *_Nonnull table) LOCKED {
     SOME(table->directories[number / CHUNKS_PER_DIRECTORY])->chunks[number % CHUNKS_PER_DIRECTORY] =
         chunk;
     table->chunk_count++;
-    for (uint32_t i = HANDLES_PER_CHUNK; i > 0; i--) {
-        uint32_t index = number * HANDLES_PER_CHUNK + i - 1;
-        chunk->entries[i - 1].generation = 1;
-        if (index != 0) {
-            free_push(table, &chunk->entries[i - 1], index);
-        }
+    uint32_t first = number * HANDLES_PER_CHUNK;
+    uint32_t last = first + HANDLES_PER_CHUNK - 1;
+    for (uint32_t i = 0; i < HANDLES_PER_CHUNK; i++) {
+        chunk->entries[i] = (struct handle_entry_slot){
+            .generation = 1,
+            .next_free = (uint16_t)(first + i == last ? table->free_head : first + i + 1),
+            .previous_free = (uint16_t)(i == 0 ? 0 : first + i - 1)};
     }
+    if (table->free_head != 0) {
+        SOME(handle_slot(table, table->free_head))->previous_free = (uint16_t)last;
+    }
+    table->free_head = (uint16_t)(number == 0 ? 1 : first);
     return STATUS_OK;
 }
 

@@ -27,6 +27,11 @@ static status_t do_read(void *_Nonnull state, struct rt_request *_Nonnull reques
     return tty_park(tty, request, &what);
 }
 
+uint64_t tty_room(const struct station *_Nonnull station) {
+    const struct discipline *line = &station->now.line;
+    return station->index != 0 && line->stopped != 0 ? 0 : discipline_output_room(line);
+}
+
 static status_t do_write(void *_Nonnull state, struct rt_request *_Nonnull request,
                          const struct stream_write_in *_Nonnull in,
                          struct stream_write_out *_Nonnull out) {
@@ -43,7 +48,7 @@ static status_t do_write(void *_Nonnull state, struct rt_request *_Nonnull reque
         bool passes = (in->how & STREAM_HOW_PASSES) != 0;
         status = tty_foreground(tty, request, station, SIGNAL_TTOU, passes);
     }
-    size_t size = (size_t)MIN(in->data.size, (uint64_t)TTY_BUFFER);
+    size_t size = (size_t)MIN(in->data.size, (uint64_t)TTY_WRITTEN);
     struct rt_buffer to = {.size = size, .data = &tty->buffer[0]};
     status = status == STATUS_OK ? rt_input_read(request, &in->data, 0, to) : status;
     if (status != STATUS_OK) {
@@ -51,7 +56,8 @@ static status_t do_write(void *_Nonnull state, struct rt_request *_Nonnull reque
     }
     struct terminal *terminal = tty_edit(station);
     size_t done = 0;
-    while (done < size && discipline_write(&terminal->line, tty->buffer[done])) {
+    while (done < size && tty_room(station) > 0 &&
+           discipline_write(&terminal->line, tty->buffer[done])) {
         done++;
     }
     if (done == 0 && size > 0) {
@@ -138,7 +144,9 @@ static status_t do_drain(void *_Nonnull state, struct rt_request *_Nonnull reque
     if (status != STATUS_OK) {
         return status;
     }
-    return in->send_break ? STATUS_NOT_SUPPORTED : tty_park(tty, request, &what);
+    /* A pseudo-terminal has no wire to break. */
+    return in->send_break && station->index == 0 ? STATUS_NOT_SUPPORTED
+                                                 : tty_park(tty, request, &what);
 }
 
 static status_t do_get_size(void *_Nonnull state, struct rt_request *_Nonnull request,
@@ -196,7 +204,7 @@ static status_t do_flow_control(void *_Nonnull state, struct rt_request *_Nonnul
 static bool is_control(uint32_t label) {
     return label == TTY_METHOD_OPEN || label == TTY_METHOD_OPEN_MASTER ||
            label == TTY_METHOD_OPEN_PEER || label == TTY_METHOD_LIST ||
-           label == TTY_METHOD_OPEN_OWN;
+           label == TTY_METHOD_OPEN_OWN || label == TTY_METHOD_FOREGROUND;
 }
 
 static const struct stream_handlers stream_calls = {.read = do_read,
@@ -221,7 +229,8 @@ static const struct tty_handlers tty_calls = {.open = serve_open,
                                               .flow_control = do_flow_control,
                                               .drain = do_drain,
                                               .hang_up = serve_hang_up,
-                                              .open_own = serve_open_own};
+                                              .open_own = serve_open_own,
+                                              .foreground = serve_foreground};
 
 void tty_call(struct rt_server *_Nonnull server, struct rt_request *_Nonnull request) {
     struct tty *tty = (struct tty *)SOME(server->state);

@@ -258,3 +258,19 @@ status_t serve_open_own(void *_Nonnull state, struct rt_request *_Nonnull reques
     }
     return STATUS_NOT_FOUND;
 }
+
+status_t serve_foreground(void *_Nonnull state, struct rt_request *_Nonnull request,
+                          const struct tty_foreground_in *_Nonnull in,
+                          struct tty_foreground_out *_Nonnull out) {
+    const struct tty *tty = state;
+    (void)request;
+    for (uint32_t i = 0; i < TTY_TERMINALS; i++) {
+        const struct station *station = &tty->stations[i];
+        if (tty_device_of(station) == in->device &&
+            (i == 0 || (station->now.flags & TERMINAL_USED) != 0)) {
+            out->group = station->now.group;
+            return STATUS_OK;
+        }
+    }
+    return STATUS_NOT_FOUND;
+}

@@ -25,7 +25,13 @@ enum store_table : uint32_t {
     TABLE_MARK,
     TABLE_LOCK
 };
-enum { STORE_EDITS = 8, BUCKET_COUNT = 16384, PATH_ROOM = 8192, PARKED_LIMIT = 256, FACTS_COUNT = 256 };
+enum {
+    STORE_EDITS = 8,
+    BUCKET_COUNT = 16384,
+    PATH_ROOM = 8192,
+    PARKED_LIMIT = 256,
+    FACTS_COUNT = 256
+};
 
 struct store_edit {
     enum store_table table;
@@ -55,7 +61,7 @@ struct entry_index {
 struct inode_index {
     uint32_t first, last; /* entries of a directory, slot + 1 */
     uint32_t entries;
-    uint32_t sessions, writers, runners;
+    uint32_t sessions, writers, plain_writers, runners;
     handle_t handle; /* copy of the keep's, of this generation; HANDLE_NONE: not fetched */
     uint32_t handle_generation;
     uint32_t free_next;
@@ -71,7 +77,7 @@ struct memory_facts {
 };
 struct session_index {
     uint32_t inode; /* counted there; 0: not counted */
-    bool writes, runs;
+    bool writes, plain, runs;
     uint16_t locks; /* record locks that it owns */
     uint32_t context;
     uint32_t free_next;
@@ -116,7 +122,7 @@ struct ramfs {
     uint32_t edit_count;
     struct store_edit edits[STORE_EDITS];
     struct parked_lock parked[PARKED_LIMIT];
-    struct memory_facts facts[FACTS_COUNT]; /* by inode % FACTS_COUNT */
+    struct memory_facts facts[FACTS_COUNT];    /* by inode % FACTS_COUNT */
     uint8_t path[PATH_ROOM], spare[PATH_ROOM]; /* of walks */
     uint8_t output[65536];
     struct ramfs_index index;
@@ -201,8 +207,7 @@ static inline bool cookie_is_control(uint64_t cookie) {
  * known of it are forgotten, since the caller may change it or let others change it. */
 status_t inode_handle(struct ramfs *_Nonnull fs, uint32_t number, handle_t *_Nonnull out);
 /* What the kernel says of a regular file's Memory. Errors: those of the kernel. */
-status_t inode_facts(struct ramfs *_Nonnull fs, uint32_t number,
-                     struct memory_facts *_Nonnull out);
+status_t inode_facts(struct ramfs *_Nonnull fs, uint32_t number, struct memory_facts *_Nonnull out);
 int64_t now_of(struct ramfs *_Nonnull fs);
 static inline uint32_t kind_of(const struct inode_record *_Nonnull inode) {
     return inode->mode & MODE_KIND;
