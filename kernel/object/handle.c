@@ -197,6 +197,7 @@ bool handle_table_clear_step(struct handle_table *_Nonnull table, unsigned budge
                   SOME(directory->chunks[number % CHUNKS_PER_DIRECTORY]));
         directory->chunks[number % CHUNKS_PER_DIRECTORY] = nullptr;
         table->chunk_count--;
+        table->free_head = 0; /* it may lie in what is freed, and nobody inserts any more */
         if (number % CHUNKS_PER_DIRECTORY == 0) {
             slab_free(SLAB_NODE, table->domain, directory);
             table->directories[number / CHUNKS_PER_DIRECTORY] = nullptr;
@@ -204,7 +205,6 @@ bool handle_table_clear_step(struct handle_table *_Nonnull table, unsigned budge
     }
     domain_uncharge(table->domain, RESOURCE_HANDLES, table->reserved);
     table->reserved = 0;
-    table->free_head = 0;
     CHECK(table->used == 0);
     return true;
 }

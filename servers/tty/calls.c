@@ -18,7 +18,7 @@ static status_t do_read(void *_Nonnull state, struct rt_request *_Nonnull reques
         return master_read(tty, request, in);
     }
     bool passes = (in->how & STREAM_HOW_PASSES) != 0;
-    status_t status = tty_foreground(tty, request, station, SIGNAL_TTIN, passes);
+    status_t status = tty_pass_foreground(tty, request, station, SIGNAL_TTIN, passes);
     if (status != STATUS_OK) {
         return status;
     }
@@ -46,7 +46,7 @@ static status_t do_write(void *_Nonnull state, struct rt_request *_Nonnull reque
         status = STREAM_STATUS_FAILED;
     } else if ((station->now.line.attributes.local & LOCAL_TOSTOP) != 0) {
         bool passes = (in->how & STREAM_HOW_PASSES) != 0;
-        status = tty_foreground(tty, request, station, SIGNAL_TTOU, passes);
+        status = tty_pass_foreground(tty, request, station, SIGNAL_TTOU, passes);
     }
     size_t size = (size_t)MIN(in->data.size, (uint64_t)TTY_WRITTEN);
     struct rt_buffer to = {.size = size, .data = &tty->buffer[0]};
@@ -127,7 +127,7 @@ static status_t do_set_attributes(void *_Nonnull state, struct rt_request *_Nonn
     struct tty *tty = state;
     struct station *station = tty_station_of(tty, request);
     struct parked what = {.kind = PARKED_SET, .how = in->at, .values = in->values};
-    status_t status = tty_foreground(tty, request, station, SIGNAL_TTOU, in->passes);
+    status_t status = tty_pass_foreground(tty, request, station, SIGNAL_TTOU, in->passes);
     if (status != STATUS_OK || in->at != TTY_WHEN_NOW) {
         return status != STATUS_OK ? status : tty_park(tty, request, &what);
     }
@@ -140,7 +140,7 @@ static status_t do_drain(void *_Nonnull state, struct rt_request *_Nonnull reque
     struct tty *tty = state;
     struct parked what = {.kind = PARKED_DRAIN};
     const struct station *station = tty_station_of(tty, request);
-    status_t status = tty_foreground(tty, request, station, SIGNAL_TTOU, in->passes);
+    status_t status = tty_pass_foreground(tty, request, station, SIGNAL_TTOU, in->passes);
     if (status != STATUS_OK) {
         return status;
     }
@@ -171,7 +171,7 @@ static status_t do_flush(void *_Nonnull state, struct rt_request *_Nonnull reque
                          const struct tty_flush_in *_Nonnull in) {
     struct tty *tty = state;
     struct station *station = tty_station_of(tty, request);
-    status_t status = tty_foreground(tty, request, station, SIGNAL_TTOU, in->passes);
+    status_t status = tty_pass_foreground(tty, request, station, SIGNAL_TTOU, in->passes);
     if (status != STATUS_OK) {
         return status;
     }
@@ -183,7 +183,7 @@ static status_t do_flow_control(void *_Nonnull state, struct rt_request *_Nonnul
                                 const struct tty_flow_control_in *_Nonnull in) {
     struct tty *tty = state;
     struct station *station = tty_station_of(tty, request);
-    status_t status = tty_foreground(tty, request, station, SIGNAL_TTOU, in->passes);
+    status_t status = tty_pass_foreground(tty, request, station, SIGNAL_TTOU, in->passes);
     if (status != STATUS_OK) {
         return status;
     }

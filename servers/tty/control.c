@@ -33,8 +33,8 @@ static bool is_own(const struct station *_Nonnull station,
            caller->session == station->now.session;
 }
 
-status_t tty_foreground(struct tty *_Nonnull tty, struct rt_request *_Nonnull request,
-                        const struct station *_Nonnull station, uint32_t signal, bool passes) {
+status_t tty_pass_foreground(struct tty *_Nonnull tty, struct rt_request *_Nonnull request,
+                             const struct station *_Nonnull station, uint32_t signal, bool passes) {
     struct process_table_entry caller = {};
     const struct terminal *terminal = &station->now;
     if (terminal->group == 0 || !caller_of(tty, request, &caller) || !is_own(station, &caller) ||
@@ -167,7 +167,7 @@ status_t serve_set_group(void *_Nonnull state, struct rt_request *_Nonnull reque
     struct tty *tty = state;
     struct process_table_entry caller = {};
     struct station *station = tty_station_of(tty, request);
-    status_t status = tty_foreground(tty, request, station, SIGNAL_TTOU, in->passes);
+    status_t status = tty_pass_foreground(tty, request, station, SIGNAL_TTOU, in->passes);
     if (status != STATUS_OK) {
         return status == STREAM_STATUS_FAILED ? TTY_STATUS_NOT_TERMINAL : status;
     }

@@ -175,8 +175,8 @@ status_t serve_take(void *_Nonnull state, struct rt_request *_Nonnull request,
 status_t serve_drop(void *_Nonnull state, struct rt_request *_Nonnull request);
 status_t serve_hang_up(void *_Nonnull state, struct rt_request *_Nonnull request);
 /* May the caller do what stops a process in the background? OK; background or failed of stream. */
-status_t tty_foreground(struct tty *_Nonnull tty, struct rt_request *_Nonnull request,
-                        const struct station *_Nonnull station, uint32_t signal, bool passes);
+status_t tty_pass_foreground(struct tty *_Nonnull tty, struct rt_request *_Nonnull request,
+                             const struct station *_Nonnull station, uint32_t signal, bool passes);
 /* The terminal's session (of processes) loses it. `hang`: whom that tells. */
 void tty_lose_session(struct station *_Nonnull station, uint32_t hang);
 /* The same, and what is open of it is hung up. */
