@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path[:0] = [os.path.join(ROOT, "host", folder) for folder in ("qemu", "command", "image")]
+sys.path += [os.path.join(ROOT, "host", folder) for folder in ("qemu", "command", "image")]
 import guest  # noqa: E402
 import machine  # noqa: E402
 import slots  # noqa: E402

@@ -39,11 +39,8 @@ def parse(arguments):
 
 
 def gdb_line(kernel, program, address):
-    """gdb's command line: symbols, our pretty-printers, the target."""
+    """gdb's command line: symbols, the target."""
     line = ["gdb", "-q", kernel]
-    printers = common.path("host/gdb/isotope.py")
-    if os.path.exists(printers):
-        line += ["-x", printers]
     if program:
         line += ["-ex", f"add-symbol-file {program}"]
     line += ["-ex", f"target remote {address}"]

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""./isotope new server and new driver, in a copy of the tree: what they make builds for the machine and for the
-simulator, passes its test there under kills, passes the checks, and its test fails once the server is broken."""
+"""./isotope new server, driver and tool, in a copy of the tree: what they make builds for the machine (and for the
+simulator), passes its test (there under kills), passes the checks, and its test fails once it is broken."""
 
 import os
 import shutil
@@ -40,18 +40,20 @@ class New(unittest.TestCase):
         with open(full, "w", encoding="utf-8") as file:
             file.write(text.replace(old, new))
 
-    def works(self, kind, name, source, right, wrong):
+    def works(self, kind, name, source, right, wrong, passed="1 passed, 0 failed"):
         base = name.rpartition("/")[2]
+        test = f"tools/{base}" if kind == "tool" else f"sim/{base}"
+        output = f"tools/{base}" if kind == "tool" else f"server/{source}.o"
         self.assertEqual(self.run_in_copy("./isotope", "new", kind, name)[0], 0)
-        status, text = self.run_in_copy("./isotope", "test", f"sim/{base}")
-        self.assertEqual((status, text.splitlines()[-1]), (0, "1 passed, 0 failed"), text)
-        status, text = self.run_in_copy("make", f"build/x86_64-release/server/{source}.o")
+        status, text = self.run_in_copy("./isotope", "test", test)
+        self.assertEqual((status, text.splitlines()[-1]), (0, passed), text)
+        status, text = self.run_in_copy("make", f"build/x86_64-release/{output}")
         self.assertEqual(status, 0, text)
         for check in ("format", "layering", "words", "limits"):
             text = self.run_in_copy("./isotope", "check", check)[1]
             self.assertNotIn(base, text)
         self.replace(source, right, wrong)
-        self.assertEqual(self.run_in_copy("./isotope", "test", f"sim/{base}")[0], 1)
+        self.assertEqual(self.run_in_copy("./isotope", "test", test)[0], 1)
 
     def test_a_new_server(self):
         self.works("server", "acorn", "servers/acorn/main.c", "return rt_stage_record(server, state, &next.header);",
@@ -60,6 +62,9 @@ class New(unittest.TestCase):
     def test_a_new_driver(self):
         self.works("driver", "misc/acorn", "drivers/misc/acorn/main.c", "return status == STATUS_OK ? STATUS_OK : STATUS_IO;",
                    "return status == STATUS_OK ? STATUS_IO : STATUS_OK;")
+
+    def test_a_new_tool(self):
+        self.works("tool", "acorn", "tools/acorn.c", "fflush(stdout) != 0", "fflush(stdout) == 0", "2 passed, 0 failed")
 
 
 if __name__ == "__main__":

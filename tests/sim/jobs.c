@@ -12,7 +12,7 @@
 #include "idl/tty.h"
 #include "idl/uart.h"
 #include "lib/rt/server.h"
-#include "tests/sim/world.h"
+#include "tests/sim/terminal_world.h"
 
 enum { ROUNDS = 40, LINE = 8, KEY_PROGRAM = 1, INTERRUPT = 3, BYSTANDER = 2 };
 /* What a child is for. */
@@ -20,9 +20,6 @@ enum { ROLE_READS = 1, ROLE_INTERRUPTED = 2, ROLE_SURVIVES = 3 };
 /* Handles of a program: its session to process, then what its starter gave it. */
 enum { HANDLE_OWN = RT_START_HANDLE, HANDLE_TTY = RT_START_HANDLE + 1 };
 enum { HUP = 1, INT = 2, CONT = 18, TTIN = 21, TTOU = 22 };
-
-void process_main(uint64_t mode, uint64_t page);
-void tty_main(uint64_t mode, uint64_t page);
 
 /* Of all children together: how often one was found in the background; where the leader has the
  * master, and so its children. */
@@ -412,19 +409,12 @@ static void starter_main(uint64_t mode, uint64_t page) {
 }
 
 int main(int argc, char **argv) {
-    static const struct sim_program_entry programs[] = {{"uart", driver_main},
-                                                        {"process", process_main},
-                                                        {"tty", tty_main},
-                                                        {"starter", starter_main}};
-    world_add(BOOT_PROGRAM, "uart", "x");
-    world_add(BOOT_PROGRAM, "process", "x");
-    world_add(BOOT_PROGRAM, "tty", "x");
-    world_add(BOOT_PROGRAM, "starter", "x");
-    world_add(BOOT_MANIFEST, "uart", "service uart\nprogram uart\npriority 16\n");
-    world_add_manifest("process");
-    world_add_manifest("tty");
-    world_add(BOOT_MANIFEST, "starter",
-              "service starter\nprogram starter\nrestart never\npriority 1\n"
-              "needs process as process\nneeds tty as tty\nneeds supervisor as supervisor\n");
-    return world_run(argc, SOME(argv), &programs[0], ARRAY_LENGTH(programs), "tty");
+    static const struct terminal_world terminal = {
+        .driver = driver_main,
+        .name = "starter",
+        .program = starter_main,
+        .needs = "needs process as process\nneeds tty as tty\n",
+        .victim = "tty",
+    };
+    return terminal_world_run(argc, SOME(argv), &terminal);
 }

@@ -7,12 +7,9 @@
 #include "idl/stream.h"
 #include "idl/uart.h"
 #include "lib/rt/server.h"
-#include "tests/sim/world.h"
+#include "tests/sim/terminal_world.h"
 
 enum { LINES = 400, LINE_LENGTH = 9, ANSWER_LENGTH = 8, KEY_CLIENT = 1, SHOWN = 65536 };
-
-void process_main(uint64_t mode, uint64_t page);
-void tty_main(uint64_t mode, uint64_t page);
 
 /* ---- what is typed, echoed and answered: capitals and small letters ---- */
 
@@ -175,19 +172,12 @@ static void client_main(uint64_t mode, uint64_t page) {
 }
 
 int main(int argc, char **argv) {
-    static const struct sim_program_entry programs[] = {{"uart", driver_main},
-                                                        {"process", process_main},
-                                                        {"tty", tty_main},
-                                                        {"client", client_main}};
-    world_add(BOOT_PROGRAM, "uart", "x");
-    world_add(BOOT_PROGRAM, "process", "x");
-    world_add(BOOT_PROGRAM, "tty", "x");
-    world_add(BOOT_PROGRAM, "client", "x");
-    world_add(BOOT_MANIFEST, "uart", "service uart\nprogram uart\npriority 16\n");
-    world_add_manifest("process");
-    world_add_manifest("tty");
-    world_add(BOOT_MANIFEST, "client",
-              "service client\nprogram client\nrestart never\npriority 1\n"
-              "needs tty as tty\nneeds supervisor as supervisor\n");
-    return world_run(argc, SOME(argv), &programs[0], ARRAY_LENGTH(programs), "tty");
+    static const struct terminal_world terminal = {
+        .driver = driver_main,
+        .name = "client",
+        .program = client_main,
+        .needs = "needs tty as tty\n",
+        .victim = "tty",
+    };
+    return terminal_world_run(argc, SOME(argv), &terminal);
 }

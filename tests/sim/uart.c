@@ -5,14 +5,10 @@
 #include "idl/stream.h"
 #include "idl/tty.h"
 #include "lib/rt/server.h"
-#include "tests/sim/world.h"
+#include "tests/sim/terminal_world.h"
 
 enum { LINES = 600, LINE_LENGTH = 6 };
 enum { PORT = 0x3f8, DATA = 0, FORMAT = 3, STATUS = 5, DIVISOR_BIT = 0x80, READY = 0x21 };
-
-void process_main(uint64_t mode, uint64_t page);
-void tty_main(uint64_t mode, uint64_t page);
-void uart_main(uint64_t mode, uint64_t page);
 
 static struct {
     uint64_t format, typed, sent;
@@ -74,22 +70,12 @@ static void client_main(uint64_t mode, uint64_t page) {
 }
 
 int main(int argc, char **argv) {
-    static const struct sim_program_entry programs[] = {
-        {"process", process_main},
-        {"uart", uart_main},
-        {"tty", tty_main},
-        {"client", client_main},
+    static const struct terminal_world terminal = {
+        .name = "client",
+        .program = client_main,
+        .needs = "needs tty as tty\n",
+        .victim = "uart",
     };
     world.port_access = device_access;
-    world_add(BOOT_PROGRAM, "process", "x");
-    world_add(BOOT_PROGRAM, "uart", "x");
-    world_add(BOOT_PROGRAM, "tty", "x");
-    world_add(BOOT_PROGRAM, "client", "x");
-    world_add_manifest("process");
-    world_add_manifest("uart");
-    world_add_manifest("tty");
-    world_add(BOOT_MANIFEST, "client",
-              "service client\nprogram client\nrestart never\npriority 1\n"
-              "needs tty as tty\nneeds supervisor as supervisor\n");
-    return world_run(argc, SOME(argv), &programs[0], ARRAY_LENGTH(programs), "uart");
+    return terminal_world_run(argc, SOME(argv), &terminal);
 }
