@@ -46,10 +46,14 @@ include host/build/linux.mk
 include host/build/target.mk
 include host/build/tests.mk
 
-.PHONY: all kernel programs posix image host unit test-programs everything clean
+.PHONY: all kernel programs posix image host unit test-programs everything clean debug-kernel
 all: kernel tools programs posix image $(OUTPUTS)
 host: $(HOST_OUTPUTS)
 everything: all host unit unit-tsan unit-msan fuzzers simulations test-programs asan-tools
+# The kernel of the other profile, for tests that look into it: the one place where make calls itself, since a run of
+# it knows one profile.
+debug-kernel:
+	$(quiet)$(MAKE) PROFILE=debug kernel
 clean:
 	rm -rf build
 

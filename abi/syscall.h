@@ -121,6 +121,7 @@ enum protection : uint32_t {
     MAP_GUARD = 1u << 12,      /* the program can neither unmap nor protect it (the runtime's) */
     MAP_GROW_DOWN = 1u << 13,
     MAP_MAY_GAIN = 1u << 15, /* made with a handle that carries the rights: protect may add them */
+    MAP_AGAIN = 1u << 16, /* with FIXED, without a handle: a new clone of the file that is there */
     MAP_THREAD_PAGE = 1u << 14, /* made by the kernel: a thread page; a fork makes its own */
 };
 

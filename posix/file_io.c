@@ -9,8 +9,10 @@
 #include "posix/native.h"
 #include "posix/signalfd.h"
 #include "posix/signals.h"
+#include "posix/sockets.h"
 #include "posix/syscalls.h"
 #include "posix/user.h"
+#include "posix/vectors.h"
 
 static int64_t result_of(struct native_result result) {
     if (result.status == STATUS_OK) {
@@ -287,52 +289,25 @@ static int64_t write_gathered(struct posix_thread *_Nonnull self,
                : file_write(self, entry, (uintptr_t)&self->scratch[0], total, POSITION_CURRENT);
 }
 
-int64_t vectors_room(uint64_t vectors, uint64_t count, uint64_t *_Nonnull out) {
-    *out = 0;
-    for (uint64_t i = 0; i < count; i++) {
-        struct linux_iovec vector = {};
-        int64_t error = USER_READ(vector, vectors + i * sizeof vector);
-        if (error == 0 && ckd_add(out, *out, vector.length)) {
-            error = -EINVAL;
-        }
-        uint64_t used = MIN(vector.length, sizeof(((struct posix_thread *)0)->scratch));
-        error = error != 0 ? error : user_probe(vector.base, used);
-        if (error != 0) {
-            return error;
-        }
-    }
-    return *out > INT64_MAX ? -EINVAL : 0;
-}
-
-int64_t vectors_fill(struct posix_thread *_Nonnull self, uint64_t vectors, uint64_t count,
-                     uint64_t size) {
-    uint64_t done = 0;
-    for (uint64_t i = 0; i < count && done < size; i++) {
-        struct linux_iovec vector = {};
-        int64_t error = USER_READ(vector, vectors + i * sizeof vector);
-        uint64_t piece = MIN(vector.length, size - done);
-        error = error != 0 ? error : user_write(vector.base, &self->scratch[done], (size_t)piece);
-        if (error != 0) {
-            return error;
-        }
-        done += piece;
-    }
-    return 0;
-}
-
-/* Into several vectors by one read of what may wait: a second one would wait for more. A message
- * of more than the scratch area holds is cut. */
+/* Into several vectors by one read of what may wait: a second one would wait for more, or take
+ * another message. */
 static int64_t read_scattered(struct posix_thread *_Nonnull self,
                               const struct fd_entry *_Nonnull entry,
                               const struct program_frame *_Nonnull frame) {
     uint64_t room = 0;
-    int64_t error = vectors_room(frame->rsi, frame->rdx, &room);
+    struct bounce bounce = {};
+    int64_t error = vectors_total(frame->rsi, frame->rdx, &room);
+    room = MIN(room, (uint64_t)STREAM_TRANSFER_MAX);
+    error = error != 0 ? error : vectors_probe(frame->rsi, frame->rdx, room);
+    error = error != 0 ? error : bounce_begin(self, room, &bounce);
     if (error != 0) {
         return error;
     }
-    int64_t got = file_read(self, entry, (uintptr_t)&self->scratch[0],
-                            MIN(room, sizeof self->scratch), POSITION_CURRENT);
-    error = got > 0 ? vectors_fill(self, frame->rsi, frame->rdx, (uint64_t)got) : 0;
+    int64_t got = file_read(self, entry, bounce.address, room, POSITION_CURRENT);
+    if (got > 0) {
+        error = vectors_scatter(frame->rsi, frame->rdx, bounce.address, (uint64_t)got);
+    }
+    bounce_end(&bounce);
     return error != 0 ? error : got;
 }
 
@@ -351,6 +326,9 @@ LINUX(writev) {
     int64_t error = get(self, frame->rdi, STREAM_FACTS_FLAGS_WRITABLE, &entry);
     if (error != 0) {
         return error;
+    }
+    if (entry.kind == STREAM_KIND_SOCKET && frame->rdx <= VECTOR_LIMIT) {
+        return socket_send_vectors(self, &entry, frame->rsi, frame->rdx);
     }
     int64_t done = frame->rdx <= VECTOR_LIMIT ? write_gathered(self, &entry, frame) : -1;
     return done != -1 ? done : vectors(self, &entry, frame, POSITION_CURRENT, true);

@@ -2,7 +2,6 @@
 /* Reading and writing whatever a descriptor names. */
 #include "posix/state.h"
 
-enum { VECTOR_LIMIT = 1024 };
 #define POSITION_CURRENT UINT64_MAX
 /* Linux moves no more than this in one call. */
 #define TRANSFER_MAX 0x7ffff000ull
@@ -18,11 +17,6 @@ int64_t file_receive(const struct fd_entry *_Nonnull entry, uint64_t address, ui
 /* Writing to what is no file; `how`: enum stream_how; `signals`: SIGPIPE where nobody reads. */
 int64_t file_send(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry,
                   uint64_t address, uint64_t length, uint32_t how, bool signals);
-/* Vectors that take the bytes of one answer: how much they have room for, each tried up to the size
- * of the scratch area; and filled from there. Errors: -EFAULT, -EINVAL. */
-int64_t vectors_room(uint64_t vectors, uint64_t count, uint64_t *_Nonnull out);
-int64_t vectors_fill(struct posix_thread *_Nonnull self, uint64_t vectors, uint64_t count,
-                     uint64_t size);
 /* RLIMIT_FSIZE: -EFBIG, with SIGXFSZ, where a file may not become as long. */
 int64_t file_size_check(struct posix_thread *_Nonnull self, uint64_t size);
 int64_t file_write(struct posix_thread *_Nonnull self, const struct fd_entry *_Nonnull entry,

@@ -122,26 +122,30 @@ static int64_t begin_two(struct posix_thread *_Nonnull self, uint64_t from_fd, u
     return error != 0 ? error : path_begin(self, (int32_t)to_fd, to, self->path2, false, &out->to);
 }
 
-/* Both rests as one range in `scratch`. */
+static_assert(offsetof(struct posix_thread, scratch) ==
+              offsetof(struct posix_thread, walk) + PATH_MAX);
+
+/* Both rests as one range, in walk and what follows it: two texts of 4,095 bytes have room. The
+ * rests themselves lie in path and path2 (step_two); the call's answer comes to walk when the
+ * server has read them. */
 static int64_t join(struct posix_thread *_Nonnull self, const struct two_paths *_Nonnull paths,
                     struct rt_bytes *_Nonnull out) {
     size_t first = paths->from.rest.size;
     size_t second = paths->to.rest.size;
-    if (first > sizeof self->scratch || second > sizeof self->scratch - first) {
+    if (first > PATH_MAX || second > PATH_MAX) {
         return -ENAMETOOLONG;
     }
-    /* either may lie in scratch already, left by a step: through walk, which is free now */
+    size_t here = MIN(second, PATH_MAX - first);
     if (first > 0) {
         bytes_copy(self->walk, SOME(paths->from.rest.data), first);
     }
-    if (second > 0) {
-        bytes_copy(&self->walk[first], SOME(paths->to.rest.data), MIN(second, PATH_MAX - first));
+    if (here > 0) {
+        bytes_copy(&self->walk[first], SOME(paths->to.rest.data), here);
     }
-    if (first + second > PATH_MAX) {
-        return -ENAMETOOLONG;
+    if (second > here) {
+        bytes_copy(self->scratch, &SOME(paths->to.rest.data)[here], second - here);
     }
-    bytes_copy(self->scratch, self->walk, first + second);
-    *out = (struct rt_bytes){.size = first + second, .data = self->scratch};
+    *out = (struct rt_bytes){.size = first + second, .data = (const uint8_t *)&self->walk[0]};
     return 0;
 }
 

@@ -1,4 +1,4 @@
-/* stat(2), statx(2), access(2), statfs(2), getdents64(2): what files are. */
+/* stat(2), statx(2), access(2), statfs(2), getdents(2): what files are. */
 #include "posix/file_stat.h"
 #include "posix/descriptors.h"
 #include "posix/errors.h"
@@ -307,16 +307,18 @@ static bool next_entry(const struct posix_thread *_Nonnull self, size_t size, si
     return true;
 }
 
-/* Writes entries as Linux has them; the bytes used. `*cookie` is that of the last one written. */
+/* Writes entries as Linux has them; the bytes used. `*cookie` is that of the last one written.
+ * `old`: as getdents(2) has them, the kind in the last byte. */
 static int64_t give_entries(struct posix_thread *_Nonnull self, size_t size, uint64_t to,
-                            uint64_t room, uint64_t *_Nonnull cookie, bool *_Nonnull full) {
+                            uint64_t room, bool old, uint64_t *_Nonnull cookie,
+                            bool *_Nonnull full) {
     uint64_t used = 0;
     size_t at = 0;
     size_t name = 0;
     struct filesystem_entry entry = {};
     while (next_entry(self, size, &at, &entry, &name)) {
-        enum { NAME_OFFSET = 19 };
-        uint64_t length = (NAME_OFFSET + entry.name_size + 1 + 7) & ~7ull;
+        const size_t name_offset = old ? 18 : 19;
+        uint64_t length = (name_offset + entry.name_size + (old ? 2u : 1u) + 7) & ~7ull;
         if (length > room - used) {
             *full = true;
             break;
@@ -327,13 +329,15 @@ static int64_t give_entries(struct posix_thread *_Nonnull self, size_t size, uin
             .length = (uint16_t)length,
             .kind = (uint8_t)(entry.kind & 15),
         };
-        int64_t error = user_write(to + used, &head, NAME_OFFSET);
-        error = error != 0
-                    ? error
-                    : user_write(to + used + NAME_OFFSET, &self->scratch[name], entry.name_size);
+        uint64_t text = to + used + name_offset;
+        int64_t error = user_write(to + used, &head, name_offset);
+        error = error != 0 ? error : user_write(text, &self->scratch[name], entry.name_size);
         error = error != 0 ? error
-                           : user_zero(to + used + NAME_OFFSET + entry.name_size,
-                                       (size_t)(length - NAME_OFFSET - entry.name_size));
+                           : user_zero(text + entry.name_size,
+                                       (size_t)(length - name_offset - entry.name_size));
+        if (error == 0 && old) {
+            error = USER_WRITE(to + used + length - 1, head.kind);
+        }
         if (error != 0) {
             return error;
         }
@@ -343,7 +347,8 @@ static int64_t give_entries(struct posix_thread *_Nonnull self, size_t size, uin
     return (int64_t)used;
 }
 
-LINUX(getdents64) {
+static int64_t get_entries(struct posix_thread *_Nonnull self,
+                           const struct program_frame *_Nonnull frame, bool old) {
     struct fd_entry entry = {};
     int64_t error = fd_get_open(self, frame->rdi, &entry);
     uint64_t room = (uint32_t)frame->rdx;
@@ -366,7 +371,7 @@ LINUX(getdents64) {
             return used > 0 ? (int64_t)used : error_of_filesystem(status);
         }
         int64_t done =
-            give_entries(self, (size_t)size, frame->rsi + used, room - used, &cookie, &full);
+            give_entries(self, (size_t)size, frame->rsi + used, room - used, old, &cookie, &full);
         if (done < 0) {
             return done;
         }
@@ -380,4 +385,12 @@ LINUX(getdents64) {
     }
     (void)NATIVE(SYS_STREAM_SEEK, entry.handle, cookie, 0);
     return (int64_t)used;
+}
+
+LINUX(getdents) {
+    return get_entries(self, frame, true);
+}
+
+LINUX(getdents64) {
+    return get_entries(self, frame, false);
 }

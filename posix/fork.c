@@ -431,6 +431,17 @@ void robust_walk_all(const struct posix_thread *_Nonnull self) {
     }
 }
 
+/* The end of the process. In a space that it shares its word is cleared; what a process leaves that
+ * was alone, nobody looks at. */
+[[noreturn]] static void end_process(struct posix_thread *_Nonnull self, uint64_t code) {
+    uint32_t cleared = 0;
+    if (self->process->vfork_area != 0 && self->clear_tid != 0 &&
+        USER_WRITE(self->clear_tid, cleared) == 0) {
+        (void)NATIVE(SYS_FUTEX_WAKE, self->clear_tid, 1, 0, 0, UINT32_MAX, UINT64_MAX);
+    }
+    native_end((int64_t)(code & 0xff), false);
+}
+
 LINUX(exit) {
     struct posix_process *process = self->process;
     robust_walk(self);
@@ -440,18 +451,18 @@ LINUX(exit) {
     process->threads[self->slot].tid = last ? self->tid : 0;
     state_unlock(&process->lock);
     if (last) {
-        native_end((int64_t)(frame->rdi & 0xff), false);
+        end_process(self, frame->rdi);
     }
     native_thread_end(self->clear_tid);
 }
 
 LINUX(exit_group) {
     robust_walk_all(self);
-    native_end((int64_t)(frame->rdi & 0xff), false);
+    end_process(self, frame->rdi);
 }
 
 LINUX(set_tid_address) {
-    self->clear_tid = frame->rdi; /* what a lone process leaves, nobody looks at */
+    self->clear_tid = frame->rdi;
     return linux_gettid(self, frame);
 }
 

@@ -1,8 +1,7 @@
 /* mmap, munmap, mprotect, brk, mremap, madvise, msync, mincore.
  *
  * mremap moves by copying, as is right for private memory only. MADV_DONTNEED puts fresh memory in
- * the place of private anonymous memory; a private mapping of a file that was written to cannot be
- * made fresh here, and is refused. */
+ * the place of private memory: zeroes, or the file's own pages again. */
 #include "idl/filesystem.h"
 #include "posix/descriptors.h"
 #include "posix/errors.h"
@@ -241,16 +240,12 @@ LINUX(mremap) {
 
 /* Anonymous memory has no tag; a file system gives its files' Memories one. */
 static int64_t dont_need(const struct mapping_entry *_Nonnull mapping) {
-    bool private = (mapping->flags & MAP_PRIVATE) != 0;
-    if (!private || (mapping->memory_tag != 0 && (mapping->protection & PROTECT_WRITE) == 0)) {
-        return 0; /* the pages are the file's own, or shared: they would come again as they are */
-    }
-    if (mapping->memory_tag != 0) {
-        return -EINVAL;
+    if ((mapping->flags & MAP_PRIVATE) == 0) {
+        return 0; /* shared pages would come again as they are */
     }
     uint64_t at = mapping->address;
-    return error_of(
-        space_map(0, &at, mapping->length, 0, 0, mapping->protection | MAP_PRIVATE | MAP_FIXED));
+    return error_of(space_map(0, &at, mapping->length, 0, 0,
+                              mapping->protection | MAP_PRIVATE | MAP_FIXED | MAP_AGAIN));
 }
 
 enum {

@@ -18,7 +18,6 @@ enum {
     SOCK_TYPE_MASK = 0xf,
     SOCK_NONBLOCK = O_NONBLOCK,
     SOCK_CLOEXEC = O_CLOEXEC,
-    SOL_SOCKET = 1,
     EFD_SEMAPHORE = 1,
 };
 static_assert(LOCAL_NAME_MAX == 108);
@@ -400,6 +399,7 @@ enum {
     SO_REUSEPORT = 15,
     SO_PASSCRED = 16,
     SO_PEERCRED = 17,
+    SO_RCVLOWAT = 18,
     SO_RCVTIMEO = 20,
     SO_SNDTIMEO = 21,
     SO_ACCEPTCONN = 30,
@@ -409,10 +409,11 @@ enum {
     SO_SNDTIMEO_NEW = 67,
 };
 
-/* What makes no difference between processes of one machine. */
-static bool option_is_idle(uint32_t name) {
-    return name == SO_REUSEADDR || name == SO_BROADCAST || name == SO_KEEPALIVE ||
-           name == SO_LINGER || name == SO_REUSEPORT || name == SO_DONTROUTE;
+/* What makes no difference between processes of one machine: its bit; 0: it is another option. */
+static uint32_t switch_of(uint32_t name) {
+    bool idle = name == SO_REUSEADDR || name == SO_BROADCAST || name == SO_KEEPALIVE ||
+                name == SO_REUSEPORT || name == SO_DONTROUTE;
+    return idle ? 1u << name : 0;
 }
 
 static bool option_of(uint32_t name, enum local_option *_Nonnull out) {
@@ -512,8 +513,16 @@ LINUX(getsockopt) {
     } else if (option_of(name, &option)) {
         error = error_of_local(local_option(entry.handle, option, false, 0, &value));
         words[0] = name == SO_ERROR && value != 0 ? ECONNRESET : (uint32_t)value;
-    } else if (option_is_idle(name)) {
-        size = name == SO_LINGER ? 2 * sizeof words[0] : size;
+    } else if (switch_of(name) != 0) {
+        error = error_of_local(local_option(entry.handle, LOCAL_OPTION_SWITCHES, false, 0, &value));
+        words[0] = (value & switch_of(name)) != 0 ? 1 : 0;
+    } else if (name == SO_LINGER) {
+        error = error_of_local(local_option(entry.handle, LOCAL_OPTION_LINGER, false, 0, &value));
+        words[0] = (uint32_t)(value >> 32);
+        words[1] = (uint32_t)value;
+        size = 2 * sizeof words[0];
+    } else if (name == SO_RCVLOWAT) {
+        words[0] = 1;
     } else {
         self->process->unsupported_other++;
         return -ENOPROTOOPT;
@@ -521,6 +530,27 @@ LINUX(getsockopt) {
     size = MIN(size, room);
     error = error != 0 ? error : user_write(frame->r10, words, size);
     return error != 0 ? error : USER_WRITE(frame->r8, size);
+}
+
+static int64_t set_switch(const struct fd_entry *_Nonnull entry, uint32_t bit, bool on) {
+    uint64_t old = 0;
+    status_t status = local_option(entry->handle, LOCAL_OPTION_SWITCHES, false, 0, &old);
+    if (status == STATUS_OK) {
+        uint64_t now = (old & ~(uint64_t)bit) | (on ? bit : 0);
+        status = local_option(entry->handle, LOCAL_OPTION_SWITCHES, true, now, &old);
+    }
+    return error_of_local(status);
+}
+
+static int64_t set_linger(const struct fd_entry *_Nonnull entry,
+                          const struct program_frame *_Nonnull frame) {
+    uint32_t words[2] = {};
+    uint64_t old = 0;
+    int64_t error = (uint32_t)frame->r8 < sizeof words ? -EINVAL : USER_READ(words, frame->r10);
+    uint64_t value = (words[0] != 0 ? 1ull << 32 : 0) | words[1];
+    return error != 0 ? error
+                      : error_of_local(
+                            local_option(entry->handle, LOCAL_OPTION_LINGER, true, value, &old));
 }
 
 LINUX(setsockopt) {
@@ -542,11 +572,14 @@ LINUX(setsockopt) {
     if (error != 0) {
         return error;
     }
-    if (option_is_idle((uint32_t)frame->rdx)) {
-        return 0;
+    uint32_t name = (uint32_t)frame->rdx;
+    if (switch_of(name) != 0) {
+        return set_switch(&entry, switch_of(name), value != 0);
     }
-    if (!option_of((uint32_t)frame->rdx, &option) || (uint32_t)frame->rdx == SO_TYPE ||
-        (uint32_t)frame->rdx == SO_ERROR) {
+    if (name == SO_LINGER) {
+        return set_linger(&entry, frame);
+    }
+    if (!option_of(name, &option) || name == SO_TYPE || name == SO_ERROR || name == SO_ACCEPTCONN) {
         self->process->unsupported_other++;
         return -ENOPROTOOPT;
     }

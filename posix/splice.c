@@ -11,6 +11,7 @@
 #include "posix/native.h"
 #include "posix/syscalls.h"
 #include "posix/user.h"
+#include "posix/vectors.h"
 
 enum {
     SPLICE_NONBLOCK = 2,

@@ -25,8 +25,8 @@ struct runtime_header {
     uint64_t upcall;                          /* SET_UPCALL */
     uint64_t runtime_first, runtime_length;   /* SET_RUNTIME */
     uint64_t sequence_first, sequence_length; /* SET_SEQUENCE; its check is its first address */
-    uint64_t vdso;                            /* address of the vDSO's ELF header */
-    uint64_t reserved[7];
+    uint64_t vdso, vdso_end;                  /* the vDSO: its ELF header, behind its last page */
+    uint64_t reserved[6];
 };
 static_assert(sizeof(struct runtime_header) == 128);
 

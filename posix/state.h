@@ -118,8 +118,10 @@ struct posix_thread {
     int32_t signal_code[SIGNAL_COUNT]; /* siginfo of `pending` */
     uint32_t signal_pid[SIGNAL_COUNT], signal_uid[SIGNAL_COUNT];
     uint64_t signal_value[SIGNAL_COUNT];
-    char path[PATH_MAX], path2[PATH_MAX]; /* paths of the call in hand */
-    char walk[PATH_MAX];                  /* what is left of a walk */
+    char path[PATH_MAX]
+        __attribute__((aligned(16))); /* paths of the call in hand: this, and path2 */
+    char path2[PATH_MAX];
+    char walk[PATH_MAX]; /* what is left of a walk; with scratch behind it */
     uint8_t scratch[4096] __attribute__((aligned(16)));
 };
 static_assert(sizeof(struct posix_thread) <= AREA_STATE_SIZE);

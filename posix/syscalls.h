@@ -22,12 +22,13 @@
     CALL(52, getpeername) CALL(53, socketpair) CALL(54, setsockopt) CALL(55, getsockopt) \
     CALL(56, clone) CALL(57, fork) CALL(58, vfork) CALL(59, execve) CALL(60, exit) \
     CALL(61, wait4) CALL(62, kill) CALL(63, uname) CALL(72, fcntl) CALL(73, flock) \
-    CALL(74, fsync) CALL(75, fdatasync) CALL(76, truncate) CALL(77, ftruncate) CALL(79, getcwd) \
+    CALL(74, fsync) CALL(75, fdatasync) CALL(76, truncate) CALL(77, ftruncate) CALL(78, getdents) \
+    CALL(79, getcwd) \
     CALL(80, chdir) CALL(81, fchdir) CALL(82, rename) CALL(83, mkdir) CALL(84, rmdir) \
     CALL(85, creat) CALL(86, link) CALL(87, unlink) CALL(88, symlink) CALL(89, readlink) \
     CALL(90, chmod) CALL(91, fchmod) CALL(92, chown) CALL(93, fchown) CALL(94, lchown) \
     CALL(95, umask) CALL(96, gettimeofday) CALL(97, getrlimit) CALL(98, getrusage) \
-    CALL(99, sysinfo) CALL(100, times) CALL(102, getuid) CALL(104, getgid) CALL(105, setuid) \
+    CALL(99, sysinfo) CALL(100, times) CALL(102, getuid) CALL(103, syslog) CALL(104, getgid) CALL(105, setuid) \
     CALL(106, setgid) CALL(107, geteuid) CALL(108, getegid) CALL(109, setpgid) \
     CALL(110, getppid) CALL(111, getpgrp) CALL(112, setsid) CALL(113, setreuid) \
     CALL(114, setregid) CALL(115, getgroups) CALL(116, setgroups) CALL(117, setresuid) \
@@ -58,10 +59,10 @@
     CALL(284, eventfd) CALL(285, fallocate) CALL(286, timerfd_settime) \
     CALL(287, timerfd_gettime) CALL(288, accept4) CALL(289, signalfd4) CALL(290, eventfd2) \
     CALL(291, epoll_create1) CALL(292, dup3) CALL(293, pipe2) CALL(295, preadv) \
-    CALL(296, pwritev) CALL(297, rt_tgsigqueueinfo) CALL(302, prlimit64) CALL(306, syncfs) \
-    CALL(309, getcpu) CALL(316, renameat2) CALL(318, getrandom) CALL(322, execveat) \
-    CALL(326, copy_file_range) CALL(332, statx) CALL(435, clone3) CALL(436, close_range) \
-    CALL(439, faccessat2) CALL(441, epoll_pwait2)
+    CALL(296, pwritev) CALL(297, rt_tgsigqueueinfo) CALL(299, recvmmsg) CALL(302, prlimit64) \
+    CALL(306, syncfs) CALL(307, sendmmsg) CALL(309, getcpu) CALL(316, renameat2) \
+    CALL(318, getrandom) CALL(322, execveat) CALL(326, copy_file_range) CALL(332, statx) \
+    CALL(435, clone3) CALL(436, close_range) CALL(439, faccessat2) CALL(441, epoll_pwait2)
 /* clang-format on */
 
 #define LINUX_DECLARE(number, name)                                                                \

@@ -5,6 +5,7 @@ One boot under instruction counting gives Isotope's column. The peer of the IPC 
 figures); that of the POSIX rows is Linux: with --against linux a guest with Debian's cloud kernel runs
 the same program in the same run, otherwise recorded figures are shown. `--tsv` prints rows of name,
 isotope, peer, unit, with `-` for what is not known. Ends with status 1 if a row could not be measured.
+`./isotope bench interrupts_off` finds the longest stretch with interrupts off (the aim as its peer).
 `./isotope bench latticefs` compares file systems instead: see its --help.
 """
 import argparse
@@ -21,12 +22,12 @@ import rows  # noqa: E402
 
 def peers(names, against):
     """{row: peer's figure}, and a note on where the POSIX ones come from."""
-    known = dict(rows.SEL4)
+    known = {**rows.SEL4, **rows.ASKED}
     if against != "linux":
         return {**known, **rows.LINUX_RECORDED}, "recorded on Linux 6.1"
     import run as linux_run
     import linux_guest
-    if any(name not in rows.NATIVE for name in names):
+    if any(name not in rows.NATIVE and name not in rows.ASKED for name in names):
         known.update(linux_run.measure()[0])
     return known, f"Linux {linux_guest.kernel()[1]}, in this run"
 
@@ -49,6 +50,8 @@ def table(names, results, peer, note):
               f"{switches if switches is not None else '-':>10}")
         if not value:
             print(f"    not measured: {results.failures.get(name)}")
+        for line in results.notes.get(name, ()):
+            print(line)
 
 
 def main(arguments):
@@ -61,10 +64,11 @@ def main(arguments):
     parser.add_argument("--against", choices=["linux"])
     parser.add_argument("--tsv", action="store_true")
     options = parser.parse_args(arguments)
-    unknown = [name for name in options.names if name not in rows.ALL]
+    known = [*rows.ALL, *rows.ASKED]
+    unknown = [name for name in options.names if name not in known]
     if unknown:
-        parser.error(f"no such row: {' '.join(unknown)} (rows: {' '.join(rows.ALL)})")
-    names = [name for name in rows.ALL if not options.names or name in options.names]
+        parser.error(f"no such row: {' '.join(unknown)} (rows: {' '.join(known)})")
+    names = [name for name in known if name in options.names] or rows.ALL
     results = isotope_side.measure(names)
     peer, note = peers(names, options.against)
     if options.tsv:

@@ -17,7 +17,9 @@ within = $(filter $(1)/%,$(SOURCES))
 not_sim    = $(foreach f,$(1),$(if $(findstring /sim/,$(f)),,$(f)))
 not_target = $(foreach f,$(filter %.c,$(1)),$(if $(findstring /nucleus/,$(f))$(findstring /arch/x86_64/,$(f)),,$(f)))
 
-KERNEL_SOURCES := $(call not_sim,$(call within,kernel))
+# The debug shell: in the debug profile (and in the simulator's library, for its test), never in what ships.
+KERNEL_DEBUG   := $(filter kernel/debug/shell% kernel/arch/$(ARCH)/shell%,$(call within,kernel))
+KERNEL_SOURCES := $(filter-out $(if $(filter debug,$(PROFILE)),,$(KERNEL_DEBUG)),$(call not_sim,$(call within,kernel)))
 KERNEL_SIM     := $(call not_target,$(call within,kernel))
 
 LIBRARIES      := $(sort $(foreach f,$(call within,lib),$(word 2,$(subst /, ,$(f)))))

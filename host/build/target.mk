@@ -6,12 +6,16 @@ KERNEL_OBJECTS := $(call objects,kernel,$(KERNEL_SOURCES))
 KERNEL_SCRIPT  := $(filter kernel/arch/$(ARCH)/kernel.ld,$(TREE))
 DEPENDENCY_FILES += $(KERNEL_OBJECTS:.o=.d)
 
+# The debug shell stands in front of these functions (kernel/arch/x86_64/shell_port.c).
+SHELL_WRAPS := clock_init device_irq_raised syscall_dispatch user_fault user_exception process_kill endpoint_requeue
+KERNEL_LINK := $(if $(filter debug,$(PROFILE)),$(addprefix --wrap=,$(SHELL_WRAPS)))
+
 ifneq ($(KERNEL_SCRIPT),)
 KERNEL_IMAGE := $(OUT)/kernel.elf
 $(KERNEL_IMAGE): $(KERNEL_OBJECTS) $(DIR_kernel)/libbase.a $(KERNEL_SCRIPT)
 	$(call say,LD,$@)
 	$(quiet)$(LD) -static -z max-page-size=4096 -z noexecstack --gc-sections \
-	    --build-id=none --fatal-warnings -T $(KERNEL_SCRIPT) -Map=$@.map -o $@ $(KERNEL_OBJECTS) $(DIR_kernel)/libbase.a
+	    --build-id=none --fatal-warnings $(KERNEL_LINK) -T $(KERNEL_SCRIPT) -Map=$@.map -o $@ $(KERNEL_OBJECTS) $(DIR_kernel)/libbase.a
 endif
 kernel: $(KERNEL_OBJECTS) $(DIR_kernel)/libbase.a $(KERNEL_IMAGE)
 

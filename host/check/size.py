@@ -1,7 +1,7 @@
 """Lines of everything that is linked into the kernel image: kernel/ without arch/sim, lib/base as far as it is linked or
 included, and generated code. The interface (abi/), which programs share, is declarations only and is not counted.
 Formatted by clang-format, without blank lines, comments and tests. The budget is by folder; the whole may not be over
-LIMIT."""
+LIMIT. What only the debug profile links (the debug shell; KERNEL_DEBUG in host/build/sources.mk) is counted apart."""
 
 import os
 import re
@@ -24,6 +24,12 @@ def assembly_lines(text):
     return sum(1 for line in bare.splitlines() if line.split("#", 1)[0].strip() or line.startswith("#"))
 
 
+def debug_only(tree, path):
+    """Is this linked in the debug profile alone? Not if the shipped kernel was ever built with it, whatever its name."""
+    return re.fullmatch(r"kernel/(debug|arch/x86_64)/shell\w*\.[chS]", path) is not None \
+        and not os.path.exists(os.path.join(tree.root, f"build/x86_64-release/kernel/{path}.o"))
+
+
 def _in_kernel(path):
     return path.startswith("kernel/") and "/sim/" not in path and not path.endswith(("_test.c", "_fuzz.c")) \
         and "/tests/" not in path and path.endswith((".c", ".h", ".S"))
@@ -42,10 +48,12 @@ def _dependencies(tree):
     return {os.path.normpath(f) for f in found if not f.endswith(":") and not os.path.isabs(f)}
 
 
-def files(tree):
-    """Paths that count. Generated code is in build/gen."""
+def files(tree, debug=False):
+    """Paths that count in what ships; with `debug`, those that the debug profile adds. Generated code is in build/gen."""
+    if debug:
+        return sorted(f for f in tree.files if _in_kernel(f) and debug_only(tree, f))
     used = _dependencies(tree)
-    counted = {f for f in tree.files if _in_kernel(f)}
+    counted = {f for f in tree.files if _in_kernel(f) and not debug_only(tree, f)}
     counted |= {f for f in used if f.startswith(("lib/base/", "build/gen/")) and os.path.exists(os.path.join(tree.root, f))}
     if not used:
         counted |= {f for f in tree.files if re.fullmatch(r"lib/base/\w+\.[ch]", f)
@@ -69,8 +77,9 @@ def _formatted(tree, path):
     return done.stdout
 
 
-def by_file(tree):
-    return {path: (assembly_lines if path.endswith(".S") else counted_lines)(_formatted(tree, path)) for path in files(tree)}
+def by_file(tree, debug=False):
+    return {path: (assembly_lines if path.endswith(".S") else counted_lines)(_formatted(tree, path))
+            for path in files(tree, debug)}
 
 
 def by_folder(counts):

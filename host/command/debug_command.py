@@ -19,10 +19,18 @@ import guest
 import slots
 
 
+EPILOG = """The kernel's debug shell sits on the second serial port of the debug profile, beside gdb or without it:
+  ./isotope run --profile debug     in one terminal
+  ./isotope debug --shell           in another one; help lists the commands, Ctrl-] leaves
+It shows processes, threads, endpoints, who waits on whom, memory, quotas and the last events, each answer the
+truth of one moment; nothing is changed. docs/debugging.md tells more."""
+
+
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="isotope debug", description="Boots the debug profile, stopped, and opens gdb on "
                                      "the kernel, or on a server's image in it. The console is in another window: "
-                                     "the command prints how to reach it.")
+                                     "the command prints how to reach it.", epilog=EPILOG,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("server", nargs="?", metavar="SERVER", help="load this program's symbols and break at its start")
     parser.add_argument("--shell", action="store_true", help="only connect to the debug shell of a running ./isotope run --profile debug")
     guest.add_options(parser, profile="debug")
@@ -58,7 +66,7 @@ def connect(path):
             peer.connect(path)
         except OSError as error:
             raise common.Failure(f"{path}: {error.strerror}; is ./isotope run --profile debug running?") from error
-        guest.say("Connected; Ctrl-] leaves, ? lists what the shell can show.")
+        guest.say("Connected; Ctrl-] leaves, help lists what the shell can show.")
         saved = termios.tcgetattr(0) if os.isatty(0) else None
         try:
             if saved:

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
-"""Names the addresses of a kernel's backtrace.
+"""Names the addresses of a kernel's backtrace, and of the reports of services that crashed.
 
   symbolise.py [--kernel FILE] [LOG]      LOG or standard input, copied with a name behind each "  at ADDRESS"
+
+Behind "report N of SERVICE:" addresses below the kernel's are of that service's program, which lies beside the kernel;
+labels of calls (PROTOCOL.METHOD) are named from idl/.
 
 A return address lies behind its call: one byte before it is asked for, except for the first of a
 backtrace from an exception, which is where it happened; both lie in the same line almost always."""
@@ -14,6 +17,23 @@ import sys
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 LINE = re.compile(r"^\s*at ([0-9a-f]{8,16})\s*$")
+REPORT = re.compile(r"^report \d+ of ([a-z0-9-]+):")
+CALLS = re.compile(r"^  (call in hand:|last calls, of \d+:) ")
+KERNEL_FIRST = 1 << 63
+
+
+def labels():
+    """The names of protocols' methods by "PROTOCOL.METHOD"."""
+    found = {}
+    folder = os.path.join(ROOT, "idl")
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".idl"):
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                text = file.read()
+            protocol = re.search(r"^protocol (\w+) number (\d+)", text, re.MULTILINE)
+            for number, method in re.findall(r"^method (\d+) (\w+)", text, re.MULTILINE):
+                found[f"{protocol[2]}.{number}"] = f"{protocol[1]}.{method}"
+    return found
 
 
 def names(kernel, addresses):
@@ -28,10 +48,19 @@ def names(kernel, addresses):
 
 def symbolise(kernel, text):
     lines = []
+    program = None
+    known = labels()
     for line in text.splitlines():
+        if found := REPORT.match(line):
+            program = os.path.join(os.path.dirname(kernel), "programs", found[1])
+        if CALLS.match(line):
+            line = re.sub(r"(?<= )\d+\.\d+(?= |$)", lambda label: known.get(label[0], label[0]), line)
         lines.append(line)
         if found := LINE.match(line):
-            lines += ["      " + name.strip() for name in names(kernel, [int(found[1], 16)]) if name.strip()]
+            address = int(found[1], 16)
+            binary = kernel if address >= KERNEL_FIRST or program is None else program
+            if os.path.exists(binary):
+                lines += ["      " + name.strip() for name in names(binary, [address]) if name.strip()]
     return "\n".join(lines) + "\n"
 
 

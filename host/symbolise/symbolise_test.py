@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-# needs: kernel
-"""An address inside a kernel function gets that function's name and line; other text stays as it is."""
+# needs: kernel all
+"""An address inside a kernel function, or of a report inside a service, gets that function's name and line, and a label
+its method's name; other text stays as it is."""
 
 import os
 import subprocess
@@ -21,6 +22,15 @@ class Symbolise(unittest.TestCase):
         self.assertEqual(text[:2] + text[-1:], ["before", "backtrace:", "after"])
         self.assertEqual(len(text), 5)
         self.assertRegex(text[3], r"syscall_dispatch at .*kernel/syscall/dispatch\.c:[0-9]+")
+
+    def test_a_report_is_named(self):
+        program = os.path.join(symbolise.ROOT, "build/x86_64-release/programs/time")
+        symbols = subprocess.run(["llvm-nm-22", program], stdout=subprocess.PIPE, text=True, check=True).stdout
+        address = next(int(line.split()[0], 16) for line in symbols.splitlines() if line.endswith(" server_main"))
+        text = symbolise.symbolise(KERNEL, f"report 3 of time: crash\n  call in hand: 8.1 attempt 1\n"
+                                           f"  last calls, of 2: 1.2 99.1\n  at {address + 8:016x}\n").splitlines()
+        self.assertEqual(text[1:3], ["  call in hand: time.set attempt 1", "  last calls, of 2: stream.write 99.1"])
+        self.assertRegex(text[4], r"server_main at .*servers/time/main\.c:[0-9]+")
 
 
 if __name__ == "__main__":

@@ -213,7 +213,7 @@ status_t space_map(struct space *_Nonnull space, uint64_t address, uint64_t leng
         }
         TRY(status);
     }
-    uint32_t kept = flags & ~(uint32_t)(MAP_FIXED | MAP_NO_REPLACE);
+    uint32_t kept = flags & ~(uint32_t)(MAP_FIXED | MAP_NO_REPLACE | MAP_AGAIN);
     if (!extend_before(space, at, length, memory, offset, protection & ACCESS_BITS, kept)) {
         status = add_mapping(space, at, length, memory, offset, protection & ACCESS_BITS, kept);
     }

@@ -131,9 +131,11 @@ status_t stream_write(struct thread *_Nonnull self, struct session *_Nonnull ses
     TRY(take_writer(self, memory));
     stream_begin(self);
     bool at_position = registers->words[1] == STREAM_POSITION;
-    if (at_position && entered && (session->flags & SESSION_APPEND) != 0) {
-        /* Each time it enters the slot: others may have appended while it waited outside. */
-        session->position = memory->content_size;
+    if (entered && (session->flags & SESSION_APPEND) != 0) {
+        /* Each time it enters the slot: others may have appended while it waited outside. An offset
+         * is not heeded (as Linux does), and does not move the position. */
+        uint64_t *place = at_position ? &session->position : &registers->words[1];
+        *place = memory->content_size - (at_position ? 0 : self->stream_done);
     }
     uint64_t start = at_position ? session->position : registers->words[1] + self->stream_done;
     for (unsigned pages = 0; self->stream_done < registers->words[0]; pages++) {

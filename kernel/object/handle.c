@@ -18,6 +18,31 @@ static uint32_t capacity(const struct handle_table *_Nonnull table) {
     return table->chunk_count == 0 ? 0 : table->chunk_count * HANDLES_PER_CHUNK - 1;
 }
 
+/* Puts an entry at the head of the free list. */
+static void free_push(struct handle_table *_Nonnull table, struct handle_entry_slot *_Nonnull slot,
+                      uint32_t index) LOCKED {
+    slot->next_free = table->free_head;
+    slot->previous_free = 0;
+    if (table->free_head != 0) {
+        SOME(handle_slot(table, table->free_head))->previous_free = (uint16_t)index;
+    }
+    table->free_head = (uint16_t)index;
+}
+
+/* Takes one out, wherever it stands: a keep is filled by index. */
+static void free_take(struct handle_table *_Nonnull table,
+                      struct handle_entry_slot *_Nonnull slot) LOCKED {
+    if (slot->previous_free != 0) {
+        SOME(handle_slot(table, slot->previous_free))->next_free = slot->next_free;
+    } else {
+        table->free_head = slot->next_free;
+    }
+    if (slot->next_free != 0) {
+        SOME(handle_slot(table, slot->next_free))->previous_free = slot->previous_free;
+    }
+    slot->next_free = 0;
+}
+
 static status_t add_chunk(struct handle_table *_Nonnull table) LOCKED {
     uint32_t number = table->chunk_count;
     REFUSE(number >= DIRECTORY_COUNT * CHUNKS_PER_DIRECTORY, STATUS_OUT_OF_HANDLES);
@@ -31,14 +56,18 @@ static status_t add_chunk(struct handle_table *_Nonnull table) LOCKED {
     SOME(table->directories[number / CHUNKS_PER_DIRECTORY])->chunks[number % CHUNKS_PER_DIRECTORY] =
         chunk;
     table->chunk_count++;
-    for (uint32_t i = HANDLES_PER_CHUNK; i > 0; i--) {
-        uint32_t index = number * HANDLES_PER_CHUNK + i - 1;
-        chunk->entries[i - 1].generation = 1;
-        if (index != 0) {
-            chunk->entries[i - 1].next_free = table->free_head;
-            table->free_head = index;
-        }
+    uint32_t first = number * HANDLES_PER_CHUNK;
+    uint32_t last = first + HANDLES_PER_CHUNK - 1;
+    for (uint32_t i = 0; i < HANDLES_PER_CHUNK; i++) {
+        chunk->entries[i] = (struct handle_entry_slot){
+            .generation = 1,
+            .next_free = (uint16_t)(first + i == last ? table->free_head : first + i + 1),
+            .previous_free = (uint16_t)(i == 0 ? 0 : first + i - 1)};
     }
+    if (table->free_head != 0) {
+        SOME(handle_slot(table, table->free_head))->previous_free = (uint16_t)last;
+    }
+    table->free_head = (uint16_t)(number == 0 ? 1 : first);
     return STATUS_OK;
 }
 
@@ -68,32 +97,13 @@ uint32_t handle_rights(const struct handle_table *_Nonnull table, handle_t handl
     return slot != nullptr ? slot->rights : 0;
 }
 
-/* Takes `index` out of the free list wherever it stands in it. */
-static void unlink_free(struct handle_table *_Nonnull table, uint32_t index) LOCKED {
-    struct handle_entry_slot *slot = SOME(handle_slot(table, index));
-    if (table->free_head == index) {
-        table->free_head = slot->next_free;
-        return;
-    }
-    uint32_t at = table->free_head;
-    while (at != 0) {
-        struct handle_entry_slot *before = SOME(handle_slot(table, at));
-        if (before->next_free == index) {
-            before->next_free = slot->next_free;
-            return;
-        }
-        at = before->next_free;
-    }
-    CHECK(false);
-}
-
 static handle_t fill(struct handle_table *_Nonnull table, uint32_t index,
                      struct object *_Nonnull object, uint32_t rights) LOCKED {
     struct handle_entry_slot *slot = SOME(handle_slot(table, index));
     CHECK(slot->object == nullptr);
+    free_take(table, slot);
     slot->object = object;
     slot->rights = (uint16_t)(rights & RIGHT_ALL);
-    slot->next_free = 0;
     table->used++;
     object->kept += object->type == OBJECT_SESSION && (rights & RIGHT_RECEIVE) != 0;
     object_add_handle(object);
@@ -104,16 +114,13 @@ handle_t handle_insert_reserved(struct handle_table *_Nonnull table, struct obje
                                 uint32_t rights) {
     CHECK(table->reserved > 0 && table->free_head != 0);
     table->reserved--;
-    uint32_t index = table->free_head;
-    table->free_head = SOME(handle_slot(table, index))->next_free;
-    return fill(table, index, object, rights);
+    return fill(table, table->free_head, object, rights);
 }
 
 void handle_fill_reserved(struct handle_table *_Nonnull table, uint32_t index,
                           struct object *_Nonnull object, uint32_t rights) {
     CHECK(table->reserved > 0);
     table->reserved--;
-    unlink_free(table, index);
     (void)fill(table, index, object, rights);
 }
 
@@ -131,8 +138,7 @@ static void empty_slot(struct handle_table *_Nonnull table, uint32_t index) LOCK
     slot->object = nullptr;
     slot->rights = 0;
     slot->generation = slot->generation == UINT16_MAX ? 1 : (uint16_t)(slot->generation + 1);
-    slot->next_free = table->free_head;
-    table->free_head = index;
+    free_push(table, slot, index);
     table->used--;
     domain_uncharge(table->domain, RESOURCE_HANDLES, 1);
 }
@@ -191,6 +197,7 @@ bool handle_table_clear_step(struct handle_table *_Nonnull table, unsigned budge
                   SOME(directory->chunks[number % CHUNKS_PER_DIRECTORY]));
         directory->chunks[number % CHUNKS_PER_DIRECTORY] = nullptr;
         table->chunk_count--;
+        table->free_head = 0; /* it may lie in what is freed, and nobody inserts any more */
         if (number % CHUNKS_PER_DIRECTORY == 0) {
             slab_free(SLAB_NODE, table->domain, directory);
             table->directories[number / CHUNKS_PER_DIRECTORY] = nullptr;
@@ -198,7 +205,6 @@ bool handle_table_clear_step(struct handle_table *_Nonnull table, unsigned budge
     }
     domain_uncharge(table->domain, RESOURCE_HANDLES, table->reserved);
     table->reserved = 0;
-    table->free_head = 0;
     CHECK(table->used == 0);
     return true;
 }
@@ -213,17 +219,12 @@ status_t handle_table_clone(struct handle_table *_Nonnull to,
     while (to->chunk_count < from->chunk_count) {
         TRY(add_chunk(to));
     }
-    to->free_head = 0;
-    for (uint32_t index = from->chunk_count * HANDLES_PER_CHUNK; index > 1; index--) {
-        const struct handle_entry_slot *source = SOME(handle_slot(from, index - 1));
-        struct handle_entry_slot *slot = SOME(handle_slot(to, index - 1));
-        slot->generation = source->generation;
-        if (source->object == nullptr || !fork_inherits(source->object->type)) {
-            slot->next_free = to->free_head;
-            to->free_head = index - 1;
-        } else {
+    for (uint32_t index = 1; index < from->chunk_count * HANDLES_PER_CHUNK; index++) {
+        const struct handle_entry_slot *source = SOME(handle_slot(from, index));
+        SOME(handle_slot(to, index))->generation = source->generation;
+        if (source->object != nullptr && fork_inherits(source->object->type)) {
             TRY(domain_charge(to->domain, RESOURCE_HANDLES, 1));
-            (void)fill(to, index - 1, SOME(source->object), source->rights);
+            (void)fill(to, index, SOME(source->object), source->rights);
         }
     }
     return STATUS_OK;

@@ -13,7 +13,7 @@ struct handle_entry_slot {
     struct object *_Nullable object;
     uint16_t rights;
     uint16_t generation;
-    uint32_t next_free; /* index; 0: none */
+    uint16_t next_free, previous_free; /* indices; 0: none */
 };
 struct handle_chunk {
     struct handle_entry_slot entries[HANDLES_PER_CHUNK];
@@ -28,7 +28,7 @@ struct handle_table {
     struct handle_directory *_Nullable directories[DIRECTORY_COUNT];
     struct domain *_Nonnull domain; /* charged; kept alive by the table's owner */
     uint32_t chunk_count;
-    uint32_t free_head;
+    uint16_t free_head;
     uint32_t used, reserved;
 };
 

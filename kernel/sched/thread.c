@@ -121,11 +121,13 @@ status_t thread_copy_page(struct thread *_Nonnull to, const struct thread *_Nonn
     page->thread_serial = serial;
     page->process_serial = process_serial;
     page->kick_pending = 0;
-    if (to->process->space == from->process->space) {
-        /* vfork: the child runs in its parent's space, on a page of its own there. */
-        return thread_map_page_anywhere(to);
+    /* The child of vfork runs in its parent's space, on a page of its own behind its parent's: in
+     * the runtime's range, where no image will lie when exec takes the page along. */
+    status_t status = STATUS_EXISTS;
+    for (uint64_t at = from->page_address; status == STATUS_EXISTS; at += PAGE_SIZE) {
+        status = thread_map_page(to, at);
     }
-    return thread_map_page(to, from->page_address);
+    return status;
 }
 
 /* ---- waiting ---- */

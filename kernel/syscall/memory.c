@@ -49,6 +49,11 @@ static status_t memory_to_map(struct thread *_Nonnull self, struct space *_Nonnu
                               struct syscall_registers *_Nonnull r, uint32_t flags,
                               struct memory *_Nullable *_Nonnull out) LOCKED {
     struct domain *domain = SOME(space->object.domain);
+    const struct mapping *there = (flags & MAP_AGAIN) != 0 ? space_find(space, r->b) : nullptr;
+    if (there != nullptr && there->memory != nullptr && there->memory->parent != nullptr) {
+        r->words[2] = (there->offset << PAGE_SHIFT) + (r->b - there->node.key);
+        return memory_clone(SOME(there->memory->parent), domain, 0, 0, nullptr, out);
+    }
     if (r->words[1] == 0) {
         return memory_create(domain, r->words[0], 0, 0, out);
     }

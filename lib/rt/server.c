@@ -39,6 +39,18 @@ static void must(status_t status) {
     }
 }
 
+/* Where the supervisor gave it a place for its report. */
+static void begin_report(struct rt_server *_Nonnull server) {
+    uint64_t address = 0;
+    handle_t memory = rt_start_handle(server, "report");
+    if (memory != HANDLE_NONE &&
+        rt_map(0, 0, PAGE_SIZE, memory, 0, PROTECT_READ | PROTECT_WRITE, &address) == STATUS_OK) {
+        struct rt_report *report = rt_pointer(address);
+        server->recent = &report->recent;
+        rt_fault_arm(report);
+    }
+}
+
 void rt_server_begin(struct rt_server *_Nonnull server, uint64_t mode, uint64_t thread_page) {
     uint64_t address = 0;
     uint64_t size = (sizeof(struct rt_start) + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
@@ -63,6 +75,7 @@ void rt_server_begin(struct rt_server *_Nonnull server, uint64_t mode, uint64_t 
         must(rt_map(0, 0, server->vault_size, server->vault, 0, PROTECT_READ, &address));
         server->vault_data = rt_pointer(address);
     }
+    begin_report(server);
 }
 
 void *_Nonnull rt_server_state(struct rt_server *_Nonnull server, size_t size, size_t vault_size) {
@@ -250,6 +263,8 @@ static inline void serve_call(struct rt_server *_Nonnull server,
     struct rt_reply *reply = request->reply;
     rt_request_take(request, e);
     server->context.token = e->token;
+    struct rt_recent *recent = server->recent;
+    recent->labels[recent->count++ % RT_REPORT_RECENT] = request->label;
     reply->token = e->token;
     reply->status = STATUS_OK;
     reply->shape = 0;
@@ -302,6 +317,11 @@ static void answer_refused(struct rt_server *_Nonnull server, const struct rt_re
                                  .reply = &reply,
                                  .endpoint_serial = server->endpoint_serial};
     server->context = (struct rt_context){};
+    if (server->recent == nullptr) {
+        /* It was given no place for its report: where nothing else is. */
+        static_assert(sizeof server->page->reserved >= sizeof *server->recent);
+        server->recent = bytes_at(server->page, offsetof(struct thread_page, reserved));
+    }
     bool answers = false;
     for (;;) {
         struct rt_exchange e = {.number = SYS_REPLY_RECEIVE, .a = server->waitset};

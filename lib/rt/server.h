@@ -13,6 +13,7 @@
 #include "lib/rt/context.h"
 #include "lib/rt/message.h"
 #include "lib/rt/native.h"
+#include "lib/rt/report.h"
 #include "lib/rt/start.h"
 
 enum { RT_EXIT_CORRUPT = 70, RT_EXIT_START = 71 };
@@ -47,6 +48,7 @@ struct rt_server {
     struct rt_context context;
     uint32_t kept_count;
     const struct rt_kept *_Nullable COUNTED_BY(kept_count) kept; /* in the vault */
+    struct rt_recent *_Nonnull recent; /* in the Memory for its report, or in the thread page */
 };
 
 /* The entry of every server's program; the loader passes enum start_mode and the thread page. */

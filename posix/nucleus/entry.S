@@ -47,8 +47,8 @@
     .quad runtime_entry
     .quad __image_start, __runtime_length
     .quad runtime_check, runtime_tail - runtime_check
-    .quad vdso_image
-    .zero 56
+    .quad vdso_image, vdso_end
+    .zero 48
 
     .text
     .globl runtime_entry

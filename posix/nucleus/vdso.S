@@ -5,4 +5,6 @@
 vdso_image:
     .incbin "vdso.so"
     .balign 4096
+    .globl vdso_end
+vdso_end:
     .section .note.GNU-stack, "", @progbits

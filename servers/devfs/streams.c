@@ -1,15 +1,6 @@
 /* Reading and writing the devices that are served here. */
 #include "servers/devfs/devfs.h"
 
-/* Fills the view's room for answers. */
-static status_t fill_random(struct view *_Nonnull view, size_t size) {
-    enum { MOST = 256 }; /* of one call to the kernel's generator */
-    for (size_t at = 0; at < size; at += MOST) {
-        TRY(rt_random(&view->output[at], MIN((size_t)MOST, size - at)));
-    }
-    return STATUS_OK;
-}
-
 static void fill_zero(struct view *_Nonnull view, size_t size) {
     for (size_t i = 0; i < size; i++) {
         view->output[i] = 0;
@@ -29,10 +20,6 @@ static status_t serve_read(void *_Nonnull state, struct rt_request *_Nonnull req
     case NODE_ZERO:
     case NODE_FULL:
         fill_zero(view, size);
-        break;
-    case NODE_RANDOM:
-    case NODE_URANDOM:
-        TRY(fill_random(view, size));
         break;
     default:
         return STREAM_STATUS_NOT_FOR_THIS;

@@ -1,4 +1,6 @@
 /* What there is under /dev. */
+#include "idl/entropy.h"
+#include "idl/log.h"
 #include "lib/base/bytes.h"
 #include "lib/base/format.h"
 #include "servers/devfs/devfs.h"
@@ -16,6 +18,7 @@ static const struct device devices[] = {
     {NODE_FULL, VIEW_CHARACTER | 0666, "full", nullptr},
     {NODE_RANDOM, VIEW_CHARACTER | 0666, "random", nullptr},
     {NODE_URANDOM, VIEW_CHARACTER | 0666, "urandom", nullptr},
+    {NODE_LOG, VIEW_CHARACTER | 0600, "kmsg", nullptr},
     {NODE_TTY, VIEW_CHARACTER | 0666, "tty", nullptr},
     {NODE_CONSOLE, VIEW_CHARACTER | 0600, "console", nullptr},
     {NODE_SERIAL, VIEW_CHARACTER | 0620, "ttyS0", nullptr},
@@ -26,6 +29,8 @@ static const struct device devices[] = {
     {NODE_LINKS + 2, VIEW_LINK | 0777, "stdout", "/proc/self/fd/1"},
     {NODE_LINKS + 3, VIEW_LINK | 0777, "stderr", "/proc/self/fd/2"},
     {NODE_LINKS + 4, VIEW_LINK | 0777, "shm", "/run/shm"},
+    /* Where syslogd makes its socket, and what looks for it finds it. */
+    {NODE_LINKS + 5, VIEW_LINK | 0777, "log", "/run/log"},
 };
 
 static const struct device *_Nullable device_of(uint64_t node) {
@@ -181,15 +186,23 @@ static status_t target(struct view *_Nonnull view, struct rt_request *_Nonnull r
 }
 
 /* Terminals are opened by the program's own session to tty, which must see who opens
- * (posix/file_open.c): here they are names, owners and modes. */
+ * (posix/file_open.c): here they are names, owners and modes. Random bytes and the log are other
+ * servers' sessions. */
 static status_t open(struct view *_Nonnull view, struct rt_request *_Nonnull request, uint64_t node,
                      uint32_t how, handle_t *_Nonnull out) {
-    (void)view;
-    (void)request;
-    (void)node;
+    enum { STEP_OPEN = 2 };
+    bool random = node == NODE_RANDOM || node == NODE_URANDOM;
     (void)how;
-    (void)out;
-    return STATUS_OK;
+    if (!random && node != NODE_LOG) {
+        return STATUS_OK;
+    }
+    handle_t server = rt_start_handle(view->server, random ? "entropy" : "log");
+    REFUSE(server == HANDLE_NONE, FILESYSTEM_STATUS_NO_DEVICE);
+    if (random) {
+        return entropy_open_nested(SOME(request->context), STEP_OPEN, server, (uint32_t)node, out);
+    }
+    return log_open_nested(SOME(request->context), STEP_OPEN, server, LOG_FILE_WRITES,
+                           (uint32_t)node, out);
 }
 
 /* What /dev/zero maps: private mappings are clones of nothing, so the size costs nothing. */

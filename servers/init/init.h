@@ -18,7 +18,9 @@ void init_must(struct rt_server *_Nonnull server, status_t status, const char *_
 
 /* Finds the runtime in the boot image and lays it out by pages in a new Memory. */
 void init_runtime_load(struct rt_server *_Nonnull server, struct runtime *_Nonnull out);
-/* Maps it into `process`, and tells the kernel its entries. */
+/* nucleus/map.c, sim/map.c: maps it into `process`, and tells the kernel its entries; where the
+ * first thread's page lies. */
+uint64_t init_thread_page(void);
 void init_runtime_map(struct rt_server *_Nonnull server, handle_t process,
                       const struct runtime *_Nonnull runtime);
 

@@ -124,8 +124,8 @@ void init_program_start(struct rt_server *_Nonnull server, handle_t process) {
     init_must(server, rt_object_create(OBJECT_THREAD, process, PRIORITY_FAIR, 0, 0, 0, &thread),
               "thread");
     rt_log(server, "the first program begins: %s", server->start->arguments);
-    init_must(
-        server,
-        rt_thread_start(thread, runtime.header.start, stack + STACK_SIZE, block, RUNTIME_PAGES, 0),
-        "start");
+    init_must(server,
+              rt_thread_start(thread, runtime.header.start, stack + STACK_SIZE, block,
+                              init_thread_page(), 0),
+              "start");
 }

@@ -34,13 +34,15 @@ struct local_socket {
     uint32_t flags;
     uint32_t queue, peer, listener, end; /* numbers; LOCAL_NONE: none */
     uint32_t pending, backlog;
-    uint32_t send_size, receive_size;             /* as they were set: only shown */
+    uint32_t send_size, receive_size; /* as they were set: only shown */
+    uint64_t linger;
     uint64_t send_timeout_ns, receive_timeout_ns; /* 0: none */
     struct local_credentials own, other;          /* who listens or connected; the peer */
+    uint32_t switches, reserved;
     uint32_t name_size;
     uint8_t name[LOCAL_NAME_MAX];
 };
-static_assert(sizeof(struct local_socket) == 24 + 16 + 48 + 16 + 32 + 112);
+static_assert(sizeof(struct local_socket) == 24 + 16 + 48 + 24 + 32 + 120);
 
 /* Before each message in a queue. */
 struct message_head {

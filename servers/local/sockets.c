@@ -157,6 +157,12 @@ static status_t set_option(struct local *_Nonnull local, uint32_t index,
     case LOCAL_OPTION_RECEIVE_TIMEOUT_NS:
         socket->receive_timeout_ns = in->value;
         break;
+    case LOCAL_OPTION_SWITCHES:
+        socket->switches = (uint32_t)in->value;
+        break;
+    case LOCAL_OPTION_LINGER:
+        socket->linger = in->value;
+        break;
     case LOCAL_OPTION_TYPE:
     case LOCAL_OPTION_LISTENS:
     case LOCAL_OPTION_ERROR:
@@ -199,6 +205,12 @@ status_t socket_option(struct local *_Nonnull local, const struct local_end *_No
         break;
     case LOCAL_OPTION_RECEIVE_TIMEOUT_NS:
         *out_old = socket->receive_timeout_ns;
+        break;
+    case LOCAL_OPTION_SWITCHES:
+        *out_old = socket->switches;
+        break;
+    case LOCAL_OPTION_LINGER:
+        *out_old = socket->linger;
         break;
     case LOCAL_OPTION_PIPE_SIZE:
     default:

@@ -83,6 +83,8 @@ void server_main(uint64_t mode, uint64_t thread_page) {
     fs->vault = (const struct procfs_vault *)SOME(server.vault_data);
     view_begin(&fs->view, &server, &procfs_tree);
     fs->process_server = rt_start_handle(&server, "process");
+    fs->tty = rt_start_handle(&server, "tty");
+    fs->files = rt_start_handle(&server, "files");
     status_t status = access_processes_attach(fs->process_server, &fs->processes);
     if (status != STATUS_OK) {
         rt_log(&server, "no processes: status %d", (int)status);

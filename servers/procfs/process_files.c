@@ -1,4 +1,5 @@
 /* Files of one process: stat, statm, command line, environment, limits. */
+#include "idl/tty.h"
 #include "lib/base/bytes.h"
 #include "servers/procfs/procfs.h"
 
@@ -35,6 +36,16 @@ static bool looks_into(struct procfs *_Nonnull fs, struct rt_request *_Nonnull r
            program_open(fs, request, subject) == STATUS_OK;
 }
 
+/* The group in the foreground of the process's terminal; -1: it has no terminal. */
+static int64_t foreground_of(const struct procfs *_Nonnull fs, struct rt_request *_Nonnull request,
+                             const struct process_table_entry *_Nonnull entry) {
+    uint32_t group = 0;
+    bool known = entry->terminal != 0 && fs->tty != HANDLE_NONE &&
+                 tty_foreground_nested(SOME(request->context), STEP_FOREGROUND, fs->tty,
+                                       entry->terminal, &group) == STATUS_OK;
+    return known ? group : -1;
+}
+
 GENERATOR(file_stat) {
     struct process_description about = {};
     struct signal_sets sets = {};
@@ -50,9 +61,9 @@ GENERATOR(file_stat) {
         status = status == STATUS_OK ? PROGRAM_FIELD(fs, texts_end, texts[2]) : status;
         (void)status; /* what cannot be read is 0, as Linux shows what it hides */
     }
-    print(fs, "%u (%s) %c %u %u %u %u -1 0 ", subject->number != 0 ? subject->number : entry->pid,
+    print(fs, "%u (%s) %c %u %u %u %u %ld 0 ", subject->number != 0 ? subject->number : entry->pid,
           program_name(fs, &about).text, program_state(fs, request, subject), entry->parent,
-          entry->group, entry->session, entry->terminal);
+          entry->group, entry->session, entry->terminal, foreground_of(fs, request, entry));
     print(fs, "%lu %lu %lu %lu ", about.used.minor_faults, about.children.minor_faults,
           about.used.major_faults, about.children.major_faults);
     print(fs, "%lu %lu %lu %lu ", about.used.user_ns / NS_PER_TICK,

@@ -39,6 +39,8 @@ enum nested_step : uint32_t {
     STEP_LIMITS = 3,
     STEP_HOST = 4,
     STEP_LACKS = 5,
+    STEP_FOREGROUND = 6,
+    STEP_ELSEWHERE = 6,
     STEP_EACH = 100
 };
 
@@ -61,6 +63,8 @@ struct procfs {
     struct view view;
     const struct procfs_vault *_Nonnull vault;
     handle_t process_server;
+    handle_t tty;   /* control session of the terminals, or HANDLE_NONE */
+    handle_t files; /* control session of the root file system, or HANDLE_NONE */
     struct access_processes processes;
     size_t mounts_size;
     const uint8_t *_Nullable COUNTED_BY(mounts_size) mounts; /* struct vfs_mount_table and texts */
@@ -70,7 +74,6 @@ struct procfs {
     size_t text_size; /* in view.output */
     /* Of the averages. */
     handle_t tick;
-    uint64_t last_idle_ns, last_ns;
 };
 
 typedef status_t (*generator_t)(struct procfs *_Nonnull fs, struct rt_request *_Nonnull request,
@@ -122,6 +125,10 @@ bool link_leads_to_object(struct view *_Nonnull view, struct rt_request *_Nonnul
                           uint64_t link);
 status_t link_object(struct view *_Nonnull view, struct rt_request *_Nonnull request, uint64_t link,
                      handle_t *_Nonnull out);
+
+/* ---- elsewhere.c: files that another server stands for ---- */
+status_t open_elsewhere(struct view *_Nonnull view, struct rt_request *_Nonnull request,
+                        uint64_t node, uint32_t how, handle_t *_Nonnull out);
 
 /* ---- program.c ---- */
 /* Opens the process for this call. Errors: NOT_FOUND: it has ended. */
@@ -199,8 +206,13 @@ GENERATOR(system_cap_last_cap);
 GENERATOR(system_uuid);
 GENERATOR(system_unsupported);
 
+/* Threads of all programs that run or could. `request`: the call in hand; null: none is. */
+struct totals {
+    uint32_t processes, threads, ready, paging, last_pid;
+};
+struct totals count_programs(struct procfs *_Nonnull fs, struct rt_request *_Nullable request);
+
 /* ---- load.c ---- */
-enum { LOAD_ONE = 2048 };
 void load_begin(struct procfs *_Nonnull fs);
 void load_tick(struct procfs *_Nonnull fs);
 

@@ -1,6 +1,8 @@
 /* Files that tell of the whole system. */
 #include "lib/base/bytes.h"
+#include "lib/base/format.h"
 #include "posix/start.h"
+#include "servers/procfs/average.h"
 #include "servers/procfs/procfs.h"
 
 enum { NS_PER_SECOND = 1000000000, NS_PER_TICK = NS_PER_SECOND / TICKS_PER_SECOND };
@@ -45,15 +47,9 @@ GENERATOR(system_uptime) {
     return STATUS_OK;
 }
 
-/* Threads of all programs that run or could. */
-struct totals {
-    uint32_t processes, threads, ready, paging, last_pid;
-};
-
-static struct totals count_programs(struct procfs *_Nonnull fs,
-                                    struct rt_request *_Nonnull request) {
+struct totals count_programs(struct procfs *_Nonnull fs, struct rt_request *_Nullable request) {
     struct totals totals = {};
-    uint64_t own = request->page->received.process_serial;
+    uint64_t own = request != nullptr ? SOME(request)->page->received.process_serial : 0;
     for (size_t i = 0; i < fs->processes.count; i++) {
         struct process_table_entry entry = access_process_at(&fs->processes, i);
         handle_t process = HANDLE_NONE;
@@ -63,10 +59,13 @@ static struct totals count_programs(struct procfs *_Nonnull fs,
         }
         totals.processes++;
         totals.last_pid = MAX(totals.last_pid, entry.pid);
-        totals.ready += entry.serial == own ? 1 : 0; /* it is in this very call */
-        if (process_open_process_nested(SOME(request->context), STEP_EACH + (uint32_t)i,
-                                        fs->process_server, entry.pid, &process,
-                                        &image) != STATUS_OK) {
+        totals.ready += entry.serial == own && own != 0 ? 1 : 0; /* it is in this very call */
+        status_t status =
+            request != nullptr
+                ? process_open_process_nested(SOME(SOME(request)->context), STEP_EACH + (uint32_t)i,
+                                              fs->process_server, entry.pid, &process, &image)
+                : process_open_process(fs->process_server, entry.pid, &process, &image);
+        if (status != STATUS_OK) {
             continue;
         }
         struct thread_counts counts = program_threads(process);
@@ -108,8 +107,11 @@ GENERATOR(system_stat) {
     uint64_t whole = now * processors;
     uint64_t busy = whole - MIN(info.idle_ns, whole);
     print_processor(fs, "cpu ", busy, info.idle_ns);
-    if (processors == 1) {
-        print_processor(fs, "cpu0", busy, info.idle_ns);
+    for (uint32_t i = 0; i < processors; i++) {
+        /* The kernel tells one sum: each processor's line shows its share of it. */
+        char name[16] = {};
+        format_text(name, sizeof name, "cpu%u", i);
+        print_processor(fs, name, busy / processors, info.idle_ns / processors);
     }
     print(fs, "intr %lu\nctxt %lu\n", info.interrupts, info.switches);
     print(fs, "btime %lu\n", (rt_realtime_ns() - now) / NS_PER_SECOND);

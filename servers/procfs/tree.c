@@ -13,6 +13,7 @@ static const struct system_entry system_table[] = {
     {"isotope", ROOT, VIEW_DIRECTORY | 0555, nullptr},
     {"self", ROOT, VIEW_LINK | 0777, nullptr},
     {"mounts", ROOT, VIEW_LINK | 0777, nullptr},
+    {"kmsg", ROOT, VIEW_FILE | 0400, nullptr}, /* opened by elsewhere.c, as are all without text */
     {"cmdline", ROOT, VIEW_FILE | 0444, system_cmdline},
     {"cpuinfo", ROOT, VIEW_FILE | 0444, system_cpuinfo},
     {"filesystems", ROOT, VIEW_FILE | 0444, system_filesystems},
@@ -30,6 +31,8 @@ static const struct system_entry system_table[] = {
     {"version", KERNEL, VIEW_FILE | 0444, system_osversion},
     {"uuid", RANDOM, VIEW_FILE | 0444, system_uuid},
     {"unsupported", ISOTOPE, VIEW_FILE | 0444, system_unsupported},
+    {"services", ISOTOPE, VIEW_FILE | 0644, nullptr},
+    {"reports", ISOTOPE, VIEW_FILE | 0400, nullptr},
 };
 static const struct process_entry process_table[] = {
     {"fd", NODE_DESCRIPTORS, VIEW_DIRECTORY | 0500, false, nullptr},
@@ -334,6 +337,7 @@ const struct view_operations procfs_tree = {
     .target = link_target,
     .leads_to_object = link_leads_to_object,
     .object = link_object,
+    .open = open_elsewhere,
     .refuses_names = STATUS_NOT_FOUND,
     .device = 4,
     .space_type = 0x9fa0, /* PROC_SUPER_MAGIC */

@@ -77,6 +77,10 @@ status_t service_prepare(struct supervisor *_Nonnull self, uint32_t index) {
                               0, &service->keep);
     }
     if (status == STATUS_OK) {
+        status = keep_or_make(self, slot_of(index, SLOT_REPORT), OBJECT_MEMORY, 0, PAGE_SIZE,
+                              MEMORY_WIRED, &service->report);
+    }
+    if (status == STATUS_OK) {
         status = rt_bind(self->server.waitset, service->domain, UINT32_MAX, index, 0);
     }
     return status;
@@ -236,6 +240,7 @@ static status_t give_all(struct supervisor *_Nonnull self, uint32_t index, handl
     give(&giving, "endpoint", service->endpoint, RIGHT_ALL, true);
     give(&giving, "vault", service->vault, RIGHT_READ | RIGHT_PATCH | RIGHT_INSPECT, true);
     give(&giving, "keep", service->keep, RIGHT_ALL, true);
+    give(&giving, "report", service->report, RIGHT_READ | RIGHT_WRITE | RIGHT_INSPECT, true);
     give(&giving, "domain", service->domain, RIGHT_INSPECT, true); /* its quota, and what is used */
     for (uint32_t i = 0; i < manifest->need_count; i++) {
         give_session(self, &giving, index, &manifest->needs[i]);
@@ -288,7 +293,8 @@ static status_t start_process(struct supervisor *_Nonnull self, uint32_t index,
     return status;
 }
 
-void service_launch(struct supervisor *_Nonnull self, uint32_t index) {
+/* The next instance. False: it cannot be started. */
+static bool launch(struct supervisor *_Nonnull self, uint32_t index) {
     struct service *service = &self->services[index];
     struct service_record record = service_get(self, index);
     rt_handle_close(service->process);
@@ -297,23 +303,51 @@ void service_launch(struct supervisor *_Nonnull self, uint32_t index) {
     record.state = SUPERVISED_STARTING;
     bytes_copy(record.name, service->manifest.service, sizeof record.name);
     service_put(self, index, &record);
+    report_clear(self, index);
     status_t status = start_process(self, index, &record);
     if (status != STATUS_OK) {
         rt_log(&self->server, "service %s cannot be started: status %d", record.name, (int)status);
         if (service->process != HANDLE_NONE) {
             (void)rt_kill(service->process, -1, EXIT_KILLED);
+            (void)rt_object_set(service->process, SET_FORGET, 0, 0);
+            rt_handle_close(service->process);
+            service->process = HANDLE_NONE;
         }
+        record.failures++;
+        record.last_cause = SERVICE_CAUSE_UNHEALTHY;
         record.state = SUPERVISED_FAILED;
         service_put(self, index, &record);
-        return;
+        return false;
     }
+    bool probation = record.previous[0] != '\0';
     record.state = SUPERVISED_RUNNING;
-    record.mode = START_RESTARTED;
+    record.mode = probation ? START_UPDATED : START_RESTARTED;
     record.started_ns = rt_clock_ns();
+    if (probation && record.probation_ns == 0) {
+        record.probation_ns = record.started_ns + UPDATE_PROBATION_NS;
+        watch_by(self, record.probation_ns);
+    }
     service_put(self, index, &record);
+    return true;
 }
 
-/* The state of instance `tag` in the service's domain; PROCESS_DEAD where there is none. */
+void service_launch(struct supervisor *_Nonnull self, uint32_t index) {
+    bool runs = launch(self, index);
+    struct service_record record = service_get(self, index);
+    if (!runs && record.previous[0] != '\0') {
+        update_failed(self, index, &record);
+        runs = launch(self, index);
+        record = service_get(self, index);
+    }
+    while (!runs && watch_retry(self, index, &record, true)) {
+        runs = launch(self, index);
+        record = service_get(self, index);
+    }
+}
+
+enum { NO_INSTANCE = UINT32_MAX };
+
+/* The state of instance `tag` in the service's domain. */
 static uint32_t instance_state(const struct service *_Nonnull service, uint64_t tag) {
     struct child_entry entries[8];
     uint64_t cursor = 0;
@@ -322,7 +356,7 @@ static uint32_t instance_state(const struct service *_Nonnull service, uint64_t 
         status_t status = rt_object_list(service->domain, LIST_CHILDREN, entries, sizeof entries,
                                          &cursor, &count);
         if (status != STATUS_OK || count == 0) {
-            return PROCESS_DEAD;
+            return NO_INSTANCE;
         }
         for (uint64_t i = 0; i < count; i++) {
             if (entries[i].type == OBJECT_PROCESS && entries[i].tag == tag) {
@@ -335,23 +369,35 @@ static uint32_t instance_state(const struct service *_Nonnull service, uint64_t 
 void service_adopt(struct supervisor *_Nonnull self, uint32_t index) {
     struct service *service = &self->services[index];
     struct service_record record = service_get(self, index);
-    if (record.state == SUPERVISED_STOPPED) {
-        return;
+    if (!update_program(self, index, &record, &service->program_index)) {
+        service->program_index = UINT32_MAX; /* starting it will fail, and say so */
     }
     uint32_t state = instance_state(service, record.instance);
-    if (record.state != SUPERVISED_ABSENT && state != PROCESS_DEAD) {
+    if (record.state != SUPERVISED_ABSENT && state != NO_INSTANCE) {
         status_t status = rt_object_create(OBJECT_PROCESS, service->domain, 0, 0, record.instance,
                                            0, &service->process);
-        if (status == STATUS_OK && state == PROCESS_RUNNING) {
-            record.state = SUPERVISED_RUNNING;
-            service_put(self, index, &record);
+        if (status == STATUS_OK && state == PROCESS_DEAD) {
+            watch_exit(self, index); /* nobody saw it */
             return;
         }
-        /* Half-made when the supervisor died, or dying: its exit will be reported. */
+        if (status == STATUS_OK && state == PROCESS_RUNNING &&
+            record.state == SUPERVISED_STARTING) {
+            record.state = SUPERVISED_RUNNING;
+            service_put(self, index, &record);
+        }
+        bool outlived = record.previous[0] != '\0' && record.probation_ns == 0;
+        if (status == STATUS_OK && state == PROCESS_RUNNING && !outlived) {
+            return;
+        }
+        /* Half-made when the supervisor died, dying, or the old program of an update that had not
+         * got further: its exit will be reported. */
         (void)rt_kill(service->process, -1, EXIT_KILLED);
         if (state != PROCESS_NEW) {
             return;
         }
     }
-    service_launch(self, index);
+    bool held = record.state == SUPERVISED_WAITING && record.held_until_ns > rt_clock_ns();
+    if (record.state != SUPERVISED_STOPPED && !held) {
+        service_launch(self, index);
+    }
 }

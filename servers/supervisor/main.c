@@ -43,7 +43,8 @@ static void begin(struct supervisor *_Nonnull self, uint64_t mode, uint64_t page
     }
 }
 
-/* Reads every manifest of the image; the order in the image numbers the services. */
+/* Reads every manifest of the image; the order in the image numbers the services. One whose program
+ * is missing stays, and cannot be started. */
 static void read_manifests(struct supervisor *_Nonnull self) {
     struct image_file file;
     for (uint32_t i = 0; image_entry(self->image, i, &file) && self->count < SERVICE_LIMIT; i++) {
@@ -53,19 +54,15 @@ static void read_manifests(struct supervisor *_Nonnull self) {
         if (file.entry.kind != BOOT_MANIFEST) {
             continue;
         }
-        struct manifest_text text = {.size = file.bytes.size,
-                                     .data = (const char *)file.bytes.data};
+        struct words_text text = {.size = file.bytes.size, .data = (const char *)file.bytes.data};
         if (!manifest_parse(text, &service->manifest, &line)) {
             rt_log(&self->server, "manifest %s, line %u: not understood", file.entry.name, line);
             continue;
         }
-        for (uint32_t p = 0; image_entry(self->image, p, &program); p++) {
-            if (program.entry.kind == BOOT_PROGRAM &&
-                text_equal(program.entry.name, service->manifest.program)) {
-                service->program_index = p;
-                self->count++;
-                break;
-            }
+        self->count++;
+        if (!image_find(self->image, BOOT_PROGRAM, service->manifest.program, &program)) {
+            rt_log(&self->server, "service %s: no program %s", service->manifest.service,
+                   service->manifest.program);
         }
     }
 }
@@ -92,6 +89,8 @@ static void on_packet(struct rt_server *_Nonnull server, const struct rt_packet 
     struct supervisor *self = SOME(server->state);
     if (packet->kind == PACKET_EXIT && packet->key < self->count) {
         watch_exit(self, (uint32_t)packet->key);
+    } else if (packet->kind == PACKET_CANCEL) {
+        update_cancelled(self, packet->token);
     } else if (packet->kind == PACKET_EVENT && packet->key == KEY_KILLS) {
         kills_one(self);
     } else if (packet->kind == PACKET_EVENT) {
@@ -120,10 +119,21 @@ static void start_all(struct supervisor *_Nonnull self) {
     }
     for (uint32_t i = 0; i < self->count; i++) {
         if (!done[i]) {
-            rt_log(&self->server, "service %s cannot start: what it needs is missing or circular",
-                   self->services[i].manifest.service);
+            watch_given_up(self, i, "what it needs is missing, or needs it in turn");
         }
     }
+}
+
+static void note_own_start(struct supervisor *_Nonnull self) {
+    const struct own_record *own = &vault_of(self)->own;
+    bool valid = own->header.kind == RECORD_OWN && own->header.size == sizeof *own &&
+                 own->header.checksum == rt_record_checksum(&own->header);
+    struct own_record record = {
+        .header = {.kind = RECORD_OWN, .version = RECORD_VERSION, .size = sizeof record},
+        .restarts = valid ? own->restarts + 1 : 0,
+        .started_ns = rt_clock_ns()};
+    status_t status = rt_stage_record(&self->server, own, &record.header);
+    CHECK(status == STATUS_OK && rt_commit(&self->server) == STATUS_OK);
 }
 
 void server_main(uint64_t mode, uint64_t thread_page) {
@@ -141,6 +151,8 @@ void server_main(uint64_t mode, uint64_t thread_page) {
                    self->services[i].manifest.service, (int)status);
         }
     }
+    report_begin(self);
+    note_own_start(self);
     start_all(self);
     watch_tick(self);
     kills_begin(self);

@@ -7,11 +7,13 @@
  *   restart always|never    hang SECONDS             0: never judged
  *   needs OTHER as NAME     a session to OTHER's endpoint
  *   gives KIND [ARGS] as NAME
- *         system | image | arguments | endpoint OTHER | irq LINE | ports BASE COUNT | domain NAME |
- * trace argument TEXT
+ *         KIND: system | image | arguments | endpoint OTHER | irq LINE | ports BASE COUNT |
+ *         domain NAME | trace
+ *   argument TEXT           essential                programs cannot run, nor start it again,
+ *                                                    without it: it is stopped for a time only
  *
  * Numbers are decimal, or hexadecimal with 0x. # begins a comment. */
-#include "lib/base/safe.h"
+#include "servers/supervisor/words.h"
 
 enum { MANIFEST_NAME = 24, MANIFEST_NEEDS = 8, MANIFEST_GIFTS = 10 };
 
@@ -44,17 +46,12 @@ struct manifest {
     uint64_t priority, vault_pages, keep_slots;
     uint64_t pages, kernel_pages, handles, threads;
     uint64_t hang_seconds;
-    bool restart;
+    bool restart, essential;
     uint32_t need_count, gift_count;
     struct manifest_need needs[MANIFEST_NEEDS];
     struct manifest_gift gifts[MANIFEST_GIFTS];
 };
 
-struct manifest_text {
-    size_t size;
-    const char *_Nullable COUNTED_BY(size) data;
-};
-
 /* Reads a manifest. On a mistake returns false, with the number of its line in *out_line. */
-bool manifest_parse(struct manifest_text text, struct manifest *_Nonnull out,
+bool manifest_parse(struct words_text text, struct manifest *_Nonnull out,
                     uint32_t *_Nonnull out_line);

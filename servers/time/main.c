@@ -24,14 +24,26 @@ static status_t set_clock(const struct time_server *_Nonnull time, int64_t now_n
 static struct time_record record_of(const struct time_server *_Nonnull time) {
     struct time_record record = *time->kept;
     record.header =
-        (struct rt_record_header){.kind = RECORD_TIME, .version = 1, .size = sizeof record};
+        (struct rt_record_header){.kind = RECORD_TIME, .version = 2, .size = sizeof record};
     return record;
 }
 
-static status_t stage_slew(struct time_server *_Nonnull time, int64_t left_ns) {
+static status_t stage_slew(struct time_server *_Nonnull time, int64_t left_ns,
+                           int64_t distance_ns) {
     struct time_record record = record_of(time);
     record.slew_left_ns = left_ns;
+    record.distance_ns = distance_ns;
     return rt_stage_record(time->server, time->kept, &record.header);
+}
+
+static int64_t distance_now(void) {
+    return (int64_t)rt_realtime_ns() - (int64_t)rt_clock_ns();
+}
+
+/* The clock stands as far from the monotonic one as the record says. */
+static status_t take_step(const struct time_server *_Nonnull time) {
+    int64_t distance = time->kept->distance_ns;
+    return distance == 0 ? STATUS_OK : set_clock(time, (int64_t)rt_clock_ns() + distance);
 }
 
 static status_t serve_set(void *_Nonnull state, struct rt_request *_Nonnull request,
@@ -39,12 +51,13 @@ static status_t serve_set(void *_Nonnull state, struct rt_request *_Nonnull requ
     struct time_server *time = state;
     REFUSE(!may_set(time, request), STATUS_NOT_ALLOWED);
     REFUSE(in->now_ns < 0, STATUS_BAD_ARGUMENT);
+    int64_t distance = in->now_ns - (int64_t)rt_clock_ns();
     TRY(set_clock(time, in->now_ns));
     status_t status = hardware_write(time->ports, in->now_ns / NS_PER_SECOND);
     if (status != STATUS_OK) {
         rt_log(time->server, "the machine's clock was not set: status %d", (int)status);
     }
-    return stage_slew(time, 0);
+    return stage_slew(time, 0, distance);
 }
 
 static status_t serve_adjust(void *_Nonnull state, struct rt_request *_Nonnull request,
@@ -53,7 +66,7 @@ static status_t serve_adjust(void *_Nonnull state, struct rt_request *_Nonnull r
     struct time_server *time = state;
     REFUSE(!may_set(time, request), STATUS_NOT_ALLOWED);
     out->left_ns = time->kept->slew_left_ns;
-    TRY(stage_slew(time, in->slew_ns));
+    TRY(stage_slew(time, in->slew_ns, time->kept->distance_ns));
     return rt_timer_set(time->timer, rt_clock_ns() + (uint64_t)NS_PER_SECOND, 1, 0);
 }
 
@@ -65,9 +78,10 @@ static void step(struct time_server *_Nonnull time) {
     if (left == 0) {
         return;
     }
-    status_t status = set_clock(time, (int64_t)rt_realtime_ns() + now);
-    status = status == STATUS_OK ? stage_slew(time, left - now) : status;
+    int64_t distance = time->kept->distance_ns != 0 ? time->kept->distance_ns : distance_now();
+    status_t status = stage_slew(time, left - now, distance + now);
     status = status == STATUS_OK ? rt_commit(time->server) : status;
+    status = status == STATUS_OK ? take_step(time) : status;
     status = status == STATUS_OK
                  ? rt_timer_set(time->timer, rt_clock_ns() + (uint64_t)NS_PER_SECOND, 1, 0)
                  : status;
@@ -147,6 +161,12 @@ void server_main(uint64_t mode, uint64_t thread_page) {
         rt_log(&server, "no timer: status %d", (int)status);
         rt_exit(RT_EXIT_START);
     }
-    step(&time); /* what an instance before left */
+    status = take_step(&time); /* what an instance before left */
+    if (status != STATUS_OK) {
+        rt_log(&server, "the clock was not set: status %d", (int)status);
+    }
+    if (time.kept->slew_left_ns != 0) {
+        (void)rt_timer_set(time.timer, rt_clock_ns() + (uint64_t)NS_PER_SECOND, 1, 0);
+    }
     rt_server_run(&server, &(struct rt_service){on_call, on_packet});
 }

@@ -1,8 +1,10 @@
 #pragma once
-/* time: sets the clocks. Its record is the rest of a slew and the zone's rule.
+/* time: sets the clocks. Its record is the rest of a slew, where the clock should stand, and the
+ * zone's rule.
  *
- * Invariants: (C1) a slew moves the clock by at most SLEW_STEP_NS a second, and what is left is
- * recorded after each step: a step that is repeated after a crash is one that was not recorded. */
+ * Invariants: (C1) a slew moves the clock by at most SLEW_STEP_NS a second; (C2) a step is recorded
+ * before it is taken, as the distance that the clock then has from the monotonic one: taking it
+ * twice is taking it once, and a successor takes the last one again. */
 #include "idl/time.h"
 #include "lib/access/access.h"
 #include "lib/rt/server.h"
@@ -13,6 +15,7 @@ enum { ZONE_SIZE = 64, RECORD_TIME = 0x544d, KEY_STEP = 1, SLEW_STEP_NS = 500000
 struct time_record {
     struct rt_record_header header;
     int64_t slew_left_ns;
+    int64_t distance_ns; /* of the clock from the monotonic one; 0: nobody has set it yet */
     uint64_t zone_size;
     uint8_t zone[ZONE_SIZE];
 };

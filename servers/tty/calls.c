@@ -18,13 +18,18 @@ static status_t do_read(void *_Nonnull state, struct rt_request *_Nonnull reques
         return master_read(tty, request, in);
     }
     bool passes = (in->how & STREAM_HOW_PASSES) != 0;
-    status_t status = tty_foreground(tty, request, station, SIGNAL_TTIN, passes);
+    status_t status = tty_pass_foreground(tty, request, station, SIGNAL_TTIN, passes);
     if (status != STATUS_OK) {
         return status;
     }
     /* All reads take the same way: they are answered by tty_pump, in their order. */
     what.how |= tty_waits(tty, request, in->how) ? 0 : STREAM_HOW_NO_WAIT;
     return tty_park(tty, request, &what);
+}
+
+uint64_t tty_room(const struct station *_Nonnull station) {
+    const struct discipline *line = &station->now.line;
+    return station->index != 0 && line->stopped != 0 ? 0 : discipline_output_room(line);
 }
 
 static status_t do_write(void *_Nonnull state, struct rt_request *_Nonnull request,
@@ -41,9 +46,9 @@ static status_t do_write(void *_Nonnull state, struct rt_request *_Nonnull reque
         status = STREAM_STATUS_FAILED;
     } else if ((station->now.line.attributes.local & LOCAL_TOSTOP) != 0) {
         bool passes = (in->how & STREAM_HOW_PASSES) != 0;
-        status = tty_foreground(tty, request, station, SIGNAL_TTOU, passes);
+        status = tty_pass_foreground(tty, request, station, SIGNAL_TTOU, passes);
     }
-    size_t size = (size_t)MIN(in->data.size, (uint64_t)TTY_BUFFER);
+    size_t size = (size_t)MIN(in->data.size, (uint64_t)TTY_WRITTEN);
     struct rt_buffer to = {.size = size, .data = &tty->buffer[0]};
     status = status == STATUS_OK ? rt_input_read(request, &in->data, 0, to) : status;
     if (status != STATUS_OK) {
@@ -51,7 +56,8 @@ static status_t do_write(void *_Nonnull state, struct rt_request *_Nonnull reque
     }
     struct terminal *terminal = tty_edit(station);
     size_t done = 0;
-    while (done < size && discipline_write(&terminal->line, tty->buffer[done])) {
+    while (done < size && tty_room(station) > 0 &&
+           discipline_write(&terminal->line, tty->buffer[done])) {
         done++;
     }
     if (done == 0 && size > 0) {
@@ -121,7 +127,7 @@ static status_t do_set_attributes(void *_Nonnull state, struct rt_request *_Nonn
     struct tty *tty = state;
     struct station *station = tty_station_of(tty, request);
     struct parked what = {.kind = PARKED_SET, .how = in->at, .values = in->values};
-    status_t status = tty_foreground(tty, request, station, SIGNAL_TTOU, in->passes);
+    status_t status = tty_pass_foreground(tty, request, station, SIGNAL_TTOU, in->passes);
     if (status != STATUS_OK || in->at != TTY_WHEN_NOW) {
         return status != STATUS_OK ? status : tty_park(tty, request, &what);
     }
@@ -134,11 +140,13 @@ static status_t do_drain(void *_Nonnull state, struct rt_request *_Nonnull reque
     struct tty *tty = state;
     struct parked what = {.kind = PARKED_DRAIN};
     const struct station *station = tty_station_of(tty, request);
-    status_t status = tty_foreground(tty, request, station, SIGNAL_TTOU, in->passes);
+    status_t status = tty_pass_foreground(tty, request, station, SIGNAL_TTOU, in->passes);
     if (status != STATUS_OK) {
         return status;
     }
-    return in->send_break ? STATUS_NOT_SUPPORTED : tty_park(tty, request, &what);
+    /* A pseudo-terminal has no wire to break. */
+    return in->send_break && station->index == 0 ? STATUS_NOT_SUPPORTED
+                                                 : tty_park(tty, request, &what);
 }
 
 static status_t do_get_size(void *_Nonnull state, struct rt_request *_Nonnull request,
@@ -163,7 +171,7 @@ static status_t do_flush(void *_Nonnull state, struct rt_request *_Nonnull reque
                          const struct tty_flush_in *_Nonnull in) {
     struct tty *tty = state;
     struct station *station = tty_station_of(tty, request);
-    status_t status = tty_foreground(tty, request, station, SIGNAL_TTOU, in->passes);
+    status_t status = tty_pass_foreground(tty, request, station, SIGNAL_TTOU, in->passes);
     if (status != STATUS_OK) {
         return status;
     }
@@ -175,7 +183,7 @@ static status_t do_flow_control(void *_Nonnull state, struct rt_request *_Nonnul
                                 const struct tty_flow_control_in *_Nonnull in) {
     struct tty *tty = state;
     struct station *station = tty_station_of(tty, request);
-    status_t status = tty_foreground(tty, request, station, SIGNAL_TTOU, in->passes);
+    status_t status = tty_pass_foreground(tty, request, station, SIGNAL_TTOU, in->passes);
     if (status != STATUS_OK) {
         return status;
     }
@@ -196,7 +204,7 @@ static status_t do_flow_control(void *_Nonnull state, struct rt_request *_Nonnul
 static bool is_control(uint32_t label) {
     return label == TTY_METHOD_OPEN || label == TTY_METHOD_OPEN_MASTER ||
            label == TTY_METHOD_OPEN_PEER || label == TTY_METHOD_LIST ||
-           label == TTY_METHOD_OPEN_OWN;
+           label == TTY_METHOD_OPEN_OWN || label == TTY_METHOD_FOREGROUND;
 }
 
 static const struct stream_handlers stream_calls = {.read = do_read,
@@ -221,7 +229,8 @@ static const struct tty_handlers tty_calls = {.open = serve_open,
                                               .flow_control = do_flow_control,
                                               .drain = do_drain,
                                               .hang_up = serve_hang_up,
-                                              .open_own = serve_open_own};
+                                              .open_own = serve_open_own,
+                                              .foreground = serve_foreground};
 
 void tty_call(struct rt_server *_Nonnull server, struct rt_request *_Nonnull request) {
     struct tty *tty = (struct tty *)SOME(server->state);

@@ -33,8 +33,8 @@ static bool is_own(const struct station *_Nonnull station,
            caller->session == station->now.session;
 }
 
-status_t tty_foreground(struct tty *_Nonnull tty, struct rt_request *_Nonnull request,
-                        const struct station *_Nonnull station, uint32_t signal, bool passes) {
+status_t tty_pass_foreground(struct tty *_Nonnull tty, struct rt_request *_Nonnull request,
+                             const struct station *_Nonnull station, uint32_t signal, bool passes) {
     struct process_table_entry caller = {};
     const struct terminal *terminal = &station->now;
     if (terminal->group == 0 || !caller_of(tty, request, &caller) || !is_own(station, &caller) ||
@@ -167,7 +167,7 @@ status_t serve_set_group(void *_Nonnull state, struct rt_request *_Nonnull reque
     struct tty *tty = state;
     struct process_table_entry caller = {};
     struct station *station = tty_station_of(tty, request);
-    status_t status = tty_foreground(tty, request, station, SIGNAL_TTOU, in->passes);
+    status_t status = tty_pass_foreground(tty, request, station, SIGNAL_TTOU, in->passes);
     if (status != STATUS_OK) {
         return status == STREAM_STATUS_FAILED ? TTY_STATUS_NOT_TERMINAL : status;
     }
@@ -254,6 +254,22 @@ status_t serve_open_own(void *_Nonnull state, struct rt_request *_Nonnull reques
     for (uint32_t i = 0; i < TTY_TERMINALS; i++) {
         if (is_own(&tty->stations[i], &caller)) {
             return tty_session_make(tty, &tty->stations[i], 0, &out->terminal);
+        }
+    }
+    return STATUS_NOT_FOUND;
+}
+
+status_t serve_foreground(void *_Nonnull state, struct rt_request *_Nonnull request,
+                          const struct tty_foreground_in *_Nonnull in,
+                          struct tty_foreground_out *_Nonnull out) {
+    const struct tty *tty = state;
+    (void)request;
+    for (uint32_t i = 0; i < TTY_TERMINALS; i++) {
+        const struct station *station = &tty->stations[i];
+        if (tty_device_of(station) == in->device &&
+            (i == 0 || (station->now.flags & TERMINAL_USED) != 0)) {
+            out->group = station->now.group;
+            return STATUS_OK;
         }
     }
     return STATUS_NOT_FOUND;

@@ -69,10 +69,11 @@ static bool may_be_answered(struct tty *_Nonnull tty, struct parked *_Nonnull pa
         return discipline_read(line, parked->size).ready ||
                (parked->how & STREAM_HOW_NO_WAIT) != 0 || expired(tty, parked, line);
     case PARKED_WRITE:
-        return discipline_output_room(line) >= 8;
+        return tty_room(station_of(tty, parked)) >= 8;
     case PARKED_SET:
     case PARKED_DRAIN:
-        return line->output_taken == line->output_put;
+        /* What a pseudo-terminal shows is sent when its master could read it. */
+        return station_of(tty, parked)->index != 0 || line->output_taken == line->output_put;
     case PARKED_MASTER_READ:
         return master_available(terminal) > 0 || (terminal->flags & TERMINAL_PEER_CLOSED) != 0;
     case PARKED_MASTER_WRITE:

@@ -112,7 +112,7 @@ status_t master_write(struct tty *_Nonnull tty, struct rt_request *_Nonnull requ
                       const struct stream_write_in *_Nonnull in,
                       struct stream_write_out *_Nonnull out) {
     struct station *station = tty_station_of(tty, request);
-    size_t size = (size_t)MIN(in->data.size, (uint64_t)TTY_BUFFER);
+    size_t size = (size_t)MIN(in->data.size, (uint64_t)TTY_WRITTEN);
     struct rt_buffer to = {.size = size, .data = &tty->buffer[0]};
     status_t status = rt_input_read(request, &in->data, 0, to);
     if (status != STATUS_OK) {

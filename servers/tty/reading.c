@@ -91,15 +91,17 @@ void discipline_flush(struct discipline *_Nonnull line, uint32_t queues) {
 }
 
 void discipline_begin(struct discipline *_Nonnull line) {
-    *line = (struct discipline){
-        .attributes = {.input = INPUT_ICRNL | INPUT_IXON,
-                       .output = OUTPUT_OPOST | OUTPUT_ONLCR,
-                       .control = 0x1cb2, /* 8 bits, receiver on, no modem, 115200 baud */
-                       .local = LOCAL_ISIG | LOCAL_ICANON | LOCAL_ECHO | LOCAL_ECHOE | LOCAL_ECHOK |
-                                LOCAL_ECHOCTL | LOCAL_ECHOKE | LOCAL_IEXTEN,
-                       .characters = {3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22},
-                       .input_speed = 115200,
-                       .output_speed = 115200},
+    /* The queues are empty; their bytes stay as they are: the change must fit into one commit. */
+    bytes_zero(line, offsetof(struct discipline, ends));
+    line->attributes = (struct tty_attributes){
+        .input = INPUT_ICRNL | INPUT_IXON,
+        .output = OUTPUT_OPOST | OUTPUT_ONLCR,
+        .control = 0x1cb2, /* 8 bits, receiver on, no modem, 115200 baud */
+        .local = LOCAL_ISIG | LOCAL_ICANON | LOCAL_ECHO | LOCAL_ECHOE | LOCAL_ECHOK |
+                 LOCAL_ECHOCTL | LOCAL_ECHOKE | LOCAL_IEXTEN,
+        .characters = {3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22},
+        .input_speed = 115200,
+        .output_speed = 115200,
     };
 }
 

@@ -109,7 +109,7 @@ static uint32_t readiness(const struct tty *_Nonnull tty, uint32_t slot) {
                (closed ? READY_HANGUP : 0);
     }
     return (discipline_readable(&terminal->line) ? READY_IN : 0) |
-           (discipline_output_room(&terminal->line) >= 8 ? READY_OUT : 0);
+           (tty_room(&tty->stations[session->terminal]) >= 8 ? READY_OUT : 0);
 }
 
 void tty_show_readiness(struct tty *_Nonnull tty) {

@@ -24,7 +24,8 @@ enum {
     TTY_TERMINALS = 17,
     TTY_SESSIONS = 128,
     TTY_PARKED = 64,
-    TTY_BUFFER = 1024,
+    TTY_BUFFER = TERMINAL_INPUT, /* a line is read whole */
+    TTY_WRITTEN = 1024,          /* what it makes of a write must fit into one commit */
     TTY_KEEP_LINE = 1,
     TTY_KEEP_TO_DRIVER = 2,
     TTY_KEEP_TO_TTY = 3,
@@ -162,6 +163,9 @@ status_t serve_open_peer(void *_Nonnull state, struct rt_request *_Nonnull reque
                          struct tty_open_peer_out *_Nonnull out);
 status_t serve_open_own(void *_Nonnull state, struct rt_request *_Nonnull request,
                         struct tty_open_own_out *_Nonnull out);
+status_t serve_foreground(void *_Nonnull state, struct rt_request *_Nonnull request,
+                          const struct tty_foreground_in *_Nonnull in,
+                          struct tty_foreground_out *_Nonnull out);
 status_t serve_get_group(void *_Nonnull state, struct rt_request *_Nonnull request,
                          struct tty_get_group_out *_Nonnull out);
 status_t serve_set_group(void *_Nonnull state, struct rt_request *_Nonnull request,
@@ -171,8 +175,8 @@ status_t serve_take(void *_Nonnull state, struct rt_request *_Nonnull request,
 status_t serve_drop(void *_Nonnull state, struct rt_request *_Nonnull request);
 status_t serve_hang_up(void *_Nonnull state, struct rt_request *_Nonnull request);
 /* May the caller do what stops a process in the background? OK; background or failed of stream. */
-status_t tty_foreground(struct tty *_Nonnull tty, struct rt_request *_Nonnull request,
-                        const struct station *_Nonnull station, uint32_t signal, bool passes);
+status_t tty_pass_foreground(struct tty *_Nonnull tty, struct rt_request *_Nonnull request,
+                             const struct station *_Nonnull station, uint32_t signal, bool passes);
 /* The terminal's session (of processes) loses it. `hang`: whom that tells. */
 void tty_lose_session(struct station *_Nonnull station, uint32_t hang);
 /* The same, and what is open of it is hung up. */
@@ -200,6 +204,8 @@ void pseudo_closed(struct tty *_Nonnull tty, struct station *_Nonnull station, b
                    uint32_t left);
 
 /* calls.c: the calls of both protocols. */
+/* Bytes that can be written to a terminal now: into a pseudo-terminal that was stopped, none. */
+uint64_t tty_room(const struct station *_Nonnull station);
 void tty_call(struct rt_server *_Nonnull server, struct rt_request *_Nonnull request);
 
 /* ---- what happens by itself ---- */

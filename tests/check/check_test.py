@@ -328,6 +328,15 @@ class Size(Seeded):
         self.write("kernel/a.c", "int a;\n" * (size.LIMIT + 1))
         self.complains("size", "10,001 lines")
 
+    def test_the_debug_shell_counts_apart_unless_it_ships(self):
+        for path in ("kernel/a.c", "kernel/debug/shell_a.c", "kernel/debug/shell_b.c", "kernel/debug/log.c"):
+            self.write(path, "int a;\n")
+        self.assertEqual(size.files(Tree(self.root)), ["kernel/a.c", "kernel/debug/log.c"])
+        self.assertEqual(size.files(Tree(self.root), debug=True), ["kernel/debug/shell_a.c", "kernel/debug/shell_b.c"])
+        self.write("build/x86_64-release/kernel/kernel/debug/shell_b.c.o", "linked")
+        self.assertEqual(size.files(Tree(self.root)), ["kernel/a.c", "kernel/debug/log.c", "kernel/debug/shell_b.c"])
+        self.assertEqual(size.files(Tree(self.root), debug=True), ["kernel/debug/shell_a.c"])
+
     def test_only_the_linked_part_of_the_library_counts_after_a_build(self):
         self.write("kernel/a.c", "int a;\n")
         self.write("lib/base/used.h", "int u;\n")

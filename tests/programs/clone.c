@@ -61,26 +61,42 @@ static void test_nothing_shared(void) {
     close(50);
 }
 
+/* What a kernel does not let two processes share it refuses by EINVAL: it never makes a child that
+ * only seems to share. */
+static bool is_refused(pid_t child) {
+    return child < 0 && errno == EINVAL;
+}
+
 static void test_shared(void) {
     prepare();
     char path[4096];
     getcwd(path, sizeof path);
     dup2(0, 50);
     pid_t child = clone_child(change_all, CLONE_FILES | SIGCHLD);
-    status_of(child);
-    check_errno("clone_files", fcntl(50, F_GETFD), EBADF);
+    bool refused = is_refused(child);
+    if (!refused) {
+        status_of(child);
+    }
+    check_equal("clone_files", fcntl(50, F_GETFD), refused ? 0 : -1);
     child = clone_child(change_all, CLONE_FS | SIGCHLD);
-    status_of(child);
+    refused = is_refused(child);
+    if (!refused) {
+        status_of(child);
+    }
     char now[4096];
-    check_text("clone_fs_folder", getcwd(now, sizeof now), "/");
-    check_equal("clone_fs_umask", umask(022), 0);
+    check_text("clone_fs_folder", getcwd(now, sizeof now), refused ? path : "/");
+    check_equal("clone_fs_umask", umask(022), refused ? 022 : 0);
     chdir(path);
     child = clone_child(change_all, CLONE_VM | CLONE_SIGHAND | SIGCHLD);
-    status_of(child);
+    refused = is_refused(child);
+    if (!refused) {
+        status_of(child);
+    }
     struct sigaction action;
     sigaction(SIGUSR1, nullptr, &action);
-    check("clone_sighand", action.sa_handler == SIG_IGN);
+    check("clone_sighand", action.sa_handler == (refused ? SIG_DFL : SIG_IGN));
     handle(SIGUSR1, SIG_DFL, 0);
+    close(50);
 }
 
 static int own_word;
@@ -96,12 +112,16 @@ static void test_memory(void) {
     own_word = 1;
     check_exit("apart", status_of(clone_child(write_word, SIGCHLD)), 0);
     check_equal("memory_apart", own_word, 1);
-    check_exit("vm", status_of(clone_child(write_word, CLONE_VM | SIGCHLD)), 0);
-    check_equal("memory_shared", own_word, 77);
+    pid_t child = clone_child(write_word, CLONE_VM | SIGCHLD);
+    bool refused = is_refused(child);
+    if (!refused) {
+        status_of(child);
+    }
+    check_equal("memory_shared", own_word, refused ? 1 : 77);
     own_word = 1;
-    pid_t child = clone_child(write_word, CLONE_VM | CLONE_VFORK | SIGCHLD);
+    child = clone_child(write_word, CLONE_VM | CLONE_VFORK | SIGCHLD);
     check_equal("vfork_waits_for_the_child", own_word, 77);
-    status_of(child);
+    check_exit("vfork_child", status_of(child), 0);
 }
 
 static int tell_tid(void *unused) {
@@ -116,11 +136,15 @@ static void test_cells(void) {
     check_exit("child_settid", status_of(child), 0);
     check_equal("not_cleared", *child_cell, child);
     *child_cell = 5;
-    child = clone_child(write_word, CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD);
+    child = clone_child(write_word, CLONE_VM | CLONE_VFORK | CLONE_CHILD_CLEARTID | SIGCHLD);
     status_of(child);
     check_equal("cleared_at_exit", *child_cell, 0);
     *child_cell = 5;
     child = clone_child(write_word, CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD);
+    if (is_refused(child)) {
+        check_equal("refused_leaves_the_cell", *child_cell, 5);
+        return;
+    }
     while (*(volatile pid_t *)child_cell == 5) {
         syscall(SYS_futex, child_cell, FUTEX_WAIT, 5, nullptr, nullptr, 0);
     }

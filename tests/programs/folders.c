@@ -211,6 +211,17 @@ static void test_getdents(void) {
     check_equal("then_end", syscall(SYS_getdents64, fd, buffer, sizeof buffer), 0);
     check_equal("rewind", lseek(fd, 0, SEEK_SET), 0);
     check_equal("again", syscall(SYS_getdents64, fd, buffer, sizeof buffer), length);
+    lseek(fd, 0, SEEK_SET);
+    uint16_t size = 0;
+    length = syscall(SYS_getdents, fd, buffer, sizeof buffer);
+    bool seen = false;
+    for (long at = 0; at < length; at += size) {
+        memcpy(&size, &buffer[at + 16], sizeof size);
+        seen = seen || (strcmp(&buffer[at + 18], "a-name") == 0 && buffer[at + size - 1] == DT_REG);
+    }
+    check("older_form", seen && length % 8 == 0);
+    lseek(fd, 0, SEEK_SET);
+    check_errno("older_too_small", syscall(SYS_getdents, fd, buffer, 4), EINVAL);
     check_ok("remove", unlink("d/a-name") | rmdir("d"));
     lseek(fd, 0, SEEK_SET);
     check_errno("removed_folder", syscall(SYS_getdents64, fd, buffer, sizeof buffer), ENOENT);

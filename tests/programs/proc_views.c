@@ -232,6 +232,35 @@ static void test_other_process(void) {
     close(back[1]);
 }
 
+/* A session on a pseudo-terminal: which terminal, and whose turn it is. */
+static int terminal_facts(void) {
+    int master = posix_openpt(O_RDWR | O_NOCTTY);
+    unlockpt(master);
+    setsid();
+    int bad = strcmp(stat_field(getpid(), 7), "0") == 0 ? 0 : 1;
+    bad |= strcmp(stat_field(getpid(), 8), "-1") == 0 ? 0 : 2;
+    int slave = open(ptsname(master), O_RDWR);
+    struct stat facts;
+    fstat(slave, &facts);
+    bad |= (dev_t)atol(stat_field(getpid(), 7)) == facts.st_rdev ? 0 : 4;
+    bad |= atol(stat_field(getpid(), 8)) == getpid() ? 0 : 8;
+    pid_t child = fork();
+    if (child == 0) {
+        pause();
+        _exit(0);
+    }
+    setpgid(child, child);
+    tcsetpgrp(slave, child);
+    bad |= atol(stat_field(getpid(), 8)) == child ? 0 : 16;
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+    return bad;
+}
+
+static void test_terminal(void) {
+    check_exit("terminal_and_its_foreground", in_child(terminal_facts), 0);
+}
+
 static void test_environment(void) {
     if (getenv("CHECK_ENVIRONMENT") == nullptr) {
         char self[4096] = {0};
@@ -272,6 +301,13 @@ static void test_system(void) {
                 5);
     check("processes_counted", b >= 1 && a <= b);
     check("stat", read_file("/proc/stat", text, sizeof text) > 0 && strncmp(text, "cpu ", 4) == 0);
+    bool each = true;
+    for (long i = 0; i < sysconf(_SC_NPROCESSORS_ONLN); i++) {
+        char line[32];
+        (void)snprintf(line, sizeof line, "\ncpu%ld ", i);
+        each = each && strstr(text, line) != nullptr;
+    }
+    check("line_for_each_processor", each);
     check("boot_time", field("btime ") > 0);
     check("cpuinfo", read_file("/proc/cpuinfo", text, sizeof text) > 0 &&
                          strncmp(text, "processor\t: 0\n", 14) == 0);
@@ -309,6 +345,7 @@ int main(int argc, char **argv) {
         {"status", test_status},
         {"maps", test_maps},
         {"other_process", test_other_process},
+        {"terminal", test_terminal},
         {"environment", test_environment},
         {"system", test_system},
     };

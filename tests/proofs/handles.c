@@ -54,10 +54,13 @@ void object_drop_handle(struct object *o) {
 /* A table of up to two chunks whose slots hold anything; the slot at `index` (where it exists) is
  * empty or holds `object`. */
 static struct handle_table table;
+static uint32_t any_free(void) {
+    return table.chunk_count == 0 ? 0 : any_below(table.chunk_count * HANDLES_PER_CHUNK);
+}
 static struct handle_entry_slot *any_table(uint32_t index) {
     table.domain = &domain;
     table.chunk_count = any_below(3);
-    table.free_head = any_u32();
+    table.free_head = (uint16_t)any_free();
     table.used = any_u32();
     table.reserved = any_u32();
     directory.chunks[0] = &chunks[0];
@@ -72,7 +75,8 @@ static struct handle_entry_slot *any_table(uint32_t index) {
     slot->object = any_bool() ? &object : nullptr;
     slot->rights = any_u16();
     slot->generation = any_u16();
-    slot->next_free = any_u32();
+    slot->next_free = (uint16_t)any_free();
+    slot->previous_free = (uint16_t)any_free();
     return slot;
 }
 
@@ -96,7 +100,8 @@ void insertion(void) {
     uint32_t index = any_below(2 * HANDLES_PER_CHUNK);
     struct handle_entry_slot *slot = any_table(index);
     ASSUME(slot != nullptr && slot->object == nullptr && slot->generation != 0 && index != 0);
-    ASSUME(table.free_head == index && table.reserved > 0 && table.used < UINT32_MAX);
+    ASSUME(table.free_head == index && slot->previous_free == 0 && slot->next_free != index);
+    ASSUME(table.reserved > 0 && table.used < UINT32_MAX);
     uint32_t next = slot->next_free;
     uint32_t used = table.used;
     uint32_t reserved = table.reserved;
@@ -114,7 +119,7 @@ void taking(void) {
     uint64_t handle = any_u64();
     struct handle_entry_slot *slot = any_table((uint32_t)handle & 0xffffu);
     ASSUME(slot == nullptr || slot->generation != 0);
-    ASSUME(table.used > 0);
+    ASSUME(table.used > 0 && table.free_head != ((uint32_t)handle & 0xffffu));
     uint32_t head = table.free_head;
     uint32_t used = table.used;
     uint32_t rights = any_u32();
@@ -128,6 +133,8 @@ void taking(void) {
     }
     PROVE(found == &object && (had & rights) == rights && charged == 0);
     PROVE(slot->object == nullptr && slot->next_free == head && slot->generation != 0);
+    PROVE(slot->previous_free == 0);
+    PROVE(head == 0 || handle_slot(&table, head)->previous_free == ((uint32_t)handle & 0xffffu));
     PROVE(table.free_head == ((uint32_t)handle & 0xffffu) && table.used == used - 1);
     /* Stale from now on, also when the slot is used again. */
     slot->object = &other;
@@ -144,17 +151,21 @@ void unlinking(void) {
         at[i] = 1 + any_below(HANDLES_PER_CHUNK - 1);
     }
     ASSUME(at[0] != at[1] && at[0] != at[2] && at[1] != at[2]);
-    table.free_head = at[0];
-    chunks[0].entries[at[0]].next_free = at[1];
-    chunks[0].entries[at[1]].next_free = at[2];
-    chunks[0].entries[at[2]].next_free = 0;
+    table.free_head = (uint16_t)at[0];
+    for (unsigned i = 0; i < 3; i++) {
+        struct handle_entry_slot *slot = &chunks[0].entries[at[i]];
+        slot->next_free = i == 2 ? 0 : (uint16_t)at[i + 1];
+        slot->previous_free = i == 0 ? 0 : (uint16_t)at[i - 1];
+    }
     uint32_t gone = any_below(3);
     uint32_t first = gone == 0 ? 1 : 0;
     uint32_t last = gone == 2 ? 1 : 2;
-    unlink_free(&table, at[gone]);
+    free_take(&table, &chunks[0].entries[at[gone]]);
     PROVE(table.free_head == at[first]);
     PROVE(chunks[0].entries[at[first]].next_free == at[last]);
     PROVE(chunks[0].entries[at[last]].next_free == 0);
+    PROVE(chunks[0].entries[at[first]].previous_free == 0);
+    PROVE(chunks[0].entries[at[last]].previous_free == at[first]);
 }
 
 /* The first chunk: every slot but 0 is free, once, in ascending order. A reservation that was

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SERVICE_GIVEN = 6 };
+enum { SERVICE_GIVEN = 6, FRUITLESS_STARTS = 50 };
 struct service {
     const char *_Nonnull name;
     sim_program_t _Nonnull main;
@@ -130,6 +130,10 @@ static void supervise(struct services services, unsigned clients) {
             status_t status = rt_object_info(service->process, INFO_PROCESS, &info, sizeof info);
             if (status == STATUS_OK && info.serial == packet.words[3]) {
                 is_service = true;
+                if (service->starts > kills_done + FRUITLESS_STARTS) {
+                    (void)fprintf(stderr, "%s ends by itself again and again\n", service->name);
+                    rt_exit(3);
+                }
                 if (info.exit_cause == EXIT_NORMAL) {
                     (void)fprintf(stderr, "%s gave up: %ld\n", service->name, info.exit_code);
                     rt_exit(2);
@@ -158,7 +162,7 @@ static void before_call(uint64_t serial, uint64_t number) {
     }
 }
 
-static int run(sim_program_t _Nonnull supervisor, uint64_t seed, uint32_t pages) {
+[[maybe_unused]] static int run(sim_program_t _Nonnull supervisor, uint64_t seed, uint32_t pages) {
     struct sim_options options = {
         .memory_pages = pages, .cpu_count = 1, .seed = seed, .before_call = before_call};
     int code = sim_run(&options, supervisor);

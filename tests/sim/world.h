@@ -5,8 +5,10 @@
 #include "abi/boot.h"
 #include "kernel/arch/sim/sim.h"
 #include "lib/base/bytes.h"
+#include "lib/rt/message.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 void supervisor_main(uint64_t mode, uint64_t page);
 
@@ -22,21 +24,45 @@ static struct {
 } world_image;
 
 static struct {
+    void (*_Nullable before_call)(uint64_t serial, uint64_t number);
+    bool may_do_without; /* a service that is given up does not end the run */
     uint64_t kills_wanted, kills_done;
     const char *_Nullable victim;
     uint64_t (*_Nullable port_access)(uint16_t port, bool write, uint64_t value);
 } world;
 
-static inline void world_add(enum boot_kind kind, const char *_Nonnull name,
-                             const char *_Nonnull content) {
+/* Clients, which never start again, are not essential; everything else is: a run whose service
+ * cannot start ends with its name instead of waiting for ever. */
+static inline uint64_t world_essential(enum boot_kind kind, struct boot_entry *_Nonnull entry,
+                                       char (*_Nonnull bytes)[WORLD_FILE_SIZE]) {
+    static const char line[] = "\nessential\n";
+    if (kind == BOOT_MANIFEST && !world.may_do_without && !strstr(*bytes, "restart never")) {
+        CHECK(entry->size + sizeof line < WORLD_FILE_SIZE);
+        bytes_copy(&(*bytes)[entry->size], line, sizeof line - 1);
+        return sizeof line - 1;
+    }
+    return 0;
+}
+
+/* Manifests are texts. */
+static inline void world_add_bytes(enum boot_kind kind, const char *_Nonnull name,
+                                   struct rt_bytes content) {
     uint32_t index = world_image.header.entry_count++;
-    CHECK(index < WORLD_ENTRIES && text_length(content, WORLD_FILE_SIZE) < WORLD_FILE_SIZE);
+    CHECK(index < WORLD_ENTRIES && content.size < WORLD_FILE_SIZE);
     struct boot_entry *entry = &world_image.entries[index];
     bytes_copy(entry->name, name, text_length(name, sizeof entry->name - 1));
-    bytes_copy(world_image.files[index].bytes, content, text_length(content, WORLD_FILE_SIZE));
+    bytes_copy(world_image.files[index].bytes, SOME(content.data), content.size);
     entry->kind = kind;
     entry->offset = 4096 + (uint64_t)index * WORLD_FILE_SIZE;
-    entry->size = text_length(content, WORLD_FILE_SIZE);
+    entry->size = content.size;
+    entry->size += world_essential(kind, entry, &world_image.files[index].bytes);
+}
+
+static inline void world_add(enum boot_kind kind, const char *_Nonnull name,
+                             const char *_Nonnull content) {
+    world_add_bytes(kind, name,
+                    (struct rt_bytes){.size = text_length(content, WORLD_FILE_SIZE),
+                                      .data = (const uint8_t *)content});
 }
 
 /* The manifest as it is shipped: system/manifests/NAME.manifest. Simulations run in the tree's
@@ -73,16 +99,27 @@ static inline uint64_t world_arguments(int argc, char *_Nonnull *_Nonnull argv, 
     return seed;
 }
 
+/* A run that does not end says so, instead of being waited for. */
+enum { WORLD_CALLS_LIMIT = 20000000 };
+static inline void world_before_call(uint64_t serial, uint64_t number) {
+    if (sim_calls() > WORLD_CALLS_LIMIT) {
+        (void)fprintf(stderr, "no end after %u system calls\n", WORLD_CALLS_LIMIT);
+        _Exit(1);
+    }
+    SOME(world.before_call)(serial, number);
+}
+
 /* Runs the world; the program's exit code. */
 static inline int world_simulate(uint64_t seed, const struct sim_program_entry *_Nonnull programs,
                                  uint32_t count,
                                  void (*_Nonnull before_call)(uint64_t serial, uint64_t number)) {
+    world.before_call = before_call;
     bytes_copy(world_image.header.magic, "ISOBOOT1", 8);
     world_image.header.total_size = sizeof world_image;
     struct sim_options options = {.memory_pages = 4096,
                                   .cpu_count = 1,
                                   .seed = seed,
-                                  .before_call = before_call,
+                                  .before_call = world_before_call,
                                   .port_access = world.port_access,
                                   .programs = programs,
                                   .program_count = count,

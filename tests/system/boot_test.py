@@ -17,7 +17,8 @@ class Boot(unittest.TestCase):
             checksum = hashlib.sha256(file.read()).hexdigest()
         expected = ["child ended with 1", "child ended with 2", "child ended with 3", "/tmp/a",
                     "/tmp/a/b", "/tmp/a/q", "written into nothing", " 00 00 00 00 00 00 00 00", "crw------- console",
-                    "lrwxrwxrwx fd -> /proc/self/fd", "crw-rw-rw- full", "crw-rw-rw- null", "crw-rw-rw- ptmx", "crw-rw-rw- random",
+                    "lrwxrwxrwx fd -> /proc/self/fd", "crw-rw-rw- full", "crw------- kmsg", "lrwxrwxrwx log -> /run/log",
+                    "crw-rw-rw- null", "crw-rw-rw- ptmx", "crw-rw-rw- random",
                     "lrwxrwxrwx shm -> /run/shm", "lrwxrwxrwx stderr -> /proc/self/fd/2",
                     "lrwxrwxrwx stdin -> /proc/self/fd/0", "lrwxrwxrwx stdout -> /proc/self/fd/1", "crw-rw-rw- tty",
                     "crw-rw-rw- urandom", "crw-rw-rw- zero", f"{checksum}  /etc/passwd", "A B", "2000", "done"]

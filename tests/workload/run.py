@@ -23,10 +23,11 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests"))
 
 import debian_packages  # noqa: E402
+import kills_log  # noqa: E402
 import target  # noqa: E402
+from outcome import BUSYBOX, applets, differences, make_path  # noqa: E402
 
 PACKAGE = "lz4"
-BUSYBOX = "/bin/busybox"
 SCRIPTS = ["census", "rewrite", "repack"]
 INPUTS = ["source.tar.gz", "packaging.tar.xz"]
 VARIANTS = {"plain": [], "smp": ["--smp", "4"], "memory": ["--memory", "64M"],
@@ -43,12 +44,6 @@ def inputs():
     return dict(zip(INPUTS, [upstream, packaging]))
 
 
-def applets():
-    """The names of busybox's applets."""
-    return subprocess.run([BUSYBOX, "--list"], check=True, text=True,
-                          stdout=subprocess.PIPE).stdout.split()
-
-
 def used_applets():
     """The applets that the scripts name in command position, comments apart."""
     words = set()
@@ -59,14 +54,6 @@ def used_applets():
                     words |= set(re.findall(r"(?:^|[|;&(`]|\bthen|\bdo|xargs|while|until|if|test|\{)"
                                             r"\s*([a-z][a-z0-9]*)", line))
     return sorted(words & set(applets()))
-
-
-def make_path(folder):
-    """A folder of applet links: the only one on the scripts' PATH."""
-    os.makedirs(folder)
-    for name in applets():
-        os.symlink(BUSYBOX, os.path.join(folder, name))
-    return folder
 
 
 def on_host(name, files, path, environment=None, umask=0o022):
@@ -89,22 +76,6 @@ def on_isotope(system, name, files, options):
     script = ("mkdir /tmp/work && cd /tmp/work && mv /tmp/*.tar.* /tmp/*.sh . && "
               f"exec sh {name}.sh {' '.join(INPUTS)}")
     return system.run(["sh", "-c", script], put=put, options=options)
-
-
-def differences(want, got):
-    """What to show of two outcomes that are not equal."""
-    lines = []
-    for what, left, right in zip(("standard output", "standard error"), want, got):
-        if left == right:
-            continue
-        left_lines, right_lines = left.splitlines(), right.splitlines()
-        at = next((i for i, pair in enumerate(zip(left_lines, right_lines))
-                   if pair[0] != pair[1]), min(len(left_lines), len(right_lines)))
-        lines.append(f"  {what}, line {at + 1}: want {left_lines[at:at + 1]}, "
-                     f"got {right_lines[at:at + 1]}")
-    if want[2] != got[2]:
-        lines.append(f"  status: want {want[2]}, got {got[2]}")
-    return lines
 
 
 def prove(rounds, files, path):
@@ -144,15 +115,26 @@ def runs(variants, seeds):
             yield variant, VARIANTS[variant]
 
 
+def outcome(system, name, files, options, want, folder):
+    """What to show of one run: differences, and kills that found too little to do; and a note."""
+    if "--kills" not in options:
+        return differences(want, on_isotope(system, name, files, options)), ""
+    log = os.path.join(folder, "log")
+    shown = differences(want, on_isotope(system, name, files, [*options, "--log", log]))
+    kills, met, _ = kills_log.read(log)
+    return shown + kills_log.complaints(log), f": {kills} kills, {met} found a call in hand"
+
+
 def compare(system, scripts, variants, seeds, files, path):
     """Runs the scripts in the system under test; (passed, failed)."""
     passed = failed = 0
     for name in scripts:
         want = on_host(name, files, path)
         for label, options in runs(variants, seeds):
-            shown = differences(want, on_isotope(system, name, files, options))
+            with tempfile.TemporaryDirectory() as folder:
+                shown, note = outcome(system, name, files, options, want, folder)
             passed, failed = passed + (not shown), failed + bool(shown)
-            print(("FAIL " if shown else "ok ") + f"{name} ({label})", *shown, sep="\n")
+            print(("FAIL " if shown else "ok ") + f"{name} ({label}){note}", *shown, sep="\n", flush=True)
             if shown:
                 print(f"  again: tests/workload/run.py --script {name} --variant "
                       f"{label.split(',')[0]}" + (f" --seeds {seeds}" if "seed" in label else ""))

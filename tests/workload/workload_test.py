@@ -16,13 +16,16 @@ import run  # noqa: E402
 class Forged:
     """A system under test that answers what this host gave, changed by `change`."""
 
-    def __init__(self, outcome, change):
-        self.outcome, self.change = outcome, change
+    def __init__(self, outcome, change, kills):
+        self.outcome, self.change, self.kills = outcome, change, kills
         self.calls = []
 
     def run(self, argv, put=(), get=(), options=()):
         del argv, get
         self.calls.append((list(put), list(options)))
+        if "--log" in options:
+            with open(options[-1], "w", encoding="utf-8") as file:
+                file.writelines(f"supervisor: {line}\n" for line in self.kills)
         return self.change(self.outcome)
 
 
@@ -38,8 +41,8 @@ class WorkloadTest(unittest.TestCase):
     def tearDownClass(cls):
         cls.folder.cleanup()
 
-    def verdict(self, change, variants=("plain",), seeds=1):
-        system = Forged(self.want, change)
+    def verdict(self, change, variants=("plain",), seeds=1, kills=("kill 1: tty, 1 calls in hand, 1 parked",)):
+        system = Forged(self.want, change, kills)
         with contextlib.redirect_stdout(io.StringIO()):
             counts = run.compare(system, ["repack"], variants, seeds, self.files, self.path)
         return counts, system
@@ -59,7 +62,14 @@ class WorkloadTest(unittest.TestCase):
         _, system = self.verdict(lambda outcome: outcome, ("smp", "kills"), 3)
         options = [options for _, options in system.calls]
         self.assertEqual(options[0], ["--smp", "4"])
-        self.assertEqual([option[-1] for option in options[1:]], ["1", "2", "3"])
+        self.assertEqual([option[3] for option in options[1:]], ["1", "2", "3"])
+
+    def test_half_of_the_kills_must_find_a_call(self):
+        met, unmet = "kill 1: tty, 2 calls in hand, 1 parked", "kill 2: ramfs, 0 calls in hand, 0 parked"
+        for kills, passed in (((met, unmet), 1), ((met, unmet, unmet), 0), ((), 0), ((met, "kill 2: supervisor"), 1),
+                              (("kill 1: supervisor",), 0)):
+            counts, _ = self.verdict(lambda outcome: outcome, ("kills",), kills=kills)
+            self.assertEqual(counts, (passed, 1 - passed), kills)
 
     def test_enough_applets_and_lines(self):
         self.assertGreaterEqual(len(run.used_applets()), 40)

@@ -11,12 +11,36 @@ static int64_t time_of(int64_t explicit_ns, int64_t set_ns, uint64_t stamp_ns) {
                                                                          : explicit_ns;
 }
 
+/* The set-id bits that a write took away: some plain writer has the file open, and it was written
+ * since its times, and so these bits, were set. Bits without the right to run for the group are no
+ * set-group-id (mandatory locks, once). */
+static uint32_t lost_bits(const struct ramfs *_Nonnull fs, uint32_t number, uint64_t write_ns) {
+    const struct inode_record *inode = inode_at(fs, number);
+    bool written = (int64_t)write_ns > inode->modify_set_ns;
+    uint32_t bits = MODE_SET_UID | ((inode->mode & 0010) != 0 ? MODE_SET_GID : 0);
+    return written && fs->index.inodes[number].plain_writers > 0 ? inode->mode & bits : 0;
+}
+
+status_t inode_settle(struct ramfs *_Nonnull fs, uint32_t number) {
+    const struct inode_record *inode = inode_at(fs, number);
+    struct memory_facts facts = {};
+    if (kind_of(inode) != MODE_REGULAR || (inode->mode & (MODE_SET_UID | MODE_SET_GID)) == 0) {
+        return STATUS_OK;
+    }
+    status_t status = inode_facts(fs, number, &facts);
+    uint32_t lost = status == STATUS_OK ? lost_bits(fs, number, facts.write_ns) : 0;
+    if (lost != 0) {
+        inode_edit(fs, number)->mode &= ~lost;
+    }
+    return status;
+}
+
 void inode_stat_record(const struct ramfs *_Nonnull fs, uint32_t number, uint32_t context,
                        struct stream_stat *_Nonnull out) {
     const struct inode_record *inode = inode_at(fs, number);
     const struct context_record *entered = &fs->vault->contexts[context];
     *out = (struct stream_stat){
-        .device = 2,
+        .device = RAMFS_DEVICE,
         .inode = number,
         .mode = inode->mode,
         .links = inode->links,
@@ -44,6 +68,7 @@ status_t inode_stat(struct ramfs *_Nonnull fs, uint32_t number, uint32_t context
         if (status != STATUS_OK) {
             return status;
         }
+        out->mode &= ~lost_bits(fs, number, facts.write_ns);
         out->size = facts.size;
         out->blocks = facts.pages * (BLOCK_SIZE / 512);
         out->access_ns = time_of(inode->access_ns, inode->access_set_ns, facts.read_ns);
@@ -137,8 +162,8 @@ HANDLER(read_link) {
 
 /* ---- set_attributes ---- */
 
-static status_t set_mode(struct walk *_Nonnull walk, struct inode_record *_Nonnull inode,
-                         uint32_t mode) {
+static status_t set_mode(struct ramfs *_Nonnull fs, struct walk *_Nonnull walk,
+                         struct inode_record *_Nonnull inode, uint32_t mode) {
     if (!caller_owns(&walk->caller, inode)) {
         return STATUS_NOT_ALLOWED;
     }
@@ -146,6 +171,16 @@ static status_t set_mode(struct walk *_Nonnull walk, struct inode_record *_Nonnu
     if (!is_directory(inode) && !caller_in_group(&walk->caller, inode->gid) &&
         !caller_can(&walk->caller, CAPABILITY_FSETID)) {
         mode &= ~(uint32_t)MODE_SET_GID;
+    }
+    if (kind_of(inode) == MODE_REGULAR && (mode & (MODE_SET_UID | MODE_SET_GID)) != 0) {
+        /* What was written before does not count against these bits (lost_bits). */
+        struct stream_stat info = {};
+        status_t status = inode_stat(fs, walk->inode, walk->context, &info);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        inode->modify_ns = info.modify_ns;
+        inode->modify_set_ns = now_of(fs);
     }
     inode->mode = (inode->mode & MODE_KIND) | mode;
     return STATUS_OK;
@@ -257,11 +292,12 @@ static status_t set_all(struct ramfs *_Nonnull fs, struct walk *_Nonnull walk, u
         return status;
     }
     struct inode_record *inode = inode_edit(fs, walk->inode);
-    if ((which & owners) != 0) {
+    status = inode_settle(fs, walk->inode);
+    if (status == STATUS_OK && (which & owners) != 0) {
         status = set_owner(walk, inode, which, values);
     }
     if (status == STATUS_OK && (which & FILESYSTEM_ATTRIBUTE_MASK_MODE) != 0) {
-        status = set_mode(walk, inode, values->mode);
+        status = set_mode(fs, walk, inode, values->mode);
     }
     if (status == STATUS_OK && (which & times) != 0) {
         status = set_times(fs, walk, inode, which, values);
@@ -310,7 +346,7 @@ HANDLER(space) {
             .blocks_available = domain.quota.pages - used,
             .files = INODE_COUNT - 1,
             .files_free = INODE_COUNT - 1 - fs->index.used_inodes,
-            .id = 2,
+            .id = RAMFS_DEVICE,
             .name_max = NAME_LIMIT,
             .mount_flags = walk.how,
         };

@@ -138,6 +138,33 @@ static status_t climb_file(struct climb *_Nonnull climb, uint32_t number,
     return STATUS_NOT_FOUND;
 }
 
+/* Up from an inode to `root` or `floor`, which `*current` then is. */
+static status_t climb_all(struct climb *_Nonnull climb, uint32_t root, uint32_t floor,
+                          uint32_t *_Nonnull current) {
+    struct ramfs *fs = climb->fs;
+    status_t status = STATUS_OK;
+    if (!is_directory(inode_at(fs, *current))) {
+        status = climb_file(climb, *current, current);
+    }
+    while (status == STATUS_OK && *current != root && *current != floor) {
+        uint32_t parent = inode_at(fs, *current)->parent;
+        status = climb_entry(climb, parent == 0 ? UINT32_MAX : entry_of(fs, *current));
+        *current = parent;
+    }
+    if (status == STATUS_OK && climb->at == climb->end) {
+        fs->path[--climb->at] = '/';
+    }
+    return status;
+}
+
+static status_t tell_climb(struct rt_request *_Nonnull request, const struct climb *_Nonnull climb,
+                           const struct rt_output *_Nonnull text, uint64_t *_Nonnull size) {
+    *size = climb->end - climb->at;
+    return rt_output_write(
+        request, text, 0,
+        (struct rt_bytes){.size = (size_t)*size, .data = &climb->fs->path[climb->at]});
+}
+
 HANDLER(path_of) {
     struct ramfs *fs = server;
     struct walk walk = {};
@@ -148,28 +175,39 @@ HANDLER(path_of) {
     }
     uint32_t root = walk.context == 0 ? ROOT_INODE : fs->vault->contexts[walk.context].root;
     uint32_t current = walk.start;
-    if (!is_directory(inode_at(fs, current))) {
-        status = climb_file(&climb, current, &current);
-    }
-    while (status == STATUS_OK && current != root && current != walk.floor) {
-        status = climb_entry(&climb, inode_at(fs, current)->parent == 0 ? UINT32_MAX
-                                                                        : entry_of(fs, current));
-        current = inode_at(fs, current)->parent;
-    }
+    status = climb_all(&climb, root, walk.floor, &current);
     if (status != STATUS_OK) {
         return status;
-    }
-    if (climb.at == climb.end) {
-        fs->path[--climb.at] = '/';
     }
     /* The rest of the way is above this mount, unless a floor ends it. */
     out->ended = (struct filesystem_walk){.outcome = walk.context != 0 && current != walk.floor
                                                          ? FILESYSTEM_OUTCOME_PARENT
                                                          : FILESYSTEM_OUTCOME_DONE};
-    out->text_size = climb.end - climb.at;
-    return rt_output_write(
-        request, &in->text, 0,
-        (struct rt_bytes){.size = (size_t)out->text_size, .data = &fs->path[climb.at]});
+    return tell_climb(request, &climb, &in->text, &out->text_size);
+}
+
+HANDLER(name_memory) {
+    struct ramfs *fs = server;
+    struct climb climb = {.fs = fs, .at = PATH_ROOM / 2, .end = PATH_ROOM / 2};
+    struct handle_info info = {};
+    handle_t memory = HANDLE_NONE;
+    uint32_t number = (uint32_t)in->tag;
+    if (!cookie_is_control(request->cookie)) {
+        return STATUS_NOT_ALLOWED;
+    }
+    if (number == 0 || number >= INODE_COUNT || kind_of(inode_at(fs, number)) != MODE_REGULAR ||
+        inode_at(fs, number)->generation != in->tag >> 32) {
+        return STATUS_NOT_FOUND;
+    }
+    status_t status = inode_handle(fs, number, &memory);
+    status = status == STATUS_OK ? rt_object_info(memory, INFO_HANDLE, &info, sizeof info) : status;
+    if (status != STATUS_OK || info.serial != in->serial) {
+        return STATUS_NOT_FOUND;
+    }
+    out->device = RAMFS_DEVICE;
+    out->inode = number;
+    status = climb_all(&climb, ROOT_INODE, ROOT_INODE, &number);
+    return status != STATUS_OK ? status : tell_climb(request, &climb, &in->text, &out->text_size);
 }
 
 /* ---- files ---- */
@@ -324,6 +362,12 @@ status_t session_end(struct ramfs *_Nonnull fs, uint32_t slot) {
     struct session_record *session = session_edit(fs, slot);
     uint32_t inode = session->inode;
     uint32_t context = session->context;
+    if (inode != 0 && (session->open & SESSION_PLAIN) != 0) {
+        status_t status = inode_settle(fs, inode);
+        if (status != STATUS_OK) {
+            rt_log(fs->server, "set-id bits of inode %u: status %d", inode, (int)status);
+        }
+    }
     *session = (struct session_record){.generation = session->generation};
     if (inode == 0) {
         return STATUS_OK;

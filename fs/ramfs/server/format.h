@@ -39,7 +39,8 @@ enum {
     KEEP_MARK = KEEP_CONTEXT + CONTEXT_COUNT,
     KEEP_SLOTS = KEEP_MARK + MARK_COUNT,
 
-    RAMFS_VERSION = 1
+    RAMFS_VERSION = 1,
+    RAMFS_DEVICE = 2 /* st_dev */
 };
 
 struct super_record {
@@ -92,6 +93,8 @@ enum session_kind : uint32_t {
     SESSION_GATE = 3, /* leads to `inode` for mount `mount`; enter() makes a context of it */
     SESSION_OWNER = 4 /* of record locks; no inode */
 };
+/* Opened for writing by somebody whose writes take set-id bits away (no CAP_FSETID). */
+enum : uint32_t { SESSION_PLAIN = 1u << 31 };
 struct session_record {
     uint64_t checksum;
     uint32_t generation;
@@ -99,7 +102,7 @@ struct session_record {
     uint32_t inode;
     uint32_t context;
     uint32_t floor; /* `..` stops at this inode; 0: at the context's root */
-    uint32_t open;  /* FILESYSTEM_OPEN_FLAGS */
+    uint32_t open;  /* FILESYSTEM_OPEN_FLAGS, SESSION_PLAIN */
     uint32_t how;   /* mount flags in force */
     uint32_t flock; /* enum filesystem_lock_kind */
     uint64_t mount; /* of a gate */

@@ -28,6 +28,7 @@ HANDLER(memory);
 HANDLER_IN(sync);
 HANDLER_IN(allocate);
 HANDLER(path_of);
+HANDLER(name_memory);
 HANDLER_IN(lock);
 status_t ramfs_lock_owner(void *_Nonnull server, struct rt_request *_Nonnull request,
                           struct filesystem_lock_owner_out *_Nonnull out);
@@ -55,6 +56,10 @@ void inode_stat_record(const struct ramfs *_Nonnull fs, uint32_t number, uint32_
 /* All of it. */
 status_t inode_stat(struct ramfs *_Nonnull fs, uint32_t number, uint32_t context,
                     struct stream_stat *_Nonnull out);
+/* Takes away the set-id bits of a file that somebody without the right to keep them has written to.
+ * The kernel writes, without a word to us: so this is asked before the bits count, and at a close.
+ */
+status_t inode_settle(struct ramfs *_Nonnull fs, uint32_t number);
 /* Makes the session object of the edited session `slot`, with a Memory or HANDLE_NONE, and `rights`
  * beside those that every session has. Owns: *out is the caller's. */
 status_t session_mint(struct ramfs *_Nonnull fs, uint32_t slot, uint32_t flags, handle_t memory,

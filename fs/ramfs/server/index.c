@@ -169,6 +169,7 @@ static void index_session(struct ramfs *_Nonnull fs, uint32_t slot) {
         struct inode_index *inode = &fs->index.inodes[session->inode];
         inode->sessions--;
         inode->writers -= session->writes ? 1 : 0;
+        inode->plain_writers -= session->plain ? 1 : 0;
         inode->runners -= session->runs ? 1 : 0;
         fs->index.context_sessions[session->context]--;
         session->inode = 0;
@@ -188,10 +189,12 @@ static void index_session(struct ramfs *_Nonnull fs, uint32_t slot) {
         session->context = record->context;
         session->writes =
             record->kind == SESSION_FILE && (record->open & FILESYSTEM_OPEN_FLAGS_WRITE) != 0;
+        session->plain = session->writes && (record->open & SESSION_PLAIN) != 0;
         session->runs =
             record->kind == SESSION_FILE && (record->open & FILESYSTEM_OPEN_FLAGS_EXECUTE) != 0;
         inode->sessions++;
         inode->writers += session->writes ? 1 : 0;
+        inode->plain_writers += session->plain ? 1 : 0;
         inode->runners += session->runs ? 1 : 0;
         fs->index.context_sessions[session->context]++;
     }

@@ -151,7 +151,9 @@ static status_t drop_link(struct ramfs *_Nonnull fs, uint32_t number) {
 static status_t removable(const struct ramfs *_Nonnull fs, const struct walk *_Nonnull walk,
                           bool directory) {
     if (walk->directory == 0) {
-        return walk->dot ? STATUS_BAD_ARGUMENT : STATUS_BUSY;
+        return walk->up    ? FILESYSTEM_STATUS_NOT_EMPTY
+               : walk->dot ? STATUS_BAD_ARGUMENT
+                           : STATUS_BUSY;
     }
     if (walk->inode == 0) {
         return STATUS_NOT_FOUND;

@@ -38,7 +38,8 @@ status_t session_like(struct ramfs *_Nonnull fs, const struct walk *_Nonnull wal
 }
 
 status_t inode_memory_make(struct ramfs *_Nonnull fs, uint32_t number, handle_t *_Nonnull out) {
-    status_t status = rt_object_create(OBJECT_MEMORY, 0, 0, MEMORY_FILE, 0, 0, out);
+    uint64_t tag = number | (uint64_t)inode_at(fs, number)->generation << 32; /* name_memory */
+    status_t status = rt_object_create(OBJECT_MEMORY, 0, 0, MEMORY_FILE, tag, 0, out);
     if (status != STATUS_OK) {
         return FILESYSTEM_STATUS_NO_SPACE;
     }
@@ -190,7 +191,8 @@ static status_t open_session(struct ramfs *_Nonnull fs, const struct walk *_Nonn
     if (status != STATUS_OK) {
         return status;
     }
-    session_edit(fs, slot)->open = opening->how;
+    bool plain = (opening->how & OPEN_WRITE) != 0 && !caller_can(&walk->caller, CAPABILITY_FSETID);
+    session_edit(fs, slot)->open = (opening->how & ~SESSION_PLAIN) | (plain ? SESSION_PLAIN : 0);
     status = store_finish(fs);
     if (status == STATUS_OK && !opening->made && opening->memory != HANDLE_NONE && !path &&
         (opening->how & OPEN_TRUNCATE) != 0) {

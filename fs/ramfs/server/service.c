@@ -32,6 +32,7 @@ static const struct filesystem_handlers filesystem = {
     .gate = ramfs_gate,
     .mark = ramfs_mark,
     .unmark = ramfs_unmark,
+    .name_memory = ramfs_name_memory,
 };
 static const struct stream_handlers stream = {
     .stat = ramfs_stream_stat,

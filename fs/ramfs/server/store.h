@@ -61,7 +61,7 @@ struct entry_index {
 struct inode_index {
     uint32_t first, last; /* entries of a directory, slot + 1 */
     uint32_t entries;
-    uint32_t sessions, writers, runners;
+    uint32_t sessions, writers, plain_writers, runners;
     handle_t handle; /* copy of the keep's, of this generation; HANDLE_NONE: not fetched */
     uint32_t handle_generation;
     uint32_t free_next;
@@ -77,7 +77,7 @@ struct memory_facts {
 };
 struct session_index {
     uint32_t inode; /* counted there; 0: not counted */
-    bool writes, runs;
+    bool writes, plain, runs;
     uint16_t locks; /* record locks that it owns */
     uint32_t context;
     uint32_t free_next;

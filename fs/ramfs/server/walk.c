@@ -255,6 +255,7 @@ static status_t step(struct ramfs *_Nonnull fs, struct walk *_Nonnull walk,
         *done = status == STATUS_OK && walk->outcome != FILESYSTEM_OUTCOME_DONE;
     }
     walk->dot = true;
+    walk->up = end - start == 2;
     steps->position = after;
     return status;
 }
@@ -275,7 +276,7 @@ status_t walk_path(struct ramfs *_Nonnull fs, struct walk *_Nonnull walk, size_t
                        : STATUS_OK;
         }
         bool done = false;
-        walk->dot = false;
+        walk->dot = walk->up = false;
         status_t status = step(fs, walk, &steps, &done);
         if (status != STATUS_OK || done) {
             return status;

@@ -29,6 +29,7 @@ struct walk {
     uint32_t rest_start, rest_length; /* of a redirect */
     bool slash;                       /* the path ends with one */
     bool dot;                         /* the last component is `.` or `..` */
+    bool up;                          /* it is `..` */
     /* From the session. */
     uint32_t start, context, floor, how;
 };

@@ -67,6 +67,10 @@ CALLS = {
     ["unix_sockets"], "getsockname": ["unix_sockets"], "getpeername": ["unix_sockets"], "shutdown":
     ["unix_sockets"], "sendto": ["unix_sockets"], "recvfrom": ["unix_sockets"], "sendmsg":
     ["unix_sockets"], "recvmsg": ["unix_sockets"], "socketpair": ["unix_sockets"],
+    "sendmmsg": ["socket_messages"], "recvmmsg": ["socket_messages"],
+    "timerfd_create": ["timer_descriptors"], "timerfd_settime": ["timer_descriptors"],
+    "timerfd_gettime": ["timer_descriptors"], "signalfd4": ["signal_descriptors"], "splice":
+    ["splicing"], "tee": ["splicing"], "vmsplice": ["splicing"], "copy_file_range": ["splicing"],
 }
 
 
