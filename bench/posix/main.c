@@ -1,7 +1,7 @@
 /* The benchmark program of the POSIX table: `posix-bench [ROW…]` prints `NAME\tINSTRUCTIONS` for
  * each row. As the first process of a Linux guest it prepares what it needs, reports the
- * instructions since the machine's reset as `boot`, and powers off. `posix-bench --boot`, which a login
- * shell's profile runs just before its first prompt, says the same of Isotope. */
+ * instructions since the machine's reset as `boot`, and powers off. `posix-bench --boot`, which a
+ * login shell's profile runs just before its first prompt, says the same of Isotope. */
 #include "measure.h"
 
 #include <fcntl.h>

@@ -38,8 +38,7 @@ static status_t share_pages(struct memory *_Nonnull source, struct memory *_Nonn
         uint64_t *own = nullptr;
         TRY(memory_slot_create(target, index - first, &own));
         share_slot(target, *slot, SOME(own));
-        struct radix_node *from = leaf_of(source, SOME(slot));
-        struct radix_node *to = leaf_of(target, SOME(own));
+        struct radix_node *from = leaf_of(source, SOME(slot)), *to = leaf_of(target, SOME(own));
         bool run = from != nullptr && to != nullptr && first % RADIX_SLOTS == 0;
         for (; run && (index + 1) % RADIX_SLOTS != 0 && index + 1 - first < count; index++) {
             uint64_t next = SOME(from)->slots[(index + 1) % RADIX_SLOTS];

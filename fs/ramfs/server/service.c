@@ -119,6 +119,7 @@ struct ramfs *_Nonnull ramfs_start(struct rt_server *_Nonnull server) {
     struct ramfs *fs = rt_server_state(server, sizeof *fs, sizeof(struct ramfs_vault));
     fs->server = server;
     fs->vault = (const struct ramfs_vault *)SOME(server->vault_data);
+    fs->changes = 1; /* no memo's */
     read_principals(fs);
     store_rebuild(fs);
     return fs;

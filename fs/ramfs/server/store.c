@@ -90,6 +90,8 @@ struct lock_record *_Nonnull lock_edit(struct ramfs *_Nonnull fs, uint32_t slot)
 void store_begin(struct ramfs *_Nonnull fs) {
     for (uint32_t i = 0; i < fs->edit_count; i++) {
         index_slot(fs, fs->edits[i].table, fs->edits[i].slot);
+        bool names = fs->edits[i].table != TABLE_SESSION && fs->edits[i].table != TABLE_LOCK;
+        fs->changes += names ? 1 : 0;
     }
     fs->edit_count = 0;
     fs->now_ns = 0;

@@ -88,6 +88,17 @@ struct text_index {
     enum slot_place place;
 };
 
+/* How a walk ended that met no link: the same walk ends so again until a name, an inode, a mark or
+ * a context is changed. */
+enum { MEMO_COUNT = 64, MEMO_PATH = 64 };
+struct walk_memo {
+    uint64_t changes; /* ramfs.changes then */
+    uint32_t start, context, floor, how, flags, goal, principal, length;
+    uint32_t inode, directory, entry, name_start, name_length;
+    bool slash, dot;
+    uint8_t path[MEMO_PATH];
+};
+
 /* A call that waits for a lock. */
 struct parked_lock {
     uint64_t token; /* 0: none */
@@ -123,6 +134,8 @@ struct ramfs {
     struct store_edit edits[STORE_EDITS];
     struct parked_lock parked[PARKED_LIMIT];
     struct memory_facts facts[FACTS_COUNT];    /* by inode % FACTS_COUNT */
+    uint64_t changes;                          /* of what walks depend on */
+    struct walk_memo memos[MEMO_COUNT];        /* by the path's hash */
     uint8_t path[PATH_ROOM], spare[PATH_ROOM]; /* of walks */
     uint8_t output[65536];
     struct ramfs_index index;

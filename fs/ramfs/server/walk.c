@@ -35,6 +35,61 @@ status_t walk_from(const struct ramfs *_Nonnull fs, uint64_t cookie, struct walk
     return STATUS_OK;
 }
 
+/* Tells what is remembered of the same walk, if it still holds. */
+static bool memo_tells(const struct ramfs *_Nonnull fs, const struct walk_memo *_Nonnull memo,
+                       uint32_t principal, size_t length, struct walk *_Nonnull walk) {
+    if (memo->changes != fs->changes || memo->length != length || memo->start != walk->start ||
+        memo->context != walk->context || memo->floor != walk->floor || memo->how != walk->how ||
+        memo->flags != walk->flags || memo->goal != walk->goal || memo->principal != principal ||
+        !words_equal(&memo->path[0], &fs->path[0], length)) {
+        return false;
+    }
+    walk->outcome = FILESYSTEM_OUTCOME_DONE;
+    walk->inode = memo->inode;
+    walk->directory = memo->directory;
+    walk->entry = memo->entry;
+    walk->name_start = memo->name_start;
+    walk->name_length = memo->name_length;
+    walk->slash = memo->slash;
+    walk->dot = memo->dot;
+    return true;
+}
+
+/* Walks the path in fs->path, or remembers how that ended. Nothing is remembered while edits are
+ * open, of a walk over a link (the path is another one then), and of one that failed. */
+static status_t walk_or_remember(struct ramfs *_Nonnull fs, uint32_t principal, size_t length,
+                                 struct walk *_Nonnull walk) {
+    uint64_t place = words_hash(&fs->path[0], MIN(length, (size_t)MEMO_PATH), walk->start);
+    struct walk_memo *memo = &fs->memos[place % MEMO_COUNT];
+    bool can = length <= MEMO_PATH && fs->edit_count == 0;
+    if (can && memo_tells(fs, memo, principal, length, walk)) {
+        return STATUS_OK;
+    }
+    uint32_t links = walk->links;
+    status_t status = walk_path(fs, walk, length);
+    if (can && status == STATUS_OK && walk->outcome == FILESYSTEM_OUTCOME_DONE &&
+        walk->links == links) {
+        *memo = (struct walk_memo){.changes = fs->changes,
+                                   .start = walk->start,
+                                   .context = walk->context,
+                                   .floor = walk->floor,
+                                   .how = walk->how,
+                                   .flags = walk->flags,
+                                   .goal = walk->goal,
+                                   .principal = principal,
+                                   .length = (uint32_t)length,
+                                   .inode = walk->inode,
+                                   .directory = walk->directory,
+                                   .entry = walk->entry,
+                                   .name_start = walk->name_start,
+                                   .name_length = walk->name_length,
+                                   .slash = walk->slash,
+                                   .dot = walk->dot};
+        bytes_copy(&memo->path[0], &fs->path[0], length);
+    }
+    return status;
+}
+
 status_t walk_begin(struct ramfs *_Nonnull fs, struct rt_request *_Nonnull request,
                     const struct rt_input *_Nonnull input, uint64_t offset, uint64_t size,
                     struct walk *_Nonnull walk) {
@@ -55,7 +110,7 @@ status_t walk_begin(struct ramfs *_Nonnull fs, struct rt_request *_Nonnull reque
     }
     bool real = (walk->flags & FILESYSTEM_WALK_FLAGS_REAL_IDS) != 0;
     walk->caller = caller_of(fs, request, real);
-    return walk_path(fs, walk, (size_t)size);
+    return walk_or_remember(fs, request->page->received.principal, (size_t)size, walk);
 }
 
 /* Where the walk stands. */

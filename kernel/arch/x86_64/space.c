@@ -155,10 +155,7 @@ status_t arch_space_lessen(struct arch_space *_Nonnull space, uint64_t address, 
     uint64_t lost = (protection & PROTECT_READ) != 0    ? UINT64_MAX
                     : (protection & PROTECT_WRITE) != 0 ? (uint64_t)ENTRY_WRITABLE
                                                         : 0;
-    uint64_t end = address + length;
-    uint64_t first = UINT64_MAX;
-    uint64_t last = 0;
-    uint64_t changed = 0;
+    uint64_t start = address, end = address + length, changed = 0;
     status_t status = STATUS_OK;
     bool here = cpu_current()->arch.space == space;
     for (union page_content *leaf = next_leaf(space, &address, end);
@@ -174,8 +171,6 @@ status_t arch_space_lessen(struct arch_space *_Nonnull space, uint64_t address, 
             if ((*entry & lost) != 0) {
                 *entry &= ~lost;
                 space->entered -= *entry == 0 ? 1 : 0;
-                first = MIN(first, address);
-                last = address;
                 changed++;
                 if (here && changed <= INVALIDATE_LIMIT) {
                     page_invalidate(address);
@@ -194,7 +189,7 @@ status_t arch_space_lessen(struct arch_space *_Nonnull space, uint64_t address, 
         cr3_write(space->root);
     }
     if (changed > 0) {
-        shoot_down(space, first, last + PAGE_SIZE - first);
+        shoot_down(space, start, length);
     }
     return status;
 }
