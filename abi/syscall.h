@@ -29,7 +29,8 @@ enum syscall_number : uint32_t {
     /* processes and threads */
     SYS_PROCESS_CLONE,   /* (process, token, tag, flags, domain) → process: a copy of `process` with
                             one thread, the one whose call `token` is in hand; it returns from that
-                            call with status OK, words 0 but for word 1: its thread page */
+                            call with status OK, words 0 but for word 1: its thread page, and
+                            word 2: the tag */
     SYS_PROCESS_REPLACE, /* (process, space, entry, stack, argument, token): the process goes on in
                             `space` with one thread at entry; token: the in-hand call of the thread
                             that goes on (it is answered by being replaced), or 0: the caller */

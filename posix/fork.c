@@ -52,6 +52,7 @@ struct thread_slot *_Nullable thread_place(struct posix_process *_Nonnull proces
         if (place_is_free(&process->threads[i])) {
             found = &process->threads[i];
             found->tid = UINT32_MAX; /* taken */
+            process->thread_limit = MAX(process->thread_limit, i + 1);
             *out_slot = i;
         }
     }
@@ -71,9 +72,10 @@ struct thread_slot *_Nullable thread_place(struct posix_process *_Nonnull proces
 
 /* ---- children ---- */
 
-void process_begin_child(struct posix_thread *_Nonnull self, struct thread_page *_Nonnull page) {
+void process_begin_child(struct posix_thread *_Nonnull self, struct thread_page *_Nonnull page,
+                         uint32_t pid) {
     struct posix_process *process = self->process;
-    for (uint32_t i = 0; i < THREAD_LIMIT; i++) {
+    for (uint32_t i = 0; i < MIN(process->thread_limit, (uint32_t)THREAD_LIMIT); i++) {
         struct thread_slot *slot = &process->threads[i];
         /* what is as it should be is not written: a page untouched is a page not copied */
         if (i != self->slot && (slot->area | slot->tid | slot->handle) != 0) {
@@ -83,9 +85,8 @@ void process_begin_child(struct posix_thread *_Nonnull self, struct thread_page 
     }
     struct thread_slot *own = &process->threads[self->slot];
     handle_close(own->handle);
-    if (own->area != (uintptr_t)self || (own->handle | own->tid) != 0) {
-        *own = (struct thread_slot){.area = (uintptr_t)self};
-    }
+    *own = (struct thread_slot){.area = (uintptr_t)self, .tid = pid};
+    process->thread_limit = self->slot + 1;
     process->thread_count = 1;
     process->lock = 0;
     if (process->table->lock != 0) {
@@ -94,10 +95,10 @@ void process_begin_child(struct posix_thread *_Nonnull self, struct thread_page 
     limits_keep(process);
     lock_owners_drop(process);
     process->facts_known = 0;
-    process->pid = 0;
+    process->pid = pid;
     process->signals = nullptr;
     self->page = page;
-    self->tid = 0;
+    self->tid = pid;
     self->pending = 0;
     self->clear_tid = 0;
     self->robust_list = 0;
@@ -107,11 +108,11 @@ void process_begin_child(struct posix_thread *_Nonnull self, struct thread_page 
     page->runtime[1] = 0;
 }
 
-void child_begin(struct thread_page *_Nonnull page) {
+void child_begin(struct thread_page *_Nonnull page, uint32_t pid) {
     struct posix_thread *self = thread_self();
     struct program_frame *frame = &page->frame[0];
     uint64_t flags = self->fork_flags;
-    process_begin_child(self, page);
+    process_begin_child(self, page, pid);
     if ((flags & CLONE_SETTLS) != 0) {
         base_set(false, self->fork_tls);
     }

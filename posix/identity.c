@@ -129,8 +129,11 @@ void limits_keep(struct posix_process *_Nonnull process) {
     }
 }
 
+/* fork says it: a child that ends soon has no need of the tables. */
 uint32_t facts_pid(struct posix_thread *_Nonnull self) {
-    facts_load(self);
+    if (self->process->pid == 0) {
+        facts_load(self);
+    }
     return self->process->pid;
 }
 

@@ -78,7 +78,7 @@ struct posix_process {
     uint64_t vfork_area; /* of this process, when it runs in its parent's space: 0 else */
     uint64_t code_size;  /* pages of the runtime's image that hold code */
     uint64_t watched;    /* signals of sets that are read (signalfd) */
-    uint32_t thread_count;
+    uint32_t thread_count, thread_limit; /* no place was ever taken from thread_limit on */
     uint32_t dumpable, no_new_privileges, child_subreaper;
     uint32_t exiting;
     char name[16];

@@ -94,12 +94,20 @@ class Side:
             options = ["-o", "compress=lzo"] if self.name == "btrfs" else []
             run("mount", *options, device, where)
 
+    def serve(self, *line):
+        """Starts a FUSE server in this session, as the other one: by its session the kernel shares out processors."""
+        self.server = subprocess.Popen(line)
+        while self.server.poll() is None and not os.path.ismount(self.mounted):
+            time.sleep(0.005)
+        if self.server.poll() is not None:
+            raise NotMeasured(f"{os.path.basename(line[0])} ended with status {self.server.returncode}")
+
     def mount(self):
         if self.name == "passthrough":
             self.mount_device(self.disk.device, self.below)
-            self.server = subprocess.Popen([f"{PROGRAMS}/bench-passthrough", self.below, self.mounted])
-            while self.server.poll() is None and not os.path.ismount(self.mounted):
-                time.sleep(0.005)
+            self.serve(f"{PROGRAMS}/bench-passthrough", self.below, self.mounted)
+        elif self.name == "latticefs":
+            self.serve(f"{BIN}/mount.fuse.latticefs", self.disk.device, self.mounted, "-f", "-o", "hide_snapshots")
         else:
             self.mount_device(self.disk.device, self.mounted)
 
@@ -108,7 +116,8 @@ class Side:
         if self.server is not None:
             self.server.wait()
             self.server = None
-            run("umount", self.below)
+            if self.name == "passthrough":
+                run("umount", self.below)
 
     def cold(self):
         """Empties all caches of this side."""
@@ -120,8 +129,8 @@ class Side:
         for folder in (self.mounted, self.below):
             if os.path.ismount(folder):
                 subprocess.run(["umount", folder], check=False)
-        if self.server is not None:
-            self.server.wait()
+            if self.server is not None:
+                self.server.wait()
         if self.disk is not None:
             self.disk.close()
 
@@ -350,6 +359,22 @@ def measure_core(options):
     return all(row in values for row in CORE_ROWS)
 
 
+def packages_need():
+    """Has the doctor say what is missing for the comparison, and install it as it does for the build."""
+    environment = {**os.environ, "ISOTOPE_PACKAGES": os.path.join(ROOT, "bench/latticefs/packages.txt")}
+    line = ["sh", os.path.join(ROOT, "host/doctor/doctor.sh"), "--before", "bench latticefs"]
+    if subprocess.run(line, env=environment, check=False).returncode != 0:
+        sys.exit("isotope bench latticefs: without these packages ext4 and btrfs cannot be measured")
+
+
+def private_mounts(arguments):
+    """Starts anew where no other namespace of mounts can copy ours, and keep them when we unmount."""
+    if os.environ.get("BENCH_PRIVATE_MOUNTS") is None and shutil.which("unshare") is not None:
+        os.environ["BENCH_PRIVATE_MOUNTS"] = "1"
+        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, os.path.abspath(__file__),
+                              *arguments])
+
+
 def main(arguments):
     parser = argparse.ArgumentParser(prog="isotope bench latticefs", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -366,6 +391,8 @@ def main(arguments):
     if options.rows != ["core"]:
         if os.geteuid() != 0:
             parser.error("loop devices and mounts need root")
+        packages_need()
+        private_mounts(arguments)
         if not options.tsv:
             print(f"{'row':<20}{'for one':>12}" + "".join(f"{side:>12}" for side in SIDES) + f"{'/ext4':>8}{'/btrfs':>8}{'net':>8}")
         folder = tempfile.mkdtemp(dir=options.folder)

@@ -27,17 +27,20 @@ uint64_t arch_physical(const void *_Nonnull pointer);
 
 /* Page tables are a cache of the core's mappings. Pages for them are charged to `domain`. */
 status_t arch_space_init(struct arch_space *_Nonnull space, struct domain *_Nonnull domain) LOCKED;
+/* Drops all translations for good; again: nothing. No thread of the space runs any more. */
 void arch_space_destroy(struct arch_space *_Nonnull space, struct domain *_Nonnull domain) LOCKED;
 /* Enters or replaces one translation; protection as in abi/syscall.h; `device`: uncached.
  * Errors: OUT_OF_MEMORY, OUT_OF_QUOTA for a table page. */
 status_t arch_space_enter(struct arch_space *_Nonnull space, struct domain *_Nonnull domain,
                           uint64_t address, uint64_t physical, uint32_t protection,
                           bool device) LOCKED;
-/* Drops translations of a range; they are gone on every processor when it returns. */
-void arch_space_drop(struct arch_space *_Nonnull space, uint64_t address, uint64_t length) LOCKED;
-/* Takes write permission from the translations of a range. */
-void arch_space_protect(struct arch_space *_Nonnull space, uint64_t address,
-                        uint64_t length) LOCKED;
+/* Takes the permission `lost` from the translations of a range: PROTECT_READ: drops them,
+ * PROTECT_WRITE, or 0. It is gone on every processor when this returns. What is left is entered in
+ * `target`, too, which has none there, its tables at the cost of `domain`. Errors: as for
+ * arch_space_enter, of `target` only; some are entered then. */
+status_t arch_space_lessen(struct arch_space *_Nonnull space, uint64_t address, uint64_t length,
+                           uint32_t lost, struct arch_space *_Nullable target,
+                           struct domain *_Nullable domain) LOCKED;
 /* The physical address behind a user address, if a translation that allows the access is entered.
  */
 bool arch_space_find(const struct arch_space *_Nonnull space, uint64_t address, bool write,

@@ -86,12 +86,8 @@ status_t memory_insert_page(struct memory *_Nonnull memory, uint64_t index,
 /* Empties the slot and lets its page go; translations must be gone already. */
 static void drop_slot(struct memory *_Nonnull memory, uint64_t *_Nonnull slot) LOCKED {
     struct page *page = page_at(slot_page(*slot));
-    if ((*slot & SLOT_DIRTY) != 0) {
-        memory->dirty--;
-    }
-    if ((*slot & SLOT_WRITING) != 0) {
-        memory->writing--;
-    }
+    memory->dirty -= (*slot & SLOT_DIRTY) != 0 ? 1 : 0;
+    memory->writing -= (*slot & SLOT_WRITING) != 0 ? 1 : 0;
     *slot = 0;
     memory->resident--;
     domain_uncharge(SOME(memory->object.domain), RESOURCE_PAGES, 1);
@@ -103,9 +99,7 @@ bool memory_destroy_step(struct memory *_Nonnull memory) {
         if (budget == 0) {
             return false;
         }
-        uint64_t index = memory_next_resident(memory, memory->destroy_cursor);
-        memory->destroy_cursor = index;
-        drop_slot(memory, SOME(memory_slot(memory, index)));
+        drop_slot(memory, SOME(memory_next(memory, &memory->destroy_cursor)));
     }
     if (!radix_free_step(memory, 32)) {
         return false;
@@ -131,9 +125,8 @@ void memory_user_gone(struct memory *_Nonnull memory) {
 
 /* ---- pages ---- */
 
-static status_t add_page(struct memory *_Nonnull memory, uint64_t index,
-                         const struct page *_Nullable copy_of,
-                         struct memory_page *_Nonnull out) LOCKED {
+status_t memory_add_page(struct memory *_Nonnull memory, uint64_t index,
+                         const struct page *_Nullable copy_of, struct memory_page *_Nonnull out) {
     struct page *page = page_allocate(PAGE_USER, copy_of == nullptr);
     REFUSE(page == nullptr, STATUS_OUT_OF_MEMORY);
     if (copy_of != nullptr) {
@@ -227,7 +220,7 @@ static status_t own_page(struct memory *_Nonnull memory, uint64_t index, bool wr
         out->request = PAGE_ABSENT;
         return STATUS_WOULD_BLOCK;
     }
-    TRY(add_page(memory, index, nullptr, out));
+    TRY(memory_add_page(memory, index, nullptr, out));
     return (memory->flags & MEMORY_FILE) == 0
                ? STATUS_OK
                : present_page(memory, index, SOME(memory_slot(memory, index)), write, out);
@@ -245,21 +238,17 @@ status_t memory_page(struct memory *_Nonnull memory, uint64_t index, bool write,
         return status;
     }
     memory_drop_translations(memory, index, 1);
-    return add_page(memory, index, page_of_physical(out->physical), out);
+    return memory_add_page(memory, index, page_of_physical(out->physical), out);
 }
 
 bool memory_peek(struct memory *_Nonnull memory, uint64_t index, uint64_t *_Nonnull out_physical) {
     struct memory *at = memory;
-    while (at != nullptr) {
-        if (index >= pages_of(at->content_size)) {
-            return false;
-        }
-        const uint64_t *slot = memory_slot(at, index);
+    for (; at != nullptr && index < pages_of(at->content_size); at = at->parent) {
+        const uint64_t *slot = memory_slot(SOME(at), index);
         if (slot != nullptr && *slot != 0) {
             *out_physical = page_physical(page_at(slot_page(*slot)));
             return true;
         }
-        at = at->parent;
     }
     return false;
 }
@@ -288,20 +277,13 @@ void memory_drop_translations(struct memory *_Nonnull memory, uint64_t first, ui
 
 uint64_t memory_evict(struct memory *_Nonnull memory, uint64_t first, uint64_t count, bool all) {
     uint64_t dropped = 0;
-    uint64_t end = 0;
-    if (ckd_add(&end, first, count)) {
-        end = UINT64_MAX;
-    }
-    uint64_t index = memory_next_resident(memory, first);
-    while (index < end) {
-        uint64_t *slot = SOME(memory_slot(memory, index));
+    MEMORY_FOR(memory, index, slot, first, count) {
         bool clean = (*slot & (SLOT_DIRTY | SLOT_WRITING)) == 0;
         if (all || (clean && page_at(slot_page(*slot))->pins == 0)) {
             memory_drop_translations(memory, index, 1);
-            drop_slot(memory, slot);
+            drop_slot(memory, SOME(slot));
             dropped++;
         }
-        index = memory_next_resident(memory, index + 1);
     }
     return dropped;
 }
@@ -313,9 +295,7 @@ static void zero_tail(struct memory *_Nonnull memory, uint64_t size) LOCKED {
         return;
     }
     union page_content *content = page_content(page_at(slot_page(*slot)));
-    for (uint64_t i = within; i < PAGE_SIZE; i++) {
-        content->bytes[i] = 0;
-    }
+    bytes_zero(&content->bytes[within], PAGE_SIZE - within);
 }
 
 status_t memory_resize(struct memory *_Nonnull memory, uint64_t content_size) {

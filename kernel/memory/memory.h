@@ -89,9 +89,10 @@ status_t memory_wait_page(struct thread *_Nonnull self, const struct memory_page
 void memory_wake_waiters(struct memory *_Nonnull memory, uint64_t first, uint64_t count,
                          status_t status) LOCKED;
 
-/* Clones pages [first, first + count): see the file's head. Errors: allocation, quota. */
+/* Clones pages [first, first + count): see the file's head. `except`: a space whose translations
+ * the caller protects. Errors: allocation, quota. */
 status_t memory_clone(struct memory *_Nonnull source, struct domain *_Nonnull domain,
-                      uint64_t first, uint64_t count,
+                      uint64_t first, uint64_t count, const struct space *_Nullable except,
                       struct memory *_Nullable *_Nonnull out) LOCKED;
 /* Errors: BAD_ARGUMENT: larger than page_count of wired memory; NOT_SUPPORTED for physical. */
 status_t memory_resize(struct memory *_Nonnull memory, uint64_t content_size) LOCKED;
@@ -112,11 +113,20 @@ status_t memory_write_wired(struct memory *_Nonnull memory, uint64_t offset,
 uint64_t *_Nullable memory_slot(struct memory *_Nonnull memory, uint64_t index) LOCKED;
 status_t memory_slot_create(struct memory *_Nonnull memory, uint64_t index,
                             uint64_t *_Nullable *_Nonnull out) LOCKED;
-/* The first index >= `from` whose slot is in use; UINT64_MAX: none. */
-uint64_t memory_next_resident(struct memory *_Nonnull memory, uint64_t from) LOCKED;
+/* Moves *index to the first slot in use from there on; null: there is none. */
+uint64_t *_Nullable memory_next(struct memory *_Nonnull memory, uint64_t *_Nonnull index) LOCKED;
+/* Runs over the slots in use of a range. */
+#define MEMORY_FOR(memory, index, slot, first, count)                                              \
+    for (uint64_t index = (first), *_Nullable slot = memory_next(memory, &index);                  \
+         slot != nullptr && index - (first) < (count);                                             \
+         index++, slot = memory_next(memory, &index))
 /* Puts `page` (a reference passes to the object) at an absent index. Errors: allocation, quota. */
 status_t memory_insert_page(struct memory *_Nonnull memory, uint64_t index,
                             struct page *_Nonnull page, uint64_t flags) LOCKED;
+/* The same of a new page, zeroed or a copy. */
+status_t memory_add_page(struct memory *_Nonnull memory, uint64_t index,
+                         const struct page *_Nullable copy_of,
+                         struct memory_page *_Nonnull out) LOCKED;
 bool radix_free_step(struct memory *_Nonnull memory, unsigned budget) LOCKED;
 static inline uint32_t slot_page(uint64_t slot) {
     return (uint32_t)(slot >> 8);

@@ -68,9 +68,7 @@ void pager_died(struct memory *_Nonnull memory) {
     LIST_FOR(thread, &memory->waiters, struct thread, wait_link) {
         thread->wait_reported = false;
     }
-    for (uint64_t index = memory_next_resident(memory, 0); index != UINT64_MAX;
-         index = memory_next_resident(memory, index + 1)) {
-        uint64_t *slot = SOME(memory_slot(memory, index));
+    MEMORY_FOR(memory, index, slot, 0, UINT64_MAX) {
         if ((*slot & SLOT_WRITING) != 0) {
             memory->writing--;
             memory->dirty += (*slot & SLOT_DIRTY) == 0 ? 1 : 0;
@@ -91,13 +89,7 @@ static status_t supply_one(struct memory *_Nonnull memory, uint64_t to,
     }
     uint64_t *slot = source != nullptr ? memory_slot(SOME(source), from) : nullptr;
     if (slot == nullptr || *slot == 0) {
-        struct page *zero = page_allocate(PAGE_USER, true);
-        REFUSE(zero == nullptr, STATUS_OUT_OF_MEMORY);
-        status_t status = memory_insert_page(memory, to, SOME(zero), 0);
-        if (status != STATUS_OK) {
-            page_release(SOME(zero));
-        }
-        return status;
+        return memory_add_page(memory, to, nullptr, &(struct memory_page){});
     }
     struct page *page = page_at(slot_page(*slot));
     REFUSE(page->references > 1, STATUS_BUSY);
@@ -145,12 +137,12 @@ status_t memory_supply(struct memory *_Nonnull memory, uint32_t operation, uint6
 static status_t collect(struct memory *_Nonnull memory, uint64_t first, uint64_t count,
                         struct memory *_Nonnull target, uint64_t *_Nonnull out) LOCKED {
     uint64_t collected = 0;
-    for (uint64_t index = memory_next_resident(memory, first);
-         index != UINT64_MAX && index - first < count && collected < SUPPLY_PAGE_LIMIT;
-         index = memory_next_resident(memory, index + 1)) {
-        uint64_t *slot = SOME(memory_slot(memory, index));
+    MEMORY_FOR(memory, index, slot, first, count) {
         if ((*slot & SLOT_DIRTY) == 0) {
             continue;
+        }
+        if (collected == SUPPLY_PAGE_LIMIT) {
+            break;
         }
         (void)memory_evict(target, index - first, 1, true);
         struct page *page = page_at(slot_page(*slot));
@@ -167,10 +159,7 @@ static status_t collect(struct memory *_Nonnull memory, uint64_t first, uint64_t
 }
 
 static void committed(struct memory *_Nonnull memory, uint64_t first, uint64_t count) LOCKED {
-    for (uint64_t index = memory_next_resident(memory, first);
-         index != UINT64_MAX && index - first < count;
-         index = memory_next_resident(memory, index + 1)) {
-        uint64_t *slot = SOME(memory_slot(memory, index));
+    MEMORY_FOR(memory, index, slot, first, count) {
         if ((*slot & SLOT_WRITING) != 0) {
             *slot &= ~(uint64_t)SLOT_WRITING;
             memory->writing--;
@@ -179,11 +168,12 @@ static void committed(struct memory *_Nonnull memory, uint64_t first, uint64_t c
 }
 
 static uint64_t next_dirty(struct memory *_Nonnull memory, uint64_t first) LOCKED {
-    uint64_t index = memory_next_resident(memory, first);
-    while (index != UINT64_MAX && (*SOME(memory_slot(memory, index)) & SLOT_DIRTY) == 0) {
-        index = memory_next_resident(memory, index + 1);
+    MEMORY_FOR(memory, index, slot, first, UINT64_MAX) {
+        if ((*slot & SLOT_DIRTY) != 0) {
+            return index;
+        }
     }
-    return index;
+    return UINT64_MAX;
 }
 
 status_t memory_scan(struct memory *_Nonnull memory, uint32_t operation, uint64_t offset,

@@ -61,22 +61,28 @@ status_t memory_slot_create(struct memory *_Nonnull memory, uint64_t index,
     return STATUS_OK;
 }
 
-uint64_t memory_next_resident(struct memory *_Nonnull memory, uint64_t from) {
-    uint64_t index = from;
-    while (index < span_of(memory->levels)) {
-        const uint64_t *at = &memory->root;
+uint64_t *_Nullable memory_next(struct memory *_Nonnull memory, uint64_t *_Nonnull index) {
+    uint64_t at = *index;
+    while (at < span_of(memory->levels)) {
+        uint64_t *slot = &memory->root;
         uint32_t level = memory->levels;
-        while (level > 0 && *at != 0) {
-            at = &SOME(node_of(*at))->slots[slot_index(index, level - 1)];
+        while (level > 0 && *slot != 0) {
+            struct radix_node *node = SOME(node_of(*slot));
             level--;
+            uint32_t place = slot_index(at, level);
+            for (; place < RADIX_SLOTS - 1 && node->slots[place] == 0; place++) {
+                at = (at | (span_of(level) - 1)) + 1;
+            }
+            slot = &node->slots[place];
         }
-        if (*at != 0) {
-            return index;
+        if (*slot != 0) {
+            *index = at;
+            return slot;
         }
         /* Skip the whole absent subtree. */
-        index = (index | (span_of(level) - 1)) + 1;
+        at = (at | (span_of(level) - 1)) + 1;
     }
-    return UINT64_MAX;
+    return nullptr;
 }
 
 /* Frees nodes from the far end, a bounded number a call; true when no node is left. Called when no

@@ -20,10 +20,6 @@ status_t space_create(struct domain *_Nullable domain, struct space *_Nullable *
     return STATUS_OK;
 }
 
-static struct mapping *_Nullable mapping_of(struct tree_node *_Nullable node) {
-    return node == nullptr ? nullptr : CONTAINER_OF(node, struct mapping, node);
-}
-
 static uint64_t mapping_end(const struct mapping *_Nonnull mapping) {
     return mapping->node.key + mapping->length;
 }
@@ -34,11 +30,11 @@ struct mapping *_Nullable space_find(const struct space *_Nonnull space, uint64_
 }
 
 void space_drop(struct space *_Nonnull space, uint64_t address, uint64_t length) {
-    arch_space_drop(&space->arch, address, length);
+    (void)arch_space_lessen(&space->arch, address, length, PROTECT_READ, nullptr, nullptr);
 }
 
+/* Its translations are gone already. */
 static void remove_mapping(struct space *_Nonnull space, struct mapping *_Nonnull mapping) LOCKED {
-    space_drop(space, mapping->node.key, mapping->length);
     tree_remove(&space->mappings, &mapping->node);
     space->mapping_count--;
     space->mapped_bytes -= mapping->length;
@@ -51,13 +47,13 @@ static void remove_mapping(struct space *_Nonnull space, struct mapping *_Nonnul
 }
 
 bool space_destroy_step(struct space *_Nonnull space) {
+    arch_space_destroy(&space->arch, SOME(space->object.domain));
     for (unsigned budget = 16; space->mappings.root != nullptr; budget--) {
         if (budget == 0) {
             return false;
         }
         remove_mapping(space, SOME(mapping_of(tree_first(&space->mappings))));
     }
-    arch_space_destroy(&space->arch, SOME(space->object.domain));
     return true;
 }
 
@@ -138,6 +134,7 @@ status_t space_unmap(struct space *_Nonnull space, uint64_t address, uint64_t le
     struct mapping *mapping = mapping_from(space, address);
     while (mapping != nullptr && mapping->node.key < address + length) {
         struct mapping *next = mapping_of(tree_next(&mapping->node));
+        space_drop(space, mapping->node.key, mapping->length);
         remove_mapping(space, SOME(mapping));
         mapping = next;
     }
@@ -159,8 +156,7 @@ static uint64_t find_gap(const struct space *_Nonnull space, uint64_t from, uint
     return 0;
 }
 
-static status_t choose_address(struct space *_Nonnull space, uint64_t length,
-                               uint64_t *_Nonnull out) LOCKED {
+status_t space_find_free(struct space *_Nonnull space, uint64_t length, uint64_t *_Nonnull out) {
     uint64_t address = find_gap(space, space->hint, space->end, length);
     if (address == 0) {
         address = find_gap(space, space->first, space->end, length);
@@ -171,13 +167,10 @@ static status_t choose_address(struct space *_Nonnull space, uint64_t length,
     return STATUS_OK;
 }
 
-status_t space_find_free(struct space *_Nonnull space, uint64_t length, uint64_t *_Nonnull out) {
-    return choose_address(space, length, out);
-}
-
 void space_forget_page(struct space *_Nonnull space, uint64_t address) {
     struct mapping *mapping = space_find(space, address);
     if (mapping != nullptr && (mapping->flags & MAP_THREAD_PAGE) != 0) {
+        space_drop(space, mapping->node.key, mapping->length);
         remove_mapping(space, SOME(mapping));
     }
 }
@@ -207,14 +200,14 @@ status_t space_map(struct space *_Nonnull space, uint64_t address, uint64_t leng
     if (at == 0 && !fixed) {
         REFUSE(length == 0 || (length & (PAGE_SIZE - 1)) != 0 || length > space->end,
                STATUS_BAD_ARGUMENT);
-        TRY(choose_address(space, length, &at));
+        TRY(space_find_free(space, length, &at));
     }
     TRY(check_range(space, at, length));
     struct mapping *there = mapping_from(space, at);
     if (there != nullptr && there->node.key < at + length) {
         REFUSE((flags & MAP_NO_REPLACE) != 0, STATUS_EXISTS);
         if (!fixed) {
-            status = choose_address(space, length, &at);
+            status = space_find_free(space, length, &at);
         } else {
             status = space_unmap(space, at, length);
         }
@@ -247,7 +240,8 @@ status_t space_protect(struct space *_Nonnull space, uint64_t address, uint64_t 
         if ((lost & ~(uint32_t)PROTECT_WRITE) != 0 || (protection & PROTECT_EXECUTE) != 0) {
             space_drop(space, mapping->node.key, mapping->length);
         } else if (lost != 0) {
-            arch_space_protect(&space->arch, mapping->node.key, mapping->length);
+            (void)arch_space_lessen(&space->arch, mapping->node.key, mapping->length, PROTECT_WRITE,
+                                    nullptr, nullptr);
         }
     }
     return STATUS_OK;

@@ -26,6 +26,10 @@ struct mapping {
     uint32_t protection, flags;      /* enum protection: access bits; MAP_* */
 };
 
+static inline struct mapping *_Nullable mapping_of(struct tree_node *_Nullable node) {
+    return node == nullptr ? nullptr : CONTAINER_OF(node, struct mapping, node);
+}
+
 status_t space_create(struct domain *_Nullable domain,
                       struct space *_Nullable *_Nonnull out) LOCKED;
 bool space_destroy_step(struct space *_Nonnull space) LOCKED;

@@ -160,14 +160,11 @@ static status_t clone_parts(struct process *_Nonnull source, struct thread *_Non
         status = arch_thread_clone(thread, caller);
     }
     if (status == STATUS_OK) {
-        struct syscall_registers *registers = &thread->frame.call;
-        registers->number = STATUS_OK;
-        registers->a = 0;
-        registers->b = MESSAGE_HAS_WORDS(1); /* an answer: 0 */
-        for (size_t i = 0; i < CALL_WORDS; i++) {
-            registers->words[i] = 0;
-        }
-        registers->words[1] = thread->page_address;
+        /* The answer to its fork: one word, 0. */
+        thread->frame.call =
+            (struct syscall_registers){.b = MESSAGE_HAS_WORDS(1),
+                                       .words = {0, thread->page_address, child->tag},
+                                       .token = thread->frame.call.token};
         thread_join_process(thread);
     }
     object_release(&thread->object);

@@ -52,7 +52,7 @@ static status_t memory_to_map(struct thread *_Nonnull self, struct space *_Nonnu
     const struct mapping *there = (flags & MAP_AGAIN) != 0 ? space_find(space, r->b) : nullptr;
     if (there != nullptr && there->memory != nullptr && there->memory->parent != nullptr) {
         r->words[2] = (there->offset << PAGE_SHIFT) + (r->b - there->node.key);
-        return memory_clone(SOME(there->memory->parent), domain, 0, 0, out);
+        return memory_clone(SOME(there->memory->parent), domain, 0, 0, nullptr, out);
     }
     if (r->words[1] == 0) {
         return memory_create(domain, r->words[0], 0, 0, out);
@@ -68,7 +68,7 @@ static status_t memory_to_map(struct thread *_Nonnull self, struct space *_Nonnu
     if ((memory->flags & (MEMORY_FILE | MEMORY_PAGER)) != 0) {
         first = 0;
     }
-    return memory_clone(memory, domain, first, r->words[0] >> PAGE_SHIFT, out);
+    return memory_clone(memory, domain, first, r->words[0] >> PAGE_SHIFT, nullptr, out);
 }
 
 status_t sys_map(struct thread *_Nonnull self, struct syscall_registers *_Nonnull r) {
@@ -150,7 +150,7 @@ status_t sys_memory_clone(struct thread *_Nonnull self, struct syscall_registers
     FIND(object, r->a, OBJECT_MEMORY, RIGHT_READ);
     struct memory *clone = nullptr;
     TRY(memory_clone((struct memory *)SOME(object), SOME(self->process->object.domain),
-                     r->words[0] >> PAGE_SHIFT, r->words[1] >> PAGE_SHIFT, &clone));
+                     r->words[0] >> PAGE_SHIFT, r->words[1] >> PAGE_SHIFT, nullptr, &clone));
     return give_memory(self, r, SOME(clone));
 }
 

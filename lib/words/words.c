@@ -3,10 +3,10 @@
 
 UNSAFE_BEGIN
 
+typedef uint64_t __attribute__((aligned(1), may_alias)) word_anywhere_t;
+
 static inline uint64_t word_at(const uint8_t *_Nonnull at) {
-    uint64_t word = 0;
-    __builtin_memcpy(&word, at, sizeof word);
-    return word;
+    return *(const word_anywhere_t *)at;
 }
 
 /* The last size % 8 bytes, or all of fewer than 8, as the low bytes of a word. */

@@ -1,5 +1,5 @@
-#include "lib/words/words.h"
 #include "lib/base/test.h"
+#include "lib/words/words.h"
 
 enum { SIZE = 40 };
 struct bytes {

@@ -215,6 +215,7 @@ native_call:
     testq %rdx, %rdx
     jnz 1b
     movq %r10, %rdi
+    movl %r8d, %esi
     movq UPCALL_STACK(%rdi), %rsp
     /* the parent put the child's stack there for vfork: runtime[1] */
     movq 40 + 8(%rdi), %rax

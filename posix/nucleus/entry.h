@@ -20,7 +20,7 @@ extern const uint8_t runtime_tail[];
 /* Called by entry.S. */
 void runtime_upcall(struct thread_page *_Nonnull page);
 void runtime_pending(struct thread_page *_Nonnull page);
-[[noreturn]] void child_begin(struct thread_page *_Nonnull page);
+[[noreturn]] void child_begin(struct thread_page *_Nonnull page, uint32_t pid);
 [[noreturn]] void thread_begin(struct posix_thread *_Nonnull self,
                                struct thread_page *_Nonnull page);
 struct exec_record;

@@ -42,7 +42,7 @@ void exec_begin(const struct exec_record *_Nonnull record, struct thread_page *_
     struct lock_owner owners[LOCK_OWNERS]; /* these are kept */
     bytes_copy(owners, process->owners, sizeof owners);
     bytes_zero(process->owners, sizeof owners);
-    process_begin_child(self, page);
+    process_begin_child(self, page, 0);
     bytes_copy(process->owners, owners, sizeof owners);
     process->pid = pid;
     self->tid = pid;
@@ -155,6 +155,6 @@ void start_begin(const struct start_block *_Nonnull block, struct thread_page *_
     process->map_hint = 0x700000000000;
     self->process = process;
     self->alternate.flags = SS_DISABLE;
-    process_begin_child(self, page);
+    process_begin_child(self, page, 0);
     stack_switch(area_top(self), start_run, block);
 }

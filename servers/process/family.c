@@ -457,14 +457,16 @@ void family_ended(struct processes *_Nonnull ps, uint32_t slot, int64_t code, ui
     infos_end(ps, before.serial);
     uint32_t parent = slot_by_pid(ps, before.parent);
     struct process_signal_info info = {.number = before.exit_signal,
-                                       .code = cause == EXIT_NORMAL ? 1 : 2, /* CLD_EXITED, KILLED */
+                                       .code =
+                                           cause == EXIT_NORMAL ? 1 : 2, /* CLD_EXITED, KILLED */
                                        .pid = before.pid,
                                        .uid = principal_at(ps, before.principal)->uid,
                                        .status = (int32_t)(code & 0xff)};
     bool child = before.exit_signal == SIGNAL_CHILD && parent != NO_SLOT;
     bool reaped = stage_zombie(ps, slot, code, cause);
     bool shown = child && signal_keep(ps, parent, &info);
-    /* A handler of SIGCHLD runs before wait returns, and vfork returns before the child is freed. */
+    /* A handler of SIGCHLD runs before wait returns, and vfork returns before the child is freed.
+     */
     bool plain = child && !shown && !reaped && !fork_is_waited_for(ps, slot);
     if (!plain || !waiter_reaps(ps, parent, slot)) {
         if (ps->edit_count == 0) { /* the waiter was gone, and with it what was staged */

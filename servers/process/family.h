@@ -81,9 +81,9 @@ void parent_tell(struct processes *_Nonnull ps, uint32_t child);
 /* Answers waiting calls that can be answered now. Commits. */
 void waiters_look(struct processes *_Nonnull ps, uint32_t parent_slot);
 status_t waiter_add(struct processes *_Nonnull ps, const struct waiter *_Nonnull waiter);
-/* If `parent` waits for this child, whose end is staged: answers it, and frees the child in the same
- * step, which applies all that is staged. False: nobody waits; or who did is gone, then nothing is
- * staged and no record edited any more. */
+/* If `parent` waits for this child, whose end is staged: answers it, and frees the child in the
+ * same step, which applies all that is staged. False: nobody waits; or who did is gone, then
+ * nothing is staged and no record edited any more. */
 bool waiter_reaps(struct processes *_Nonnull ps, uint32_t parent, uint32_t child);
 void waiter_free(struct processes *_Nonnull ps, uint32_t place);
 void waiters_cancel(struct processes *_Nonnull ps, uint64_t token);

@@ -55,7 +55,7 @@ struct processes {
     uint16_t by_serial[HINTS], by_pid[HINTS];
     struct slot_cache cache[PROCESS_COUNT];
     struct waiter waiters[WAITERS];
-    uint32_t waiter_limit; /* no waiter from here on */
+    uint32_t waiter_limit;  /* no waiter from here on */
     uint32_t numbers[1024]; /* room for answers */
 };
 

@@ -41,9 +41,9 @@ static int64_t foreground_of(const struct procfs *_Nonnull fs, struct rt_request
                              const struct process_table_entry *_Nonnull entry) {
     uint32_t group = 0;
     bool known = entry->terminal != 0 && fs->tty != HANDLE_NONE &&
-                 tty_foreground_nested(SOME(request->context), STEP_FOREGROUND, fs->tty,
-                                       entry->terminal, &group) == STATUS_OK;
-    return known ? group : -1;
+                 tty_foreground_group_nested(SOME(request->context), STEP_FOREGROUND, fs->tty,
+                                             entry->terminal, &group) == STATUS_OK;
+    return known ? (int64_t)group : -1;
 }
 
 GENERATOR(file_stat) {

@@ -95,13 +95,15 @@ status_t command_crash(struct supervisor *_Nonnull self, uint32_t index) {
     REFUSE(service->process == HANDLE_NONE, STATUS_BUSY);
     TRY(rt_object_info(service->vault, INFO_HANDLE, &vault, sizeof vault));
     do {
-        TRY(rt_object_list(service->process, LIST_MAPPINGS, &mapping, sizeof mapping, &cursor,
-                           &count));
-        if (count == 1 && mapping.memory_serial == vault.serial) {
-            return rt_unmap(service->process, mapping.address, mapping.length);
+        status_t status = rt_object_list(service->process, LIST_MAPPINGS, &mapping, sizeof mapping,
+                                         &cursor, &count);
+        if (status == STATUS_OK && count == 1 && mapping.memory_serial == vault.serial &&
+            rt_unmap(service->process, mapping.address, mapping.length) == STATUS_OK) {
+            return STATUS_OK;
         }
+        count = status == STATUS_OK ? count : 0;
     } while (count == 1);
-    return STATUS_BUSY; /* it has not begun yet */
+    return STATUS_BUSY; /* it has not begun yet, or is ending */
 }
 
 status_t command_line(struct supervisor *_Nonnull self, struct words_text text,

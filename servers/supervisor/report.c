@@ -114,6 +114,11 @@ static void print_label(struct text_window *_Nonnull window, uint32_t label) {
 
 static void print_call(struct text_window *_Nonnull window,
                        const struct call_entry *_Nonnull call) {
+    if (call->label == 0) { /* no call has it: the last close of a session */
+        window_print(window, "  close in hand: attempt %u, cookie %lx\n", call->attempts,
+                     call->cookie);
+        return;
+    }
     window_print(window, "  call in hand:");
     print_label(window, call->label);
     window_print(window, " attempt %u, client %lu, principal %u, cookie %lx, root %lx, path %lx\n",

@@ -204,7 +204,7 @@ static status_t do_flow_control(void *_Nonnull state, struct rt_request *_Nonnul
 static bool is_control(uint32_t label) {
     return label == TTY_METHOD_OPEN || label == TTY_METHOD_OPEN_MASTER ||
            label == TTY_METHOD_OPEN_PEER || label == TTY_METHOD_LIST ||
-           label == TTY_METHOD_OPEN_OWN || label == TTY_METHOD_FOREGROUND;
+           label == TTY_METHOD_OPEN_OWN || label == TTY_METHOD_FOREGROUND_GROUP;
 }
 
 static const struct stream_handlers stream_calls = {.read = do_read,
@@ -230,7 +230,7 @@ static const struct tty_handlers tty_calls = {.open = serve_open,
                                               .drain = do_drain,
                                               .hang_up = serve_hang_up,
                                               .open_own = serve_open_own,
-                                              .foreground = serve_foreground};
+                                              .foreground_group = serve_foreground_group};
 
 void tty_call(struct rt_server *_Nonnull server, struct rt_request *_Nonnull request) {
     struct tty *tty = (struct tty *)SOME(server->state);

@@ -259,9 +259,9 @@ status_t serve_open_own(void *_Nonnull state, struct rt_request *_Nonnull reques
     return STATUS_NOT_FOUND;
 }
 
-status_t serve_foreground(void *_Nonnull state, struct rt_request *_Nonnull request,
-                          const struct tty_foreground_in *_Nonnull in,
-                          struct tty_foreground_out *_Nonnull out) {
+status_t serve_foreground_group(void *_Nonnull state, struct rt_request *_Nonnull request,
+                                const struct tty_foreground_group_in *_Nonnull in,
+                                struct tty_foreground_group_out *_Nonnull out) {
     const struct tty *tty = state;
     (void)request;
     for (uint32_t i = 0; i < TTY_TERMINALS; i++) {

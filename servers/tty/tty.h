@@ -163,9 +163,9 @@ status_t serve_open_peer(void *_Nonnull state, struct rt_request *_Nonnull reque
                          struct tty_open_peer_out *_Nonnull out);
 status_t serve_open_own(void *_Nonnull state, struct rt_request *_Nonnull request,
                         struct tty_open_own_out *_Nonnull out);
-status_t serve_foreground(void *_Nonnull state, struct rt_request *_Nonnull request,
-                          const struct tty_foreground_in *_Nonnull in,
-                          struct tty_foreground_out *_Nonnull out);
+status_t serve_foreground_group(void *_Nonnull state, struct rt_request *_Nonnull request,
+                                const struct tty_foreground_group_in *_Nonnull in,
+                                struct tty_foreground_group_out *_Nonnull out);
 status_t serve_get_group(void *_Nonnull state, struct rt_request *_Nonnull request,
                          struct tty_get_group_out *_Nonnull out);
 status_t serve_set_group(void *_Nonnull state, struct rt_request *_Nonnull request,

@@ -150,6 +150,18 @@ class Copy(unittest.TestCase):
             rows = [line.rstrip("\n").split("\t") for line in file][1:]
         self.assertEqual([row[:3] for row in rows[:2]], [["1", "20", "0"], ["21", "10", "1"]])
         self.assertEqual(rows[1][4], "25")
+        self.assertTrue(text.endswith("1 failures, 1 open\n"), text)
+
+    def test_a_failing_seed_is_open_until_it_passes(self):
+        self.write("tests/soak/toy", '#!/bin/sh\necho "seed $2 failed: x"\nexit 1\n', 0o755)
+        self.assertEqual(self.run_in_copy("soak", "toy", "--minutes", "0.0001", "--batch", "1")[0], 1)
+        status, text, _ = self.run_in_copy("soak", "toy", "--again")
+        self.assertEqual((status, text.splitlines()[-1]), (1, "toy: 1 seeds in all, 1 failures, 1 open"))
+        self.write("tests/soak/toy", "#!/bin/sh\nexit 0\n", 0o755)
+        status, text, _ = self.run_in_copy("soak", "toy", "--again")
+        self.assertEqual((status, text.splitlines()[-1]), (0, "toy: 1 seeds in all, 1 failures, 0 open"))
+        with open(os.path.join(self.root, "tests/soak/toy.tsv"), encoding="ascii") as file:
+            self.assertEqual(file.readlines()[1].rstrip("\n").split("\t")[5][:2], "1@")
 
     def test_a_soak_program_that_fails_without_a_seed_is_an_error(self):
         self.write("tests/soak/toy", "#!/bin/sh\nexit 3\n", 0o755)

@@ -80,8 +80,10 @@ static void plant(void) {
 void radix_walk(void) {
     plant();
     uint64_t from = any_below(LIMIT + 1);
-    uint64_t found = memory_next_resident(&memory, from);
-    PROVE(found == UINT64_MAX || (found >= from && *memory_slot(&memory, found) != 0));
+    uint64_t found = from;
+    const uint64_t *next = memory_next(&memory, &found);
+    PROVE(next == nullptr || (found >= from && next == memory_slot(&memory, found) && *next != 0));
+    found = next == nullptr ? UINT64_MAX : found;
     uint64_t between = any_below(LIMIT);
     ASSUME(between >= from && between < found);
     const uint64_t *slot = memory_slot(&memory, between);

@@ -19,7 +19,7 @@ enum { ROUNDS = 40, LINE = 8, KEY_PROGRAM = 1, INTERRUPT = 3, BYSTANDER = 2 };
 enum { ROLE_READS = 1, ROLE_INTERRUPTED = 2, ROLE_SURVIVES = 3 };
 /* Handles of a program: its session to process, then what its starter gave it. */
 enum { HANDLE_OWN = RT_START_HANDLE, HANDLE_TTY = RT_START_HANDLE + 1 };
-enum { HUP = 1, INT = 2, TTIN = 21, TTOU = 22 };
+enum { HUP = 1, INT = 2, CONT = 18, TTIN = 21, TTOU = 22 };
 
 /* Of all children together: how often one was found in the background; where the leader has the
  * master, and so its children. */
@@ -323,16 +323,41 @@ static void leader_main(uint64_t argument, uint64_t page) {
     rt_exit(0);
 }
 
-/* Another session, which has no terminal and ends after the first one's leader. */
+/* The master of a leader's terminal goes: the leader is told, and continued should it be stopped.
+ */
+static void lose_terminal(uint32_t own, struct process_signal_page *_Nonnull signals) {
+    enum { PATIENCE = 100000 };
+    static const uint32_t wanted[2] = {HUP, CONT};
+    handle_t master = HANDLE_NONE;
+    uint8_t line[32];
+    uint64_t count = 1;
+    handle_t terminal = open_terminal(&master, own);
+    signals->caught |= UINT64_C(1) << (HUP - 1) | UINT64_C(1) << (CONT - 1);
+    rt_handle_close(master);
+    for (size_t i = 0; i < ARRAY_LENGTH(wanted); i++) {
+        uint64_t tries = 0;
+        while (!take_pending(signals, wanted[i]) && tries < PATIENCE) {
+            tries++;
+            yield();
+        }
+        check(tries < PATIENCE, "the leader is not told of the hang-up", wanted[i]);
+    }
+    status_t status = read_terminal(terminal, 0, &line, &count);
+    check(status == STATUS_OK && count == 0, "the leader's read after the hang-up", status);
+    rt_handle_close(terminal);
+}
+
+/* Another session, which has no terminal at first and ends after the first one's leader. */
 static void bystander_main(uint64_t argument, uint64_t page) {
     (void)argument;
     (void)page;
     handle_t terminal = HANDLE_NONE;
     struct process_description about = {};
     uint32_t own = 0;
-    (void)own_signals(&own);
+    struct process_signal_page *signals = own_signals(&own);
     check(own == BYSTANDER, "pid", own);
     check(tty_open_own(HANDLE_TTY, &terminal) == STATUS_NOT_FOUND, "a terminal out of nowhere", 0);
+    lose_terminal(own, signals);
     while (process_describe(HANDLE_OWN, 1, &about) == STATUS_OK) {
         yield();
     }

@@ -93,9 +93,8 @@ static void check_size(struct model *_Nonnull model, uint32_t index, uint64_t si
     uint64_t text_size = 0;
     uint8_t text[512];
     name_of(index, &name);
-    status_t status =
-        filesystem_stat(model->folder, FILESYSTEM_WALK_FLAGS_NO_FOLLOW, 0, name.bytes, &walk, &info,
-                        RT_BUFFER_OF(text), &text_size);
+    status_t status = filesystem_stat(model->folder, FILESYSTEM_WALK_FLAGS_NO_FOLLOW, 0, name.bytes,
+                                      &walk, &info, RT_BUFFER_OF(text), &text_size);
     if (status != STATUS_OK || info.size != size) {
         fail(model, "stat of a name: status or size",
              status != STATUS_OK ? (int64_t)status : (int64_t)info.size);
@@ -111,10 +110,8 @@ static void grow_file(struct model *_Nonnull model, uint32_t index) {
     check_size(model, index, known->size);
     status_t status = open_name(model, index, FILESYSTEM_OPEN_FLAGS_WRITE, &file, &info);
     check_size(model, index, known->size);
-    struct syscall_registers r = {.number = SYS_STREAM_WRITE,
-                                  .a = file,
-                                  .b = rt_address(&byte),
-                                  .words = {1, known->size}};
+    struct syscall_registers r = {
+        .number = SYS_STREAM_WRITE, .a = file, .b = rt_address(&byte), .words = {1, known->size}};
     rt_invoke(&r);
     if (status != STATUS_OK || (int32_t)r.number != 0 || r.words[0] != 1) {
         fail(model, "growing", status);

@@ -5,6 +5,7 @@
 #include "idl/filesystem.h"
 #include "idl/process.h"
 #include "idl/stream.h"
+#include "idl/vfs.h"
 #include "lib/view/view.h"
 #include "posix/state.h"
 #include "servers/process/format.h"
@@ -28,6 +29,7 @@ static const handle_t devfs = RT_START_HANDLE;
 static const handle_t procfs = RT_START_HANDLE + 1;
 static const handle_t process = RT_START_HANDLE + 2;
 static unsigned rounds_done, entries_seen;
+static struct vfs_mount_table *_Nonnull mounts;
 
 static void fail(const char *_Nonnull what, int64_t value) {
     (void)fprintf(stderr, "client: %s: %ld\n", what, value);
@@ -176,8 +178,65 @@ static struct posix_process *_Nonnull runtime(void) {
 }
 UNSAFE_END
 
-static void use_processes(handle_t gate) {
+/* What vfs shares with procfs: two texts of one mount each, of which `index` holds. */
+static struct vfs_mount_table *_Nonnull share_mounts(void) {
+    static const char *const places[2] = {"/first", "/second"};
+    uint64_t size = (sizeof(struct vfs_mount_table) + 2 * VFS_MOUNT_TABLE_TEXT + PAGE_SIZE - 1) &
+                    ~(uint64_t)(PAGE_SIZE - 1);
+    handle_t memory = HANDLE_NONE;
+    handle_t shown = HANDLE_NONE;
+    uint64_t at = 0;
+    must(rt_object_create(OBJECT_MEMORY, 0, size, 0, 0, 0, &memory), "table of mounts");
+    must(rt_map(0, 0, size, memory, 0, PROTECT_READ | PROTECT_WRITE, &at), "table of mounts");
+    struct vfs_mount_table *table = rt_pointer(at);
+    for (size_t i = 0; i < 2; i++) {
+        struct vfs_mount mount = {.id = 1, .kind_size = 4, .source_size = 4};
+        mount.place_size = (uint32_t)strlen(SOME(places[i]));
+        size_t start = sizeof *table + i * VFS_MOUNT_TABLE_TEXT;
+        memcpy(bytes_at(table, start), &mount, sizeof mount);
+        memcpy(bytes_at(table, start + sizeof mount), "kindfrom", 8);
+        memcpy(bytes_at(table, start + sizeof mount + 8), SOME(places[i]), mount.place_size);
+        table->sizes[i] = (sizeof mount + 8 + mount.place_size + 7) & ~7u;
+    }
+    must(rt_handle_duplicate(memory, RIGHT_READ | RIGHT_TRANSFER | RIGHT_DUPLICATE | RIGHT_INSPECT,
+                             &shown),
+         "table of mounts");
+    must(filesystem_take_mounts(procfs, shown), "take the table of mounts");
+    return table;
+}
+
+/* The mounts are those of the text that holds now, whichever instance was given the table. */
+static void use_mounts(handle_t root, uint32_t pid, uint32_t round) {
+    char path[32];
+    char text[512];
+    mounts->index = round & 1;
+    (void)snprintf(path, sizeof path, "%u/mounts", pid);
+    must(read_at(root, path, text, sizeof text), "mounts");
+    const char *expected = round % 2 == 0 ? "from /first kind " : "from /second kind ";
+    if (strncmp(text, expected, strlen(expected)) != 0) {
+        (void)fprintf(stderr, "%s", text);
+        fail("the mounts", round);
+    }
+}
+
+/* A process whose memory is no runtime's has the name that the kernel knows. */
+static void use_stranger(handle_t root, uint32_t pid) {
+    char path[32];
+    char text[64];
+    (void)snprintf(path, sizeof path, "%u/comm", pid);
+    runtime()->magic = 0;
+    must(read_at(root, path, text, sizeof text), "comm");
+    runtime()->magic = STATE_MAGIC;
+    if (strncmp(text, "name ", 5) == 0) {
+        fail("a name out of a stranger's memory", pid);
+    }
+}
+
+static void use_processes(handle_t gate, uint32_t round) {
     handle_t root = enter(gate, 8);
+    handle_t file = HANDLE_NONE;
+    uint8_t byte[1];
+    uint64_t got = 0;
     handle_t begun = HANDLE_NONE;
     handle_t own = HANDLE_NONE;
     uint32_t pid = 0;
@@ -196,7 +255,10 @@ static void use_processes(handle_t gate) {
             fail("what stat tells", pid);
         }
     }
+    use_mounts(root, pid, round / 4);
+    use_stranger(root, pid);
     climb_out(root);
+    must(open_at(root, path, FILESYSTEM_OPEN_FLAGS_READ, &file), "open");
     must(rt_kill(begun, 9, EXIT_SIGNAL), "kill");
     rt_handle_close(begun);
     rt_handle_close(own);
@@ -208,6 +270,11 @@ static void use_processes(handle_t gate) {
     if (tries == PATIENCE) {
         fail("an ended process is still there", pid);
     }
+    status_t status = stream_read(file, 0, 0, RT_BUFFER_OF(byte), &got);
+    if (status != STREAM_STATUS_GONE) {
+        fail("a file of an ended process", status);
+    }
+    rt_handle_close(file);
     rt_handle_close(root);
 }
 
@@ -218,10 +285,11 @@ static void client_main(uint64_t mode, uint64_t page) {
     (void)page;
     must(filesystem_gate(devfs, 7, 0, HANDLE_NONE, &devices), "gate of devfs");
     must(filesystem_gate(procfs, 8, 0, HANDLE_NONE, &processes), "gate of procfs");
+    mounts = share_mounts();
     for (uint32_t round = 0; round < ROUNDS; round++) {
         use_devices(devices, round);
         if (round % 4 == 0) {
-            use_processes(processes);
+            use_processes(processes, round);
         }
         rounds_done = round + 1;
     }

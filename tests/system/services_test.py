@@ -76,7 +76,7 @@ class Services(unittest.TestCase):
         self.assertEqual(sorted(said["work"].split()), ["8", "x"])
         report = said["ramfs"]
         for pattern in (r"^report \d+ of ramfs: crash at ", r"fault unmapped, address [0-9a-f]+, counter 4[0-9a-f]{5}$",
-                        r"call in hand: \d+\.\d+ attempt 1, client \d+", r"last calls, of \d+:( \d+\.\d+)+$",
+                        r"(call in hand: \d+\.\d+|close in hand:) attempt 1, c", r"last calls, of \d+:( \d+\.\d+)+$",
                         r"  rip 00000000004[0-9a-f]{5} flags", r"^  at 00000000004[0-9a-f]{5}$"):
             self.assertRegex(report, re.compile(pattern, re.MULTILINE))
         self.assertNotIn("of local:", report)
@@ -86,7 +86,7 @@ class Services(unittest.TestCase):
         named = subprocess.run([sys.executable, os.path.join(ROOT, "host/symbolise/symbolise.py")], input=report,
                                capture_output=True, text=True, check=True).stdout
         self.assertRegex(named, r"rt_server_run .*lib/rt/server.c:\d+")
-        self.assertRegex(named, r"call in hand: (filesystem|stream|vfs)\.[a-z_]+ attempt 1")
+        self.assertRegex(named, r"(call in hand: (filesystem|stream|vfs)\.[a-z_]+|close in hand:) attempt 1")
 
     def test_an_update_is_on_probation(self):
         said = run("""

@@ -8,6 +8,19 @@ lattice_status_t change_begin(struct lattice *fs, enum space_class space, uint32
     return operation_begin(fs, nullptr, space, changes, 0);
 }
 
+lattice_status_t change_begin_joined(struct lattice *fs, enum space_class space, uint32_t changes) {
+    TRY(flight_finish(fs)); /* its superblock is not to tell what comes now */
+    if (fs->aborted != LATTICE_OK) {
+        return LATTICE_ABORTED;
+    }
+    if (fs->read_only) {
+        return LATTICE_READ_ONLY;
+    }
+    fs->cache.stamp++;
+    TRY(datasets_write(fs));
+    return operation_begin(fs, nullptr, space, changes, 0);
+}
+
 lattice_status_t change_end(struct lattice *fs, lattice_status_t status) {
     TRY(operation_end(fs, status));
     status = commit(fs);
@@ -52,16 +65,15 @@ void record_set_name(struct dataset_record *record, struct view name) {
 }
 
 lattice_status_t record_next(struct lattice *fs, uint64_t *id, struct dataset_record *out) {
-    uint64_t from = *id + 1;
-    for (;;) {
+    while (*id < UINT64_MAX) { /* on a damaged disk that is a number like others */
         struct item item = {};
-        TRY(tree_seek(fs, &fs->pool_tree, key_make(from, KEY_DATASET, 0, 0), KEY_MAX, &item));
+        TRY(tree_seek(fs, &fs->pool_tree, key_make(*id + 1, KEY_DATASET, 0, 0), KEY_MAX, &item));
         *id = item.key.object;
         if (key_type(item.key) == KEY_DATASET) {
             return record_load(fs, *id, out);
         }
-        from = item.key.object + 1;
     }
+    return LATTICE_NOT_FOUND;
 }
 
 #pragma clang assume_nonnull end

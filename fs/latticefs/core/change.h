@@ -8,6 +8,9 @@
 /* Opens a change of at most `changes` items right after a commit, so that no dropped block waits in
  * memory for a bucket of an older chain of snapshots. */
 lattice_status_t change_begin(struct lattice *fs, enum space_class space, uint32_t changes);
+/* The same without a commit: all trees are written, as they are, in the running transaction, which
+ * change_end commits. */
+lattice_status_t change_begin_joined(struct lattice *fs, enum space_class space, uint32_t changes);
 /* Closes it with a commit of its own. A failure in between aborts: the disk has all or nothing. */
 lattice_status_t change_end(struct lattice *fs, lattice_status_t status);
 

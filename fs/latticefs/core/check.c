@@ -25,6 +25,7 @@ struct check {
     struct dataset_record record;
     uint64_t marked;     /* blocks of the tree in hand */
     uint64_t held_birth; /* birth of the snapshot that the deadlist in hand is about */
+    uint64_t steps;      /* nodes so far, for progress */
 };
 
 static lattice_status_t map_of(struct check *check, uint64_t address,
@@ -95,6 +96,17 @@ static void verify_record(struct check *check, const struct pointer *pointer, st
     }
 }
 
+enum { PROGRESS_NODES = 64 }; /* between two reports */
+
+/* After each node. */
+static void progress(struct check *check, const char *what, uint64_t done, uint64_t all) {
+    const struct check_report *report = check->report;
+    check->steps++;
+    if (report->progress != nullptr && check->steps % PROGRESS_NODES == 0) {
+        report->progress(report->context, what, done, all);
+    }
+}
+
 /* Marks all blocks of a tree that were born after the floor. `from`: items below are gone already
  * (a reclaim job). */
 static lattice_status_t mark_tree(struct check *check, struct tree *tree, uint64_t floor, bool data,
@@ -114,6 +126,7 @@ static lattice_status_t mark_tree(struct check *check, struct tree *tree, uint64
         }
         check->report->nodes++;
         TRY(mark_pointer(check, &pointer));
+        progress(check, "check, blocks", check->report->blocks, check->fs->super.used_blocks);
         if (status != LATTICE_OK) {
             check->report->unreadable++;
             check_problem(check->report, "node cannot be read", pointer_address(&pointer, 0),
@@ -148,8 +161,28 @@ static bool objects_complete(const struct check *check) {
     return dataset_unlocked(check->fs, &check->record) && check->record.state != DATASET_RECEIVING;
 }
 
-/* The whole of a head: what its items mean, and that all its blocks have an owner. */
-static lattice_status_t check_items(struct check *check, struct tree *tree) {
+/* Adds a node's blocks up, and those of the records in it; all must have been marked. */
+static void check_owned(struct check *check, const struct pointer *pointer,
+                        const struct node *_Nullable leaf) {
+    struct pointer record = {};
+    check->objects.referenced += pointer_owned(pointer);
+    if (!is_marked(check, pointer)) {
+        check_problem(check->report, "node without owner", pointer_address(pointer, 0),
+                      pointer->birth);
+    }
+    for (uint32_t i = 0; leaf != nullptr && i < SOME(leaf)->count; i++) {
+        if (record_parse(check->fs, SOME(leaf), i, &record)) {
+            check->objects.referenced += pointer_owned(&record);
+            if (!is_marked(check, &record)) {
+                check_problem(check->report, "record without owner", pointer_address(&record, 0),
+                              record.birth);
+            }
+        }
+    }
+}
+
+/* One walk through a head: what its items mean, and that all its blocks have an owner. */
+static lattice_status_t check_items(struct check *check, struct tree *tree, bool *out_more) {
     struct object_check *objects = &check->objects;
     bool locked = !objects_complete(check);
     walk_begin(&check->walk, tree, 0);
@@ -158,31 +191,23 @@ static lattice_status_t check_items(struct check *check, struct tree *tree) {
         const struct node *_Nullable node = nullptr;
         lattice_status_t status = walk_next(check->fs, &check->walk, &pointer, &node);
         if (status == LATTICE_NOT_FOUND) {
-            return object_check_finish(objects);
+            object_check_finish(objects, out_more);
+            return LATTICE_OK;
         }
         if (status == LATTICE_NO_MEMORY) {
             return status;
         }
-        objects->referenced += pointer_owned(&pointer);
-        if (!is_marked(check, &pointer)) {
-            check_problem(check->report, "node without owner", pointer_address(&pointer, 0),
-                          pointer.birth);
+        const struct node *_Nullable leaf =
+            status == LATTICE_OK && SOME(node)->level == 0 ? node : nullptr;
+        if (!objects->again) {
+            check_owned(check, &pointer, leaf);
         }
-        for (uint32_t i = 0;
-             status == LATTICE_OK && SOME(node)->level == 0 && i < SOME(node)->count; i++) {
-            struct pointer record = {};
-            if (record_parse(check->fs, SOME(node), i, &record)) {
-                objects->referenced += pointer_owned(&record);
-                if (!is_marked(check, &record)) {
-                    check_problem(check->report, "record without owner",
-                                  pointer_address(&record, 0), record.birth);
-                }
-            }
-            TRY(locked
-                    ? LATTICE_OK
-                    : object_check_item(objects, SOME(node)->slots[i].key,
-                                        view_sub(VIEW_OF(*SOME(node)), SOME(node)->slots[i].offset,
-                                                 SOME(node)->slots[i].length)));
+        progress(check, "check, names", objects->again ? check->report->facts : objects->objects,
+                 check->record.object_count);
+        for (uint32_t i = 0; !locked && leaf != nullptr && i < SOME(leaf)->count; i++) {
+            const struct leaf_slot *slot = &SOME(leaf)->slots[i];
+            TRY(object_check_item(objects, slot->key,
+                                  view_sub(VIEW_OF(*SOME(leaf)), slot->offset, slot->length)));
         }
     }
 }
@@ -192,7 +217,10 @@ static lattice_status_t check_head(struct check *check, uint64_t id) {
         .root = check->record.root, .owner = id, .key = key_find(check->fs, &check->record)};
     check->objects = (struct object_check){
         .fs = check->fs, .report = check->report, .next_object = check->record.next_object};
-    lattice_status_t status = check_items(check, &tree);
+    lattice_status_t status = LATTICE_OK;
+    for (bool more = true; more && status == LATTICE_OK;) {
+        status = check_items(check, &tree, &more);
+    }
     if (check->objects.referenced != check->record.referenced_blocks) {
         check_problem(check->report, "referenced blocks are wrong", id, check->objects.referenced);
     }
@@ -420,9 +448,37 @@ static lattice_status_t check_bitmaps(struct check *check) {
     return check->report->repaired != 0 ? commit(fs) : LATTICE_OK;
 }
 
+/* What the superblock says of the whole table, which is not counted when a pool is opened. */
+static void check_totals(struct check *check) {
+    struct lattice *fs = check->fs;
+    uint64_t used = 0;
+    uint64_t quads = 0;
+    uint64_t free_blocks = 0;
+    uint64_t free_quads = 0;
+    for (uint32_t i = 0; i < fs->segments.count; i++) {
+        const struct segment *segment = &fs->segments.data[i];
+        used += (UINT64_C(1) << fs->super.segment_shift) - segment->entry.free_blocks;
+        quads += segment->entry.free_quads;
+        free_blocks += segment->bad ? 0 : segment->free_blocks;
+        free_quads += segment->bad ? 0 : segment->free_quads;
+    }
+    if (used != fs->super.used_blocks ||
+        (quads != fs->super.free_quads && fs->super.free_quads != 0)) {
+        check_problem(check->report, "the superblock's count of blocks", used,
+                      fs->super.used_blocks);
+    }
+    if (free_blocks != fs->segments.free_blocks || free_quads != fs->segments.free_quads) {
+        check_problem(check->report, "the allocator's count of blocks", free_blocks,
+                      fs->segments.free_blocks);
+    }
+}
+
 static lattice_status_t check_run(struct check *check) {
     struct lattice *fs = check->fs;
     bool fresh = true;
+    if (!fs->rescue) {
+        check_totals(check);
+    }
     TRY(mark_run(check, fs->super.log_address, fs->super.log_blocks, &fresh));
     TRY(mark_tree(check, &fs->pool_tree, 0, false, KEY_MIN));
     TRY(check_pool_items(check, PASS_MARK));
@@ -434,6 +490,7 @@ lattice_status_t pool_check(struct lattice *fs, uint32_t flags, struct check_rep
     if (fs->cache.dirty.count != 0) {
         return LATTICE_BUSY;
     }
+    TRY(segments_need_all(fs));
     struct check *_Nullable taken = memory_take(fs, sizeof(struct check));
     if (taken == nullptr) {
         return LATTICE_NO_MEMORY;

@@ -1,5 +1,14 @@
 #pragma once
-/* The part of check that looks at the meaning of one dataset tree: objects, names, extents. */
+/* The part of check that looks at the meaning of one dataset tree: objects, names, extents.
+ *
+ * Names and inodes of an object lie far apart, so a fact about each object is kept until the end.
+ * When there are too many, the walk in hand goes on with half of the objects (by a hash), and
+ * another walk does the other half, which may be halved again:
+ *
+ *     bits 0: all ──too many──▶ bits 1: xx0 ──too many──▶ bits 2: x00 ──end──▶ x10 ──end──▶ xx1 …
+ *
+ * (slice_narrow, slice_next). A slice lies within the one that it was cut from, so what was
+ * gathered of its objects is complete. */
 #include "check.h"
 
 #pragma clang assume_nonnull begin
@@ -15,6 +24,12 @@ struct object_fact {
     bool inode;
     bool orphan;
     bool cut;
+};
+
+/* The objects whose hash ends in these bits. */
+struct object_slice {
+    uint32_t bits;
+    uint64_t value;
 };
 
 struct object_table {
@@ -41,6 +56,8 @@ struct object_check {
     struct lattice *fs;
     struct check_report *report;
     struct object_table table;
+    struct object_slice slice;
+    bool again; /* not the first walk: only facts are gathered */
     struct object_sum sum;
     uint64_t objects;
     uint64_t referenced;
@@ -49,7 +66,8 @@ struct object_check {
 
 void check_problem(struct check_report *report, const char *what, uint64_t first, uint64_t second);
 lattice_status_t object_check_item(struct object_check *check, struct key key, struct view value);
-lattice_status_t object_check_finish(struct object_check *check);
+/* At the end of a walk: judges the facts; *out_more: another walk is needed. */
+void object_check_finish(struct object_check *check, bool *out_more);
 void object_check_release(struct object_check *check);
 
 #pragma clang assume_nonnull end

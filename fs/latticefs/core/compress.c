@@ -33,6 +33,13 @@ uint32_t compress_record(enum compression kind, struct view from, struct bytes t
     return blocks;
 }
 
+struct packed compress_ahead(enum compression kind, struct view from, struct bytes to) {
+    uint32_t stored = compress_record(kind, from, to);
+    return (struct packed){.kind = kind,
+                           .logical_blocks = (uint32_t)(from.size / BLOCK_SIZE),
+                           .stored = view_sub(bytes_view(to), 0, stored * BLOCK_SIZE)};
+}
+
 lattice_status_t decompress_record(uint8_t kind, struct view from, struct bytes to) {
     uint32_t size = 0;
     if (from.size < PREFIX) {

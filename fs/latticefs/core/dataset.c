@@ -245,6 +245,7 @@ lattice_status_t dataset_put(struct lattice *fs, struct dataset *dataset, struct
     struct pointer old = {};
     struct pointer fresh = {};
     TRY(extent_of(fs, dataset, key, &old));
+    dataset->tree_written = false;
     TRY(tree_put(fs, &dataset->tree, key, value));
     dataset->dirty = true;
     fs->modified = true;
@@ -263,6 +264,7 @@ lattice_status_t dataset_put(struct lattice *fs, struct dataset *dataset, struct
 lattice_status_t dataset_delete(struct lattice *fs, struct dataset *dataset, struct key key) {
     struct pointer old = {};
     TRY(extent_of(fs, dataset, key, &old));
+    dataset->tree_written = false;
     TRY(tree_delete(fs, &dataset->tree, key));
     dataset->dirty = true;
     fs->modified = true;
@@ -331,7 +333,10 @@ lattice_status_t datasets_write(struct lattice *fs) {
             TRY(deadlist_write_chunk(fs, dataset, number));
             dataset->dead_chunks = number + 1;
         }
-        TRY(tree_write(fs, &dataset->tree));
+        if (!dataset->tree_written) { /* a snapshot may share what was written */
+            TRY(tree_write(fs, &dataset->tree));
+        }
+        dataset->tree_written = true;
         dataset->record.root = dataset->tree.root;
         TRY(dataset_record_put(fs, dataset->id, &dataset->record));
     }

@@ -17,6 +17,8 @@ struct blkdev {
     lattice_status_t (*flush)(void *context);
     /* The content of these blocks is not needed any more: a hint. */
     void (*trim)(void *context, uint64_t block, uint64_t count);
+    /* These blocks will be read soon: a hint. */
+    void (*_Nullable prefetch)(void *context, uint64_t block, uint64_t count);
 };
 
 struct environment {

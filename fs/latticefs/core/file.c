@@ -107,16 +107,30 @@ lattice_status_t granule_read(struct lattice *fs, struct dataset *dataset, uint6
 
 /* ---- storing ---- */
 
+/* The compressed form of a content: what was made ahead, if it is of that, else made here. None: it
+ * is not worth it. */
+static struct view content_packed(struct lattice *fs, const struct dataset *dataset,
+                                  struct view content) {
+    enum compression kind = dataset->record.compression;
+    const struct packed *_Nullable ahead = fs->packed;
+    if (ahead != nullptr && SOME(ahead)->kind == kind &&
+        (size_t)SOME(ahead)->logical_blocks * BLOCK_SIZE == content.size) {
+        return SOME(ahead)->stored;
+    }
+    uint32_t stored = compress_record(kind, content, BYTES_OF(*fs->stored_buffer));
+    return view_sub(VIEW_OF(*fs->stored_buffer), 0, stored * BLOCK_SIZE);
+}
+
 /* Takes blocks for a piece of at most content.size: all of its compressed form in *packed, or as
  * much of the content as finds a place. Fills address and sizes of *out. */
 static lattice_status_t piece_place(struct lattice *fs, struct dataset *dataset,
                                     struct view content, struct view *packed, struct pointer *out) {
     uint32_t logical = (uint32_t)(content.size / BLOCK_SIZE);
     enum compression kind = dataset->record.compression;
-    uint32_t stored = compress_record(kind, content, BYTES_OF(*fs->stored_buffer));
     uint64_t address = 0;
     uint32_t got = 0;
-    *packed = view_sub(VIEW_OF(*fs->stored_buffer), 0, stored * BLOCK_SIZE);
+    *packed = content_packed(fs, dataset, content);
+    uint32_t stored = (uint32_t)(packed->size / BLOCK_SIZE);
     if (stored != 0) {
         TRY(segments_take_run(fs, stored, &address, &got));
         if (got < stored) {
@@ -239,7 +253,7 @@ static lattice_status_t store_in_operation(struct lattice *fs, struct dataset *d
     bool done = false;
     TRY(pieces_write(fs, dataset, object, start,
                      view_sub(content, 0, inlined || zero ? 0 : rounded)));
-    TRY(extents_delete(fs, dataset, object, start, start + content.size, &inode->blocks,
+    TRY(extents_delete(fs, dataset, object, start, start + granule_size(inode), &inode->blocks,
                        RECORD_BLOCKS_MAX + 1, &done));
     if (granule == 0) {
         TRY(content_put_inline(fs, dataset, object,
@@ -326,7 +340,11 @@ lattice_status_t granule_store(struct lattice *fs, struct dataset *dataset, uint
         return LATTICE_TOO_LARGE;
     }
     TRY(file_get(fs, dataset, object, &inode));
-    if (content.size != granule_size(&inode) || size < inode.size) {
+    uint64_t end = (granule << inode.record_shift) + content.size;
+    bool whole = content.size == granule_size(&inode);
+    bool ends =
+        content.size % BLOCK_SIZE == 0 && content.size < granule_size(&inode) && end >= size;
+    if ((!whole && !ends) || size < inode.size) {
         return LATTICE_INVALID;
     }
     if ((inode.flags & INODE_CUT) != 0) {
@@ -341,6 +359,17 @@ lattice_status_t granule_store(struct lattice *fs, struct dataset *dataset, uint
     inode.change_time = write_time;
     return operation_end(
         fs, store_in_operation(fs, dataset, object, granule, content, size, true, &inode));
+}
+
+lattice_status_t granule_store_packed(struct lattice *fs, struct dataset *dataset, uint64_t object,
+                                      uint64_t granule, struct view content,
+                                      const struct packed *_Nullable packed, uint64_t size,
+                                      int64_t write_time) {
+    fs->packed = packed;
+    lattice_status_t status =
+        granule_store(fs, dataset, object, granule, content, size, write_time);
+    fs->packed = nullptr;
+    return status;
 }
 
 static lattice_status_t receive_in_operation(struct lattice *fs, struct dataset *dataset,

@@ -1,7 +1,19 @@
 #pragma once
 /* The data of files, granule by granule. Nothing is cached here: a front end keeps dirty granules
  * (granule.c, or the page cache of a server), reserves space when one turns dirty, and stores them
- * when it collects. */
+ * when it collects.
+ *
+ * A record, and the functions of the edges (its blocks: segments.h; what is cached: granule.h):
+ *
+ *   content ──granule_store: piece_write──▶ written ──dataset_put──▶ in the tree
+ *   in the tree ──log_begin or commit_begin, then a flush──▶ on disk
+ *   on disk ──granule_store again, file_resize, object_delete: dataset_kill──▶ dropped
+ *   dropped, born after the newest snapshot ──segments_free──▶ freed
+ *   dropped, older ──dead_add──▶ dead: in the head's deadlist, the next snapshot's from then on
+ *   dead ──reclaim_step, when the last snapshot that holds it is destroyed──▶ freed
+ *
+ * A failure before dataset_put gives the blocks back; one after it aborts the mount. */
+#include "compress.h"
 #include "inode.h"
 #include "space.h"
 
@@ -18,11 +30,18 @@ uint32_t granule_blocks(const struct inode *inode);
 lattice_status_t granule_read(struct lattice *fs, struct dataset *dataset, uint64_t object,
                               const struct inode *inode, uint64_t granule, struct bytes to);
 /* Stores a granule's content in one operation; `size` is the file's size from now on, not below the
- * present one. `content` must not lie in the file system's own buffers. A granule that is all zero
- * becomes a hole. Errors: LATTICE_NO_SPACE cannot happen within a promise. */
+ * present one. The content may end with the block in which the file ends. `content` must not lie in
+ * the file system's own buffers. A granule that is all zero becomes a hole. Errors:
+ * LATTICE_NO_SPACE cannot happen within a promise. */
 lattice_status_t granule_store(struct lattice *fs, struct dataset *dataset, uint64_t object,
                                uint64_t granule, struct view content, uint64_t size,
                                int64_t write_time);
+/* The same with content that was compressed ahead; where that does not fit what is stored (another
+ * algorithm by now, a shorter file), it is compressed here. */
+lattice_status_t granule_store_packed(struct lattice *fs, struct dataset *dataset, uint64_t object,
+                                      uint64_t granule, struct view content,
+                                      const struct packed *_Nullable packed, uint64_t size,
+                                      int64_t write_time);
 /* For receive, in one operation: makes a granule, whose size must be `size`, hold this content, of
  * whole blocks, at its start and nothing behind it; the file's size stays. Errors: LATTICE_CORRUPT:
  * there is no such granule. */

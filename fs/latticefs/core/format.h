@@ -113,7 +113,9 @@ static_assert(sizeof(struct pointer) == 64 && offsetof(struct pointer, tag) == 4
 struct page_reference {
     uint64_t checksum;
     uint8_t slot;
-    uint8_t reserved[7];
+    uint8_t written; /* in memory only, zero on a disk: in the running transaction */
+    uint8_t missing; /* the same: the page was not read yet */
+    uint8_t reserved[5];
 };
 static_assert(sizeof(struct page_reference) == 16);
 
@@ -153,7 +155,8 @@ struct superblock {
     struct pointer pool_root;
     uint64_t used_blocks;
     uint64_t next_guid;
-    uint8_t reserved0[48];
+    uint64_t free_quads; /* in all bitmaps; 0: not known */
+    uint8_t reserved0[40];
     struct disk_record disks[DISKS_MAX];
     struct page_reference index[INDEX_PAGES_MAX];
     uint8_t reserved1[768];

@@ -177,44 +177,59 @@ static void cache_shrink(struct granule_cache *cache, const struct open_file *in
     }
 }
 
+/* A granule that is in no list yet, its content unset. */
+static struct granule *_Nullable granule_take(struct granule_cache *cache, struct open_file *file,
+                                              uint64_t number) {
+    struct lattice *fs = cache->fs;
+    cache_shrink(cache, file);
+    uint32_t size = UINT32_C(1) << file->record_shift;
+    struct granule *_Nullable granule = memory_take(fs, sizeof(struct granule));
+    struct work_buffer *_Nullable buffer = memory_take_raw(fs, size);
+    if (granule == nullptr || buffer == nullptr) {
+        memory_give(fs, granule, sizeof(struct granule));
+        memory_give(fs, buffer, size);
+        return nullptr;
+    }
+    *SOME(granule) =
+        (struct granule){.file = file, .number = number, .buffer = SOME(buffer), .size = size};
+    return granule;
+}
+
+static void granule_insert(struct granule_cache *cache, struct granule *granule) {
+    uint32_t bucket = granule_bucket(granule->file, granule->number);
+    granule->hash_next = cache->buckets[bucket];
+    cache->buckets[bucket] = granule;
+    queue_add(cache, granule);
+    file_add(granule->file, granule);
+    cache->count++;
+}
+
 static lattice_status_t granule_load(struct granule_cache *cache, struct open_file *file,
                                      uint64_t number, struct granule *_Nullable *_Nonnull out) {
     struct lattice *fs = cache->fs;
+    struct inode inode = {};
     *out = granule_find(cache, file, number);
     if (*out != nullptr) {
         queue_remove(cache, SOME(*out));
         queue_add(cache, SOME(*out));
         return LATTICE_OK;
     }
-    cache_shrink(cache, file);
-    uint32_t size = UINT32_C(1) << file->record_shift;
-    struct granule *_Nullable granule = memory_take(fs, sizeof(struct granule));
-    struct work_buffer *_Nullable buffer = memory_take_raw(fs, size);
-    lattice_status_t status =
-        granule == nullptr || buffer == nullptr ? LATTICE_NO_MEMORY : LATTICE_OK;
-    struct inode inode = {};
-    if (status == LATTICE_OK) {
-        status = inode_get(fs, file->dataset, file->object, &inode);
+    struct granule *_Nullable taken = granule_take(cache, file, number);
+    if (taken == nullptr) {
+        return LATTICE_NO_MEMORY;
     }
+    struct granule *granule = SOME(taken);
+    lattice_status_t status = inode_get(fs, file->dataset, file->object, &inode);
     if (status == LATTICE_OK) {
         status =
-            granule_read(fs, file->dataset, file->object, &inode, number, bytes_of(buffer, size));
+            granule_read(fs, file->dataset, file->object, &inode, number, granule_bytes(granule));
     }
     if (status != LATTICE_OK) {
-        memory_give(fs, granule, sizeof(struct granule));
-        memory_give(fs, buffer, size);
+        memory_give(fs, granule->buffer, granule->size);
+        memory_give(fs, granule, sizeof *granule);
         return status;
     }
-    uint32_t bucket = granule_bucket(file, number);
-    *SOME(granule) = (struct granule){.file = file,
-                                      .number = number,
-                                      .buffer = SOME(buffer),
-                                      .size = size,
-                                      .hash_next = cache->buckets[bucket]};
-    cache->buckets[bucket] = granule;
-    queue_add(cache, SOME(granule));
-    file_add(file, SOME(granule));
-    cache->count++;
+    granule_insert(cache, granule);
     *out = granule;
     return LATTICE_OK;
 }
@@ -246,14 +261,24 @@ static struct granule *_Nullable dirty_next(const struct open_file *file, uint64
     return best;
 }
 
-static lattice_status_t file_push(struct granule_cache *cache, struct open_file *file) {
+/* Pushes the file's dirty granules below `end`, the lowest first: a file that is longer in the tree
+ * than before has no hole where its data is still here. */
+static lattice_status_t file_push_below(struct granule_cache *cache, struct open_file *file,
+                                        uint64_t end) {
     uint64_t from = 0;
     while (file->dirty > 0) {
-        struct granule *granule = SOME(dirty_next(file, from));
-        TRY(granule_push(cache, granule));
-        from = granule->number + 1;
+        struct granule *_Nullable granule = dirty_next(file, from);
+        if (granule == nullptr || SOME(granule)->number >= end) {
+            break;
+        }
+        TRY(granule_push(cache, SOME(granule)));
+        from = SOME(granule)->number + 1;
     }
     return LATTICE_OK;
+}
+
+static lattice_status_t file_push(struct granule_cache *cache, struct open_file *file) {
+    return file_push_below(cache, file, UINT64_MAX);
 }
 
 lattice_status_t granules_push(struct granule_cache *cache, struct dataset *dataset,
@@ -325,6 +350,7 @@ static lattice_status_t granule_make_dirty(struct granule_cache *cache, struct g
     }
     TRY(space_promise(cache->fs, granule->file->dataset, granule->size / BLOCK_SIZE,
                       &granule->promised));
+    cache->generation++;
     granule->dirty = true;
     granule->file->dirty++;
     cache->dirty++;
@@ -367,6 +393,108 @@ lattice_status_t granules_write(struct granule_cache *cache, struct dataset *dat
                        file_write(cache, SOME(found), offset, from, out_written));
 }
 
+/* Puts what was stored past the cache in the place of what the cache has. */
+static void file_stored(struct granule_cache *cache, struct open_file *file, uint64_t granule,
+                        uint64_t end, int64_t time) {
+    struct granule *_Nullable old = granule_find(cache, file, granule);
+    file->size = MAX(file->size, end);
+    file->write_time = time;
+    if (old != nullptr) {
+        granule_drop(cache, SOME(old));
+    }
+    cache->generation++;
+}
+
+static lattice_status_t file_store(struct granule_cache *cache, struct open_file *file,
+                                   uint64_t granule, struct view content, uint32_t length,
+                                   const struct packed *_Nullable packed) {
+    struct lattice *fs = cache->fs;
+    uint64_t end = (granule << file->record_shift) + length;
+    int64_t time = now(fs);
+    struct inode inode = {};
+    uint32_t promised = 0;
+    TRY(file_push_below(cache, file, granule));
+    TRY(inode_get(fs, file->dataset, file->object, &inode));
+    uint64_t size = MAX(inode.size, end);
+    const struct granule *_Nullable lowest = dirty_next(file, 0);
+    CHECK(size == inode.size || lowest == nullptr || SOME(lowest)->number >= granule);
+    TRY(space_promise(fs, file->dataset, (uint32_t)(content.size / BLOCK_SIZE), &promised));
+    lattice_status_t status =
+        granule_store_packed(fs, file->dataset, file->object, granule, content, packed, size, time);
+    space_release(file->dataset, promised);
+    TRY(status);
+    file_stored(cache, file, granule, end, time);
+    if (cache->pushed != nullptr) {
+        cache->pushed(cache->observer, file->dataset, file->object, granule, size);
+    }
+    return LATTICE_OK;
+}
+
+lattice_status_t granules_store(struct granule_cache *cache, struct dataset *dataset,
+                                uint64_t object, uint64_t granule, struct view content,
+                                uint32_t length, const struct packed *_Nullable packed) {
+    struct open_file *_Nullable file = nullptr;
+    TRY(dataset->writable ? LATTICE_OK : LATTICE_READ_ONLY);
+    TRY(cached_file(cache, dataset, object, &file));
+    uint8_t shift = SOME(file)->record_shift;
+    lattice_status_t status = LATTICE_OK;
+    if (content.size % BLOCK_SIZE != 0 || content.size > UINT64_C(1) << shift ||
+        length > content.size || length + BLOCK_SIZE <= content.size) {
+        status = LATTICE_INVALID;
+    } else if (granule >= FILE_SIZE_MAX >> shift) {
+        status = LATTICE_TOO_LARGE;
+    } else if (length != UINT64_C(1) << shift && (granule << shift) + length < SOME(file)->size) {
+        status = LATTICE_UNSUPPORTED;
+    } else {
+        status = file_store(cache, SOME(file), granule, content, length, packed);
+    }
+    return file_settle(cache, SOME(file), status);
+}
+
+lattice_status_t granules_size(struct granule_cache *cache, struct dataset *dataset,
+                               uint64_t object, uint32_t *out_size) {
+    struct inode inode = {};
+    TRY(inode_get(cache->fs, dataset, object, &inode));
+    *out_size = granule_size(&inode);
+    return LATTICE_OK;
+}
+
+lattice_status_t granules_locate(struct granule_cache *cache, struct dataset *dataset,
+                                 uint64_t object, uint64_t granule, struct record_source *out,
+                                 uint64_t *out_generation) {
+    struct open_file *_Nullable file = file_find(cache, dataset, object);
+    struct inode inode = {};
+    TRY(inode_get(cache->fs, dataset, object, &inode));
+    *out_generation = cache->generation;
+    if (inode_type(&inode) != MODE_FILE || (inode.flags != 0) ||
+        (file != nullptr && granule_find(cache, SOME(file), granule) != nullptr)) {
+        return LATTICE_UNSUPPORTED;
+    }
+    uint32_t size = granule_size(&inode);
+    uint64_t seen = file == nullptr ? inode.size : SOME(file)->size;
+    TRY(record_locate(cache->fs, dataset, object, granule * size, inode.size, size, out));
+    return seen >= inode.size ? LATTICE_OK : LATTICE_UNSUPPORTED;
+}
+
+void granules_keep(struct granule_cache *cache, struct dataset *dataset, uint64_t object,
+                   uint64_t granule, struct view content, uint64_t generation) {
+    struct open_file *_Nullable file = nullptr;
+    if (generation != cache->generation ||
+        cached_file(cache, dataset, object, &file) != LATTICE_OK) {
+        return; /* it is only a cache */
+    }
+    struct granule *_Nullable taken = nullptr;
+    if (granule_find(cache, SOME(file), granule) == nullptr &&
+        content.size == UINT64_C(1) << SOME(file)->record_shift) {
+        taken = granule_take(cache, SOME(file), granule);
+    }
+    if (taken != nullptr) {
+        bytes_copy(granule_bytes(SOME(taken)), content);
+        granule_insert(cache, SOME(taken));
+    }
+    (void)!file_settle(cache, SOME(file), LATTICE_OK);
+}
+
 static void file_zero_beyond(struct granule_cache *cache, struct open_file *file, uint64_t size) {
     struct granule *_Nullable at = file->first;
     while (at != nullptr) {
@@ -387,6 +515,7 @@ static lattice_status_t file_cut(struct granule_cache *cache, struct open_file *
     /* The size that the tree knows must be the visible one, so that a shrink and a growth mean the
      * same to both. */
     TRY(file_push(cache, file));
+    cache->generation++;
     TRY(file_resize(cache->fs, file->dataset, file->object, size));
     file_zero_beyond(cache, file, size);
     file->size = size;
@@ -467,12 +596,14 @@ static void file_forget(struct granule_cache *cache, struct open_file *file) {
 
 void granules_forget(struct granule_cache *cache, const struct dataset *dataset, uint64_t object) {
     struct open_file *_Nullable file = file_find(cache, dataset, object);
+    cache->generation++;
     if (file != nullptr) {
         file_forget(cache, SOME(file));
     }
 }
 
 void granules_forget_dataset(struct granule_cache *cache, const struct dataset *dataset) {
+    cache->generation++;
     for (uint32_t i = 0; i < GRANULE_BUCKETS; i++) {
         struct open_file *_Nullable at = cache->files[i];
         while (at != nullptr) {

@@ -3,10 +3,13 @@
  * simulator): reads, writes at any offset, truncation, sync. A server has the kernel's Memories
  * instead and calls file.h itself.
  *
+ * A whole granule may go to the tree at once, past the cache (granules_store).
+ *
  *   absent ──read──▶ clean ──write (space promised)──▶ dirty ──push (granule_store)──▶ clean ──▶
  * absent
  *
  * Invariant: what the cache holds of a file beyond its visible size is zero. */
+#include "fetch.h"
 #include "file.h"
 
 #pragma clang assume_nonnull begin
@@ -53,6 +56,7 @@ struct granule_cache {
     struct granule_queue queue;
     uint32_t count;
     uint32_t dirty;
+    uint64_t generation;  /* grows with every change of what a file holds, here or in the tree */
     uint32_t limit;       /* granules kept */
     uint32_t dirty_limit; /* then all are pushed */
     void *_Nullable observer;
@@ -72,11 +76,30 @@ lattice_status_t granules_read(struct granule_cache *cache, struct dataset *data
 lattice_status_t granules_write(struct granule_cache *cache, struct dataset *dataset,
                                 uint64_t object, uint64_t offset, struct view from,
                                 size_t *out_written);
+/* Writes one granule from its start, `length` bytes, which go to the tree at once: all of it, or up
+ * to the file's end or beyond. `content` is padded with zeros to whole blocks. Errors: as
+ * granules_write, and LATTICE_UNSUPPORTED: the file goes on behind what is written; nothing was
+ * changed. */
+lattice_status_t granules_store(struct granule_cache *cache, struct dataset *dataset,
+                                uint64_t object, uint64_t granule, struct view content,
+                                uint32_t length, const struct packed *_Nullable packed);
+/* The size of a file's granules. */
+lattice_status_t granules_size(struct granule_cache *cache, struct dataset *dataset,
+                               uint64_t object, uint32_t *out_size);
 lattice_status_t granules_resize(struct granule_cache *cache, struct dataset *dataset,
                                  uint64_t object, uint64_t size);
 /* Makes a range read as zeros, within the size. */
 lattice_status_t granules_punch(struct granule_cache *cache, struct dataset *dataset,
                                 uint64_t object, uint64_t offset, uint64_t length);
+/* Tells where a granule lies, for a read that needs no lock (record_fetch); *out_generation tells,
+ * by comparison with the cache's, whether something changed since. Errors: LATTICE_UNSUPPORTED: it
+ * is here, or not in the form that record_fetch takes: granules_read. */
+lattice_status_t granules_locate(struct granule_cache *cache, struct dataset *dataset,
+                                 uint64_t object, uint64_t granule, struct record_source *out,
+                                 uint64_t *out_generation);
+/* Keeps what was fetched, if nothing changed since. */
+void granules_keep(struct granule_cache *cache, struct dataset *dataset, uint64_t object,
+                   uint64_t granule, struct view content, uint64_t generation);
 /* The inode as a user sees it now. */
 lattice_status_t granules_inode(struct granule_cache *cache, struct dataset *dataset,
                                 uint64_t object, struct inode *out);

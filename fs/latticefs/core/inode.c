@@ -521,7 +521,7 @@ lattice_status_t datasets_recover(struct lattice *fs, const struct key_entry *_N
     for (;;) {
         struct item item = {};
         lattice_status_t status = tree_seek(fs, &fs->pool_tree, key_make(id + 1, KEY_DATASET, 0, 0),
-                                            key_make(UINT64_MAX, KEY_DATASET, 0, 0), &item);
+                                            key_make(UINT64_MAX, 0, 0, 0), &item);
         if (status == LATTICE_NOT_FOUND) {
             return LATTICE_OK;
         }

@@ -4,15 +4,27 @@
  *
  * Transaction states and the functions of their edges:
  *
- *   running ──operation_begin/operation_end──▶ running        changes live in dirty frames and
- * lists running ──commit──▶ written ──flush──▶ durable ──superblock, flush──▶ committed = next
- * running any ──operation_end after a partial failure, superblock failed──▶ aborted (mount again)
+ *   running ──operation_begin/operation_end──▶ running: changes live in dirty frames and lists
+ *   running ──commit_begin──▶ in flight; the next one is running
+ *   any ──operation_end after a partial failure, a failed flush or superblock──▶ aborted (mount
+ *         again)
+ *
+ * One thing at most is in flight, a commit or a group of the log:
+ *
+ *   none ──log_begin──▶ logged ──flight_advance after a flush──▶ none
+ *   none ──commit_begin──▶ written ──flight_advance after a flush: superblock──▶ named
+ *   named ──flight_advance after a flush──▶ none
+ *
+ * The flushes need no lock of the front end (pool.h, struct flush): operations join the next
+ * transaction meanwhile. Whoever needs the flight to be over may end it with flight_finish.
  *
  * Invariants:
  * 1. Nothing that the last two superblocks reach is overwritten (segments.c keeps freed blocks
  * busy).
  * 2. A frame is dirty exactly if its node was born in the running transaction.
  * 3. After LATTICE_ABORTED no byte is written any more; the disk holds the last commit and the log.
+ * 4. While a commit is in flight its two predecessors are whole, and neither a second commit nor a
+ * group of the log that follows it is begun.
  */
 #include "cache.h"
 #include "environment.h"
@@ -52,6 +64,7 @@ struct dataset {
     uint32_t dead_chunks;        /* written to the pool tree in the running transaction */
     uint64_t reserved_blocks;    /* dirty granules of the front end, worst case */
     bool dirty;                  /* the record differs from the pool tree's */
+    bool tree_written;           /* all of its nodes are, as they are now */
     bool writable;
     bool unlogged; /* a stream is being received: its changes are not for the log */
     uint32_t open_count;
@@ -68,18 +81,32 @@ struct disk {
 
 struct log_state {
     struct byte_list buffer; /* entries of complete operations, not yet on disk */
+    struct byte_list flying; /* the same, of the flight, until it is over */
+    uint64_t flying_seed;    /* the group that they are, or would be: of this log */
+    uint64_t flying_number;
+    bool flying_partial;     /* operations between these and the buffer's are missing */
     uint32_t operations;     /* in the buffer */
     uint32_t position;       /* next block in the area */
     uint32_t written_blocks; /* since the last commit */
     uint64_t number;
     uint64_t previous;
-    uint32_t start_count; /* buffer length at operation_begin */
+    uint32_t start_count; /* buffer length after the last complete operation */
     bool replaying;
     bool overflow; /* the buffer could not grow: the next sync must commit */
 };
 
+enum flight_stage { FLIGHT_NONE, FLIGHT_LOGGED, FLIGHT_WRITTEN, FLIGHT_NAMED };
+
+/* What was written, and waits for a flush. */
+struct flight {
+    enum flight_stage stage;
+    uint64_t number;      /* of this flight since the mount */
+    uint64_t transaction; /* of a commit */
+    uint64_t changes;     /* fs->changes when it began: durable when it is over */
+};
+
 struct statistics {
-    uint64_t commits;
+    uint64_t commits; /* begun */
     uint64_t log_groups;
     uint64_t reads;
     uint64_t writes;
@@ -103,6 +130,13 @@ struct work_buffer {
 };
 static_assert(sizeof(struct work_buffer) == WORK_SIZE);
 
+struct table_buffer {
+    union {
+        struct index_page index;
+        struct table_page table;
+    };
+};
+
 struct secret_buffer {
     uint8_t data[NODE_BODY_SIZE];
 };
@@ -116,24 +150,31 @@ struct piece_list {
 enum space_class { SPACE_ORDINARY, SPACE_DELETE, SPACE_DESTROY };
 
 struct key_entry;
+struct packed;
 
 struct lattice {
     struct environment environment;
     struct disk disks[DISKS_MAX];
-    struct superblock super; /* of the last commit; the running one's fields are filled at commit */
+    struct superblock super; /* of the last commit, in flight or done; the running one's fields are
+                              * filled at commit */
     uint64_t transaction;    /* running */
     lattice_status_t aborted;
     bool read_only;
     bool rescue;           /* what cannot be read is left out */
     bool ignore_checksums; /* rescue, and tests of hostile images: structure is still validated */
     bool in_operation;
-    enum space_class space;   /* of the operation in hand */
-    struct piece_list pieces; /* records of a granule that is being stored */
-    bool modified;            /* the operation in hand has changed a tree */
-    bool disk_lost;           /* a disk failed in the running transaction */
-    uint64_t hash_mask;       /* for tests of collisions: all ones */
-    uint32_t leaf_limit;      /* nodes split when fuller: for tests of deep trees */
+    enum space_class space;                /* of the operation in hand */
+    struct piece_list pieces;              /* records of a granule that is being stored */
+    const struct packed *_Nullable packed; /* its content, compressed ahead */
+    bool modified;                         /* the operation in hand has changed a tree */
+    bool disk_lost;                        /* a disk failed since the last commit began */
+    struct flight flight;
+    uint64_t changes;    /* operations that changed something since the mount */
+    uint64_t durable;    /* so many of them are on the disks */
+    uint64_t hash_mask;  /* for tests of collisions: all ones */
+    uint32_t leaf_limit; /* nodes split when fuller: for tests of deep trees */
     uint32_t inner_limit;
+    uint32_t scant_blocks; /* free in a segment: with less, more of the table is read first */
     uint64_t nonce_salt;
     uint32_t nonce_counter;
     struct segments segments;
@@ -145,6 +186,7 @@ struct lattice {
     struct log_state log;
     struct statistics statistics;
     struct node *scratch_node;
+    struct table_buffer *table_buffer;   /* a page of the segment table that is being read */
     struct work_buffer *record_buffer;   /* logical content of a record */
     struct work_buffer *stored_buffer;   /* compressed or encrypted content */
     struct node *sealed_node;            /* image of a node that is being written */
@@ -163,9 +205,19 @@ lattice_status_t operation_end(struct lattice *fs, lattice_status_t status);
 /* The running transaction cannot be trusted any more. */
 void lattice_abort(struct lattice *fs, lattice_status_t cause);
 
-/* Writes everything of the running transaction, and starts the next.
- * Errors: LATTICE_NO_MEMORY, LATTICE_IO before the superblock: may be tried again; else aborted. */
+/* Writes everything of the running transaction, starts the next, and leaves the commit in flight. A
+ * flight before it is finished first.
+ * Errors: LATTICE_NO_MEMORY, LATTICE_IO: may be tried again; else aborted. */
+lattice_status_t commit_begin(struct lattice *fs);
+/* commit_begin, then flight_finish. */
 lattice_status_t commit(struct lattice *fs);
+/* The next step of what is in flight, after a flush of all disks that ended with `flushed`.
+ * Errors: those of that flush or of a write, with which the transaction is aborted. */
+lattice_status_t flight_advance(struct lattice *fs, lattice_status_t flushed);
+/* Flushes until nothing is in flight. Blocks: on the disks. Errors: as flight_advance. */
+lattice_status_t flight_finish(struct lattice *fs);
+/* For log.c: something was written that waits for a flush. */
+void flight_start(struct lattice *fs, enum flight_stage stage);
 lattice_status_t superblock_write(struct lattice *fs);
 
 static inline struct geometry geometry_of(const struct lattice *fs) {

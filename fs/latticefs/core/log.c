@@ -73,6 +73,9 @@ void log_delete(struct lattice *fs, struct dataset *dataset, struct key key) {
 }
 
 void log_end(struct lattice *fs) {
+    if (fs->log.overflow) { /* what is missing must not be missing in the middle */
+        fs->log.buffer.count = fs->log.start_count;
+    }
     if (fs->log.buffer.count == fs->log.start_count) {
         return;
     }
@@ -81,28 +84,60 @@ void log_end(struct lattice *fs) {
     fs->log.start_count = fs->log.buffer.count;
 }
 
-struct view log_pending(const struct lattice *fs) {
-    return view_of(fs->log.buffer.data, fs->log.buffer.count);
+uint32_t log_pending_bytes(const struct lattice *fs) {
+    return fs->log.buffer.count;
+}
+
+struct log_vault log_vault(const struct lattice *fs) {
+    const struct log_state *log = &fs->log;
+    return (struct log_vault){.parts = {{.seed = log->flying_seed,
+                                         .number = log->flying_number,
+                                         .entries = view_of(log->flying.data, log->flying.count),
+                                         .partial = log->flying_partial},
+                                        {.seed = fs->super.log_seed,
+                                         .number = log->number,
+                                         .entries = view_of(log->buffer.data, log->start_count),
+                                         .partial = log->overflow}}};
+}
+
+void log_landed(struct lattice *fs) {
+    fs->log.flying.count = 0;
+    fs->log.flying_seed = 0;
+}
+
+/* What was collected flies: it is kept until the flight is over. */
+static void log_fly(struct lattice *fs, uint64_t seed) {
+    struct log_state *log = &fs->log;
+    struct byte_list landed = log->flying;
+    /* A group that never landed and became a commit is not kept beside it. */
+    log->flying_partial = log->overflow || landed.count != 0;
+    log->flying = log->buffer;
+    log->flying.count = log->start_count;
+    log->flying_seed = seed;
+    log->flying_number = log->number;
+    log->buffer = landed;
+    log->buffer.count = 0;
+    log->start_count = 0;
+    log->operations = 0;
 }
 
 /* ---- writing ---- */
 
 void log_restart(struct lattice *fs) {
     struct log_state *log = &fs->log;
+    log_fly(fs, fs->super.log_seed);
     fs->super.log_position = log->position % fs->super.log_blocks;
     fs->environment.random(fs->environment.context, &fs->super.log_seed, sizeof fs->super.log_seed);
     log->position = fs->super.log_position;
     log->written_blocks = 0;
     log->number = 0;
     log->previous = fs->super.log_seed;
-    log->buffer.count = 0;
-    log->start_count = 0;
-    log->operations = 0;
     log->overflow = false;
 }
 
 void log_release(struct lattice *fs) {
     memory_give(fs, fs->log.buffer.data, fs->log.buffer.capacity);
+    memory_give(fs, fs->log.flying.data, fs->log.flying.capacity);
     fs->log = (struct log_state){};
 }
 
@@ -152,17 +187,15 @@ static lattice_status_t group_write(struct lattice *fs, uint32_t blocks) {
                view_of(log->buffer.data, log->buffer.count));
     group->checksum = group_checksum(group, bytes_view(to));
     TRY(pool_write(fs, fs->super.log_address + log->position, bytes_view(to)));
-    TRY(pool_flush(fs));
+    log_fly(fs, fs->super.log_seed);
     log->previous = group->checksum;
     log->number++;
     log->position = (log->position + blocks) % fs->super.log_blocks;
-    log->buffer.count = 0;
-    log->start_count = 0;
-    log->operations = 0;
     return LATTICE_OK;
 }
 
-lattice_status_t log_sync(struct lattice *fs) {
+lattice_status_t log_begin(struct lattice *fs) {
+    TRY(flight_finish(fs)); /* what follows a commit or a group waits until that is durable */
     if (fs->aborted != LATTICE_OK) {
         return LATTICE_ABORTED;
     }
@@ -171,16 +204,21 @@ lattice_status_t log_sync(struct lattice *fs) {
     }
     uint32_t blocks = group_blocks(fs->log.buffer.count);
     if (fs->log.overflow || fs->disk_lost || !log_fits(fs, blocks)) {
-        return commit(fs);
+        return commit_begin(fs);
     }
     lattice_status_t status = group_write(fs, blocks);
     if (status != LATTICE_OK || fs->disk_lost) {
         /* What reached the disk is unknown, or is on fewer disks than the superblock says; a commit
          * that succeeds makes it irrelevant. */
-        return commit(fs);
+        return commit_begin(fs);
     }
-    fs->statistics.log_groups++;
+    flight_start(fs, FLIGHT_LOGGED);
     return LATTICE_OK;
+}
+
+lattice_status_t log_sync(struct lattice *fs) {
+    TRY(log_begin(fs));
+    return flight_finish(fs);
 }
 
 /* ---- replay ---- */
@@ -239,32 +277,31 @@ static bool group_read(struct lattice *fs, struct replay *replay) {
 }
 
 struct entry_cursor {
-    uint32_t at;
-    uint32_t end;
+    struct view all;
+    size_t at;
     struct log_entry entry;
     struct view value;
 };
 
-static bool entry_next(struct lattice *fs, struct entry_cursor *cursor) {
-    struct view all = VIEW_OF(*fs->record_buffer);
-    if (cursor->end - cursor->at < sizeof cursor->entry) {
+static bool entry_next(struct entry_cursor *cursor) {
+    if (cursor->all.size - cursor->at < sizeof cursor->entry) {
         return false;
     }
-    bytes_copy(BYTES_OF(cursor->entry), view_sub(all, cursor->at, sizeof cursor->entry));
-    cursor->at += (uint32_t)sizeof cursor->entry;
+    bytes_copy(BYTES_OF(cursor->entry), view_sub(cursor->all, cursor->at, sizeof cursor->entry));
+    cursor->at += sizeof cursor->entry;
     uint32_t size = padded(cursor->entry.length);
-    if (cursor->entry.length > VALUE_MAX || size > cursor->end - cursor->at) {
+    if (cursor->entry.length > VALUE_MAX || size > cursor->all.size - cursor->at) {
         return false;
     }
-    cursor->value = view_sub(all, cursor->at, cursor->entry.length);
+    cursor->value = view_sub(cursor->all, cursor->at, cursor->entry.length);
     cursor->at += size;
     return true;
 }
 
-static struct entry_cursor entries_of(struct lattice *fs) {
+/* Of the group in the record buffer. */
+static struct view group_entries(struct lattice *fs) {
     const struct log_group *group = &fs->record_buffer->group;
-    uint32_t start = (uint32_t)sizeof *group;
-    return (struct entry_cursor){.at = start, .end = start + group->bytes};
+    return view_sub(VIEW_OF(*fs->record_buffer), sizeof *group, group->bytes);
 }
 
 static bool entry_pointer(struct lattice *fs, const struct entry_cursor *cursor,
@@ -278,15 +315,17 @@ static bool entry_pointer(struct lattice *fs, const struct entry_cursor *cursor,
     return pointer_validate(&geometry, out, POINTER_RECORD, 0) == LATTICE_OK;
 }
 
-/* Whether all records that the group in the buffer names are there. */
-static bool group_intact(struct lattice *fs) {
-    struct entry_cursor cursor = entries_of(fs);
-    while (entry_next(fs, &cursor)) {
+/* Whether all records that these entries name are there. What was not flushed may have reached some
+ * disks and not others: from here on all are trusted to have it, so all get it. */
+static bool entries_intact(struct lattice *fs, struct view entries) {
+    struct entry_cursor cursor = {.all = entries};
+    while (entry_next(&cursor)) {
         struct pointer pointer = {};
         if (entry_pointer(fs, &cursor, &pointer)) {
             struct bytes to =
                 bytes_sub(BYTES_OF(*fs->stored_buffer), 0, pointer_stored(&pointer) * BLOCK_SIZE);
-            if (pool_read(fs, &pointer, to) != LATTICE_OK) {
+            uint64_t healed = 0;
+            if (pool_scrub(fs, &pointer, to, &healed) != LATTICE_OK) {
                 return false;
             }
         }
@@ -294,10 +333,10 @@ static bool group_intact(struct lattice *fs) {
     return true;
 }
 
-/* Pins, or gives back, the blocks of the records that the group in the buffer names. */
-static lattice_status_t group_pin(struct lattice *fs, bool pin) {
-    struct entry_cursor cursor = entries_of(fs);
-    while (entry_next(fs, &cursor)) {
+/* Pins, or gives back, the blocks of the records that these entries name. */
+static lattice_status_t entries_pin(struct lattice *fs, struct view entries, bool pin) {
+    struct entry_cursor cursor = {.all = entries};
+    while (entry_next(&cursor)) {
         struct pointer pointer = {};
         if (!entry_pointer(fs, &cursor, &pointer)) {
             continue;
@@ -316,8 +355,8 @@ static lattice_status_t group_pin(struct lattice *fs, bool pin) {
 static lattice_status_t log_survey(struct lattice *fs, struct replay *replay) {
     bool intact = true;
     while (group_read(fs, replay)) {
-        TRY(group_pin(fs, true));
-        intact = group_intact(fs);
+        TRY(entries_pin(fs, group_entries(fs), true));
+        intact = entries_intact(fs, group_entries(fs));
     }
     replay->last_intact = intact;
     return LATTICE_OK;
@@ -327,7 +366,7 @@ static lattice_status_t entry_apply(struct lattice *fs, struct dataset *dataset,
                                     const struct entry_cursor *cursor) {
     struct key key = cursor->entry.key;
     uint8_t type = key_type(key);
-    if (type < KEY_INODE || type > KEY_ORPHAN) {
+    if (type < KEY_INODE || type > KEY_ORPHAN || key.object == UINT64_MAX) {
         return LATTICE_CORRUPT;
     }
     if (type == KEY_INODE && key.object >= dataset->record.next_object) {
@@ -371,9 +410,9 @@ static lattice_status_t entry_apply_to(struct lattice *fs, const struct entry_cu
     return status;
 }
 
-static lattice_status_t group_apply(struct lattice *fs) {
-    struct entry_cursor cursor = entries_of(fs);
-    while (entry_next(fs, &cursor)) {
+static lattice_status_t entries_apply(struct lattice *fs, struct view entries) {
+    struct entry_cursor cursor = {.all = entries};
+    while (entry_next(&cursor)) {
         if (cursor.entry.kind != LOG_END) {
             TRY(entry_apply_to(fs, &cursor));
         }
@@ -385,22 +424,55 @@ static struct replay replay_start(const struct lattice *fs) {
     return (struct replay){.position = fs->super.log_position, .previous = fs->super.log_seed};
 }
 
-lattice_status_t log_replay(struct lattice *fs) {
-    struct replay survey = replay_start(fs);
-    TRY(log_survey(fs, &survey));
+/* Which parts of a vault follow what the disk has: the first whose group comes next, and all behind
+ * it. Pins their blocks. */
+static lattice_status_t vault_survey(struct lattice *fs, const struct log_vault *vault,
+                                     uint64_t next, uint32_t *out_first, uint32_t *out_end) {
+    uint32_t count = (uint32_t)ARRAY_LENGTH(vault->parts);
+    uint32_t first = 0;
+    while (first < count &&
+           (vault->parts[first].seed != fs->super.log_seed || vault->parts[first].number != next)) {
+        first++;
+    }
+    *out_first = first;
+    *out_end = first;
+    bool whole = true;
+    while (whole && *out_end < count && entries_intact(fs, vault->parts[*out_end].entries)) {
+        TRY(entries_pin(fs, vault->parts[*out_end].entries, true));
+        whole = !vault->parts[*out_end].partial;
+        *out_end += 1;
+    }
+    return LATTICE_OK;
+}
+
+static lattice_status_t groups_apply(struct lattice *fs, const struct replay *survey) {
     struct replay replay = replay_start(fs);
-    fs->log.replaying = true;
-    lattice_status_t status = LATTICE_OK;
-    while (status == LATTICE_OK && replay.number < survey.number) {
+    while (replay.number < survey->number) {
         if (!group_read(fs, &replay)) {
-            status = LATTICE_IO;
-            break;
+            return LATTICE_IO;
         }
-        bool drop = replay.number == survey.number && !survey.last_intact;
-        status = drop ? group_pin(fs, false) : group_apply(fs);
+        bool drop = replay.number == survey->number && !survey->last_intact;
+        TRY(drop ? entries_pin(fs, group_entries(fs), false)
+                 : entries_apply(fs, group_entries(fs)));
+    }
+    fs->log.position = replay.position;
+    return LATTICE_OK;
+}
+
+lattice_status_t log_replay(struct lattice *fs, const struct log_vault *_Nullable vault) {
+    struct replay survey = replay_start(fs);
+    uint32_t first = 0;
+    uint32_t end = 0;
+    TRY(log_survey(fs, &survey));
+    if (vault != nullptr && survey.last_intact) {
+        TRY(vault_survey(fs, SOME(vault), survey.number, &first, &end));
+    }
+    fs->log.replaying = true;
+    lattice_status_t status = groups_apply(fs, &survey);
+    for (uint32_t i = first; i < end && status == LATTICE_OK; i++) {
+        status = entries_apply(fs, SOME(vault)->parts[i].entries);
     }
     fs->log.replaying = false;
-    fs->log.position = replay.position;
     return status;
 }
 

@@ -33,8 +33,10 @@ static struct lattice *_Nullable lattice_create(const struct environment *enviro
     struct work_buffer *_Nullable stored = memory_take_raw(fs, sizeof(struct work_buffer));
     struct node *_Nullable sealed = memory_take_raw(fs, sizeof(struct node));
     struct secret_buffer *_Nullable secret = memory_take_raw(fs, sizeof(struct secret_buffer));
+    struct table_buffer *_Nullable table = memory_take_raw(fs, sizeof(struct table_buffer));
     if (scratch == nullptr || record == nullptr || stored == nullptr || sealed == nullptr ||
-        secret == nullptr) {
+        secret == nullptr || table == nullptr) {
+        memory_give(fs, table, sizeof(struct table_buffer));
         memory_give(fs, sealed, sizeof(struct node));
         memory_give(fs, secret, sizeof(struct secret_buffer));
         memory_give(fs, scratch, sizeof(struct node));
@@ -48,6 +50,7 @@ static struct lattice *_Nullable lattice_create(const struct environment *enviro
     fs->stored_buffer = SOME(stored);
     fs->sealed_node = SOME(sealed);
     fs->secret_buffer = SOME(secret);
+    fs->table_buffer = SOME(table);
     return fs;
 }
 
@@ -57,6 +60,7 @@ void pool_close(struct lattice *fs) {
     segments_release(fs);
     log_release(fs);
     keys_release(fs);
+    memory_give(fs, fs->table_buffer, sizeof(struct table_buffer));
     memory_give(fs, fs->sealed_node, sizeof(struct node));
     memory_give(fs, fs->secret_buffer, sizeof(struct secret_buffer));
     memory_give(fs, fs->scratch_node, sizeof(struct node));
@@ -365,6 +369,9 @@ static lattice_status_t open_superblock(struct lattice *fs, const struct device_
     lattice_status_t status = found->any ? LATTICE_OK : found->worst;
     if (status == LATTICE_OK) {
         fs->super = found->super;
+        for (uint32_t i = 0; i < INDEX_PAGES_MAX; i++) {
+            fs->super.index[i].written = 0;
+        }
         open_disks(fs, found);
     }
     memory_give(fs, found, sizeof *found);
@@ -385,18 +392,26 @@ static lattice_status_t open_settle(struct lattice *fs) {
     return LATTICE_OK;
 }
 
-static lattice_status_t open_recover(struct lattice *fs) {
+static lattice_status_t open_recover(struct lattice *fs, const struct log_vault *_Nullable vault) {
     TRY(open_settle(fs));
-    TRY(log_replay(fs));
+    TRY(log_replay(fs, vault));
     TRY(commit(fs));
     TRY(datasets_recover(fs, nullptr));
     return reservations_count(fs);
 }
 
+/* How to open. */
+struct opening {
+    uint32_t flags;
+    uint64_t limit; /* the newest transaction that counts */
+    const struct log_vault *_Nullable vault;
+};
+
 static lattice_status_t open_pool(struct lattice *fs, const struct device_list *devices,
-                                  uint32_t flags, uint64_t limit) {
+                                  const struct opening *opening) {
+    uint32_t flags = opening->flags;
     fs->rescue = (flags & MOUNT_RESCUE) != 0;
-    TRY(open_superblock(fs, devices, limit));
+    TRY(open_superblock(fs, devices, opening->limit));
     fs->ignore_checksums = (flags & MOUNT_IGNORE_CHECKSUMS) != 0;
     fs->read_only =
         (flags & (MOUNT_READ_ONLY | MOUNT_RESCUE)) != 0 || fs->super.feature_read_only != 0;
@@ -405,23 +420,38 @@ static lattice_status_t open_pool(struct lattice *fs, const struct device_list *
     fs->pool_tree = (struct tree){.root = fs->super.pool_root};
     fs->environment.random(fs->environment.context, &fs->nonce_salt, sizeof fs->nonce_salt);
     TRY(segments_load(fs));
-    return fs->read_only ? LATTICE_OK : open_recover(fs);
+    return fs->read_only ? LATTICE_OK : open_recover(fs, opening->vault);
 }
 
-lattice_status_t pool_open_at(const struct environment *environment,
-                              const struct device_list *devices, uint32_t flags,
-                              uint64_t transaction, struct lattice *_Nullable *_Nonnull out) {
+static lattice_status_t pool_open_as(const struct environment *environment,
+                                     const struct device_list *devices,
+                                     const struct opening *opening,
+                                     struct lattice *_Nullable *_Nonnull out) {
     struct lattice *_Nullable created = lattice_create(environment);
     if (created == nullptr) {
         return LATTICE_NO_MEMORY;
     }
-    lattice_status_t status = open_pool(SOME(created), devices, flags, transaction);
+    lattice_status_t status = open_pool(SOME(created), devices, opening);
     if (status != LATTICE_OK) {
         pool_close(SOME(created));
         return status;
     }
     *out = created;
     return LATTICE_OK;
+}
+
+lattice_status_t pool_open_at(const struct environment *environment,
+                              const struct device_list *devices, uint32_t flags,
+                              uint64_t transaction, struct lattice *_Nullable *_Nonnull out) {
+    struct opening opening = {.flags = flags, .limit = transaction};
+    return pool_open_as(environment, devices, &opening, out);
+}
+
+lattice_status_t pool_open_vault(const struct environment *environment,
+                                 const struct device_list *devices, const struct log_vault *vault,
+                                 struct lattice *_Nullable *_Nonnull out) {
+    struct opening opening = {.limit = UINT64_MAX, .vault = vault};
+    return pool_open_as(environment, devices, &opening, out);
 }
 
 lattice_status_t pool_open(const struct environment *environment, const struct device_list *devices,

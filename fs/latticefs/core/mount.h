@@ -2,6 +2,7 @@
 /* Making, opening and closing a pool. */
 #include "keys.h"
 #include "lattice.h"
+#include "log.h"
 
 #pragma clang assume_nonnull begin
 
@@ -47,6 +48,12 @@ lattice_status_t pool_open(const struct environment *environment, const struct d
 lattice_status_t pool_open_at(const struct environment *environment,
                               const struct device_list *devices, uint32_t flags,
                               uint64_t transaction, struct lattice *_Nullable *_Nonnull out);
+
+/* As pool_open for writing, after the program failed and the disks did not: with what its log had
+ * in memory. Nothing that was done is missing then, unless the vault is partial. */
+lattice_status_t pool_open_vault(const struct environment *environment,
+                                 const struct device_list *devices, const struct log_vault *vault,
+                                 struct lattice *_Nullable *_Nonnull out);
 
 /* Frees everything without writing. For a clean end, commit first. */
 void pool_close(struct lattice *fs);

@@ -26,12 +26,12 @@ lattice_status_t disk_read(struct lattice *fs, uint32_t disk, uint64_t block, ui
 }
 
 /* A failed disk leaves the pool only if every segment has another present copy. */
-static bool disk_expendable(const struct lattice *fs, uint32_t disk) {
+static bool disk_expendable(struct lattice *fs, uint32_t disk) {
     bool others = false;
     for (uint32_t i = 0; i < fs->super.disk_count; i++) {
         others |= i != disk && disk_present(fs, i) && !fs->disks[i].stale;
     }
-    if (!others) {
+    if (!others || segments_need_all(fs) != LATTICE_OK) {
         return false;
     }
     for (uint32_t i = 0; i < fs->segments.count; i++) {
@@ -58,7 +58,9 @@ static lattice_status_t disk_failed(struct lattice *fs, uint32_t disk) {
     fs->disks[disk].device = nullptr;
     fs->disk_lost = true;
     if (fs->super.disks[disk].state == DISK_ONLINE) {
-        fs->super.disks[disk].missing_since = fs->transaction;
+        /* Of a commit in flight it may lack what was written, but not flushed. */
+        bool flying = fs->flight.stage != FLIGHT_NONE && fs->flight.stage != FLIGHT_LOGGED;
+        fs->super.disks[disk].missing_since = flying ? fs->flight.transaction : fs->transaction;
     }
     fs->super.disks[disk].state = DISK_MISSING;
     return LATTICE_OK;
@@ -84,15 +86,16 @@ lattice_status_t disk_write(struct lattice *fs, uint32_t disk, uint64_t block, s
     return LATTICE_OK;
 }
 
-uint32_t pool_copies(const struct lattice *fs, uint64_t address) {
+uint32_t pool_copies(struct lattice *fs, uint64_t address) {
     uint64_t segment = address >> fs->super.segment_shift;
-    return segment < fs->segments.count ? fs->segments.data[segment].entry.copies : 0;
+    bool known = segment_need(fs, segment) == LATTICE_OK;
+    return known ? fs->segments.data[segment].entry.copies : 0;
 }
 
-bool pool_place(const struct lattice *fs, uint64_t address, uint32_t copy, uint32_t *out_disk,
+bool pool_place(struct lattice *fs, uint64_t address, uint32_t copy, uint32_t *out_disk,
                 uint64_t *out_block) {
     uint64_t segment = address >> fs->super.segment_shift;
-    if (segment >= fs->segments.count || copy >= COPIES_MAX) {
+    if (copy >= COPIES_MAX || segment_need(fs, segment) != LATTICE_OK) {
         return false;
     }
     uint64_t place = fs->segments.data[segment].entry.place[copy];
@@ -233,18 +236,57 @@ lattice_status_t pool_scrub(struct lattice *fs, const struct pointer *pointer, s
     return LATTICE_OK;
 }
 
-lattice_status_t pool_flush(struct lattice *fs) {
+void flush_begin(struct lattice *fs, struct flush *out) {
+    *out = (struct flush){};
+    fs->statistics.flushes++;
+    for (uint32_t i = 0; i < fs->super.disk_count; i++) {
+        out->devices[i] = fs->disks[i].device;
+    }
+}
+
+void flush_run(struct flush *flush) {
+    for (uint32_t i = 0; i < DISKS_MAX; i++) {
+        struct blkdev *_Nullable device = flush->devices[i];
+        if (device != nullptr && device->flush(device->context) != LATTICE_OK) {
+            flush->failed |= UINT32_C(1) << i;
+        }
+    }
+}
+
+lattice_status_t flush_end(struct lattice *fs, const struct flush *flush) {
     if (fs->aborted != LATTICE_OK) {
         return LATTICE_ABORTED;
     }
-    fs->statistics.flushes++;
     for (uint32_t i = 0; i < fs->super.disk_count; i++) {
-        struct blkdev *_Nullable device = fs->disks[i].device;
-        if (device != nullptr && device->flush(device->context) != LATTICE_OK) {
+        bool same = fs->disks[i].device != nullptr && fs->disks[i].device == flush->devices[i];
+        if (same && (flush->failed >> i & 1) != 0) {
             TRY(disk_failed(fs, i));
         }
     }
     return LATTICE_OK;
+}
+
+lattice_status_t pool_flush(struct lattice *fs) {
+    struct flush flush;
+    if (fs->aborted != LATTICE_OK) {
+        return LATTICE_ABORTED;
+    }
+    flush_begin(fs, &flush);
+    flush_run(&flush);
+    return flush_end(fs, &flush);
+}
+
+void pool_prefetch(struct lattice *fs, uint64_t address, uint32_t blocks) {
+    for (uint32_t copy = 0; copy < pool_copies(fs, address); copy++) {
+        uint32_t disk = 0;
+        uint64_t block = 0;
+        if (pool_place(fs, address, copy, &disk, &block) && disk_present(fs, disk)) {
+            struct blkdev *device = SOME(fs->disks[disk].device);
+            if (device->prefetch != nullptr) {
+                device->prefetch(device->context, block, blocks);
+            }
+        }
+    }
 }
 
 void pool_trim(struct lattice *fs, uint64_t address, uint32_t blocks) {

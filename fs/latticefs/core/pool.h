@@ -13,8 +13,8 @@ lattice_status_t disk_write(struct lattice *fs, uint32_t disk, uint64_t block, s
 bool disk_present(const struct lattice *fs, uint32_t disk);
 
 /* Number of places of an address's segment; place of copy i as disk and physical block. */
-uint32_t pool_copies(const struct lattice *fs, uint64_t address);
-bool pool_place(const struct lattice *fs, uint64_t address, uint32_t copy, uint32_t *out_disk,
+uint32_t pool_copies(struct lattice *fs, uint64_t address);
+bool pool_place(struct lattice *fs, uint64_t address, uint32_t copy, uint32_t *out_disk,
                 uint64_t *out_block);
 
 /* Reads one copy, unverified. */
@@ -34,6 +34,20 @@ void pool_heal_copies(struct lattice *fs, uint64_t address, uint32_t wrong, stru
 /* Makes all finished writes durable. A disk whose flush fails is taken out if others hold all it
  * had. */
 lattice_status_t pool_flush(struct lattice *fs);
+
+/* The same in three steps: the second looks at nothing but the disks, so that a front end with
+ * threads can let others into the core meanwhile. */
+struct flush {
+    struct blkdev *_Nullable devices[DISKS_MAX];
+    uint32_t failed; /* a bit for each disk */
+};
+void flush_begin(struct lattice *fs, struct flush *out);
+/* Blocks: on the disks. Locks: none needed. */
+void flush_run(struct flush *flush);
+/* What pool_flush would have returned. */
+lattice_status_t flush_end(struct lattice *fs, const struct flush *flush);
+/* Tells the disks that these blocks will be read soon. */
+void pool_prefetch(struct lattice *fs, uint64_t address, uint32_t blocks);
 void pool_trim(struct lattice *fs, uint64_t address, uint32_t blocks);
 
 #pragma clang assume_nonnull end

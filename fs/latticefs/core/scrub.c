@@ -2,6 +2,7 @@
  * pointer; a resilver marks every segment as changed, so that its commit writes them to all disks.
  */
 #include "scrub.h"
+#include "change.h"
 #include "dataset.h"
 #include "node.h"
 #include "pool.h"
@@ -9,13 +10,61 @@
 
 #pragma clang assume_nonnull begin
 
+enum { PROGRESS_POINTERS = 256 }; /* between two reports */
+
 static void scrub_pointer(struct lattice *fs, const struct pointer *pointer,
                           struct scrub_report *report) {
     struct bytes to =
         bytes_sub(BYTES_OF(*fs->record_buffer), 0, pointer_stored(pointer) * BLOCK_SIZE);
     report->pointers++;
+    report->done += pointer_owned(pointer);
+    if (report->progress != nullptr && report->pointers % PROGRESS_POINTERS == 0) {
+        report->progress(report->context, report);
+    }
     if (pool_scrub(fs, pointer, to, &report->bad_copies) != LATTICE_OK) {
         report->lost++;
+    }
+}
+
+/* A run of blocks that will be read. */
+struct ahead {
+    uint64_t address;
+    uint32_t blocks;
+};
+
+enum { AHEAD_BLOCKS_MAX = 1024 };
+
+static void ahead_add(struct lattice *fs, struct ahead *ahead, uint64_t address, uint32_t blocks) {
+    bool follows = ahead->blocks != 0 && ahead->address + ahead->blocks == address &&
+                   ahead->blocks < AHEAD_BLOCKS_MAX &&
+                   (address & ((UINT64_C(1) << fs->super.segment_shift) - 1)) != 0;
+    if (!follows) {
+        if (ahead->blocks != 0) {
+            pool_prefetch(fs, ahead->address, ahead->blocks);
+        }
+        *ahead = (struct ahead){.address = address};
+    }
+    ahead->blocks += blocks;
+}
+
+/* Tells the disks of all records that a leaf's scrub will read: it reads them one by one. */
+static void scrub_leaf_ahead(struct lattice *fs, const struct node *leaf, uint64_t floor) {
+    struct geometry geometry = geometry_of(fs);
+    struct ahead ahead = {};
+    for (uint32_t i = 0; i < leaf->count; i++) {
+        struct pointer record = {};
+        struct view value = leaf_value(leaf, i);
+        if (key_type(leaf->slots[i].key) != KEY_EXTENT || value.size != sizeof record) {
+            continue;
+        }
+        bytes_copy(BYTES_OF(record), value);
+        if (record.birth > floor &&
+            pointer_validate(&geometry, &record, POINTER_RECORD, 0) == LATTICE_OK) {
+            ahead_add(fs, &ahead, pointer_address(&record, 0), pointer_stored(&record));
+        }
+    }
+    if (ahead.blocks != 0) {
+        pool_prefetch(fs, ahead.address, ahead.blocks);
     }
 }
 
@@ -57,6 +106,7 @@ static lattice_status_t scrub_tree(struct lattice *fs, struct tree *tree, uint64
             report->lost++;
         }
         if (status == LATTICE_OK && SOME(node)->level == 0) {
+            scrub_leaf_ahead(fs, SOME(node), floor);
             scrub_leaf(fs, SOME(node), floor, report);
         }
     }
@@ -95,10 +145,22 @@ static lattice_status_t scrub_job(struct lattice *fs, struct view value, uint64_
     return scrub_tree(fs, &tree, MAX(floor, job.floor), job.cursor, report);
 }
 
+/* What a scrub will read of the datasets: all that they refer to, shared or not. */
+static uint64_t blocks_ahead(struct lattice *fs) {
+    struct dataset_record record = {};
+    uint64_t blocks = 0;
+    for (uint64_t id = 0; record_next(fs, &id, &record) == LATTICE_OK;) {
+        blocks += record.state == DATASET_DESTROYING ? 0 : record.referenced_blocks;
+    }
+    return blocks;
+}
+
 lattice_status_t pool_scrub_all(struct lattice *fs, uint64_t floor, struct scrub_report *report) {
     if (fs->cache.dirty.count != 0) {
         return LATTICE_BUSY;
     }
+    report->all = floor == 0 ? blocks_ahead(fs) : 0;
+    TRY(segments_need_all(fs));
     TRY(scrub_tree(fs, &fs->pool_tree, floor, KEY_MIN, report));
     segments_scrub(fs, &report->bad_copies, &report->lost);
     struct key key = KEY_MIN;
@@ -132,6 +194,7 @@ lattice_status_t pool_resilver(struct lattice *fs, struct scrub_report *report) 
     if (since == UINT64_MAX) {
         return LATTICE_OK;
     }
+    TRY(segments_need_all(fs));
     TRY(commit(fs));
     for (uint32_t i = 0; i < fs->segments.count; i++) {
         struct segment_maps *_Nullable maps = nullptr;

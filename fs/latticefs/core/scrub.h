@@ -9,6 +9,10 @@ struct scrub_report {
     uint64_t pointers;
     uint64_t bad_copies; /* found and rewritten from another */
     uint64_t lost;       /* no copy was good */
+    uint64_t done;       /* blocks read, of `all`; 0 = not known */
+    uint64_t all;
+    void *_Nullable context;
+    void (*_Nullable progress)(void *_Nullable context, const struct scrub_report *report);
 };
 
 /* The pool must have no uncommitted changes. Errors: LATTICE_BUSY, LATTICE_NO_MEMORY. */

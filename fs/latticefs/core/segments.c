@@ -1,18 +1,16 @@
 /* The allocator. Invariants:
  * 1. A block that is clear in `busy` is reached by neither of the last two superblocks.
  * 2. used ⊆ busy; the blocks in busy but not in used are those of the free lists.
- * 3. free_blocks and free_quads, per segment and in all, count what is clear in `busy`. */
-#include "segments.h"
+ * 3. free_blocks and free_quads, per segment and in all, count what is clear in `busy`.
+ * 4. Entries of a table page that is not in memory are all zero; nobody looks at them but through
+ * segment_need. */
 #include "checksum.h"
 #include "pool.h"
+#include "segment_table.h"
 
 #pragma clang assume_nonnull begin
 
 #define NIBBLES UINT64_C(0x1111111111111111)
-
-static uint32_t segment_size(const struct lattice *fs) {
-    return UINT32_C(1) << fs->super.segment_shift;
-}
 
 /* One bit at the bottom of each wholly free quad of a word. */
 static uint64_t word_quads(uint64_t word) {
@@ -51,11 +49,6 @@ static void bit_set(struct bitmap *bitmap, uint32_t bit, bool value) {
     }
 }
 
-static struct segment *segment_at(struct lattice *fs, uint64_t index) {
-    CHECK(index < fs->segments.count);
-    return &fs->segments.data[index];
-}
-
 /* Sets or clears a run in `busy`, and keeps the counts of invariant 3. */
 static void busy_change(struct lattice *fs, struct segment *segment, uint32_t first, uint32_t count,
                         bool value) {
@@ -75,144 +68,7 @@ static void busy_change(struct lattice *fs, struct segment *segment, uint32_t fi
     }
 }
 
-/* ---- loading ---- */
-
-static lattice_status_t page_read(struct lattice *fs, uint64_t first_block,
-                                  const struct page_reference *reference, struct bytes to) {
-    lattice_status_t worst = LATTICE_IO;
-    for (uint32_t disk = 0; disk < fs->super.disk_count; disk++) {
-        lattice_status_t status = disk_read(fs, disk, first_block + reference->slot, 1, to);
-        if (status == LATTICE_OK &&
-            (fs->ignore_checksums || checksum_xxh64(bytes_view(to)) == reference->checksum)) {
-            return LATTICE_OK;
-        }
-        worst = status == LATTICE_OK ? LATTICE_CORRUPT : worst;
-    }
-    return worst;
-}
-
-static bool reference_is_null(const struct page_reference *reference) {
-    return reference->checksum == 0 && reference->slot == 0;
-}
-
-uint64_t segments_index_block(uint32_t page) {
-    return TABLE_START + (uint64_t)SLOTS * page;
-}
-
-uint64_t segments_table_block(const struct lattice *fs, uint32_t page) {
-    return segments_index_block(fs->super.index_pages) + (uint64_t)SLOTS * page;
-}
-
-lattice_status_t segments_allocate_table(struct lattice *fs, uint32_t count) {
-    struct segments *segments = &fs->segments;
-    uint32_t tables = fs->super.table_pages;
-    struct segment *_Nullable data = memory_take(fs, count * sizeof(struct segment));
-    struct page_reference *_Nullable references =
-        memory_take(fs, tables * sizeof(struct page_reference));
-    if (data == nullptr || references == nullptr) {
-        memory_give(fs, data, count * sizeof(struct segment));
-        memory_give(fs, references, tables * sizeof(struct page_reference));
-        return LATTICE_NO_MEMORY;
-    }
-    segments->count = count;
-    segments->data = data;
-    segments->tables.count = tables;
-    segments->tables.data = references;
-    return LATTICE_OK;
-}
-
-void segments_release(struct lattice *fs) {
-    struct segments *segments = &fs->segments;
-    for (uint32_t i = 0; i < segments->count; i++) {
-        memory_give(fs, segments->data[i].maps, sizeof(struct segment_maps));
-    }
-    memory_give(fs, segments->data, segments->count * sizeof(struct segment));
-    memory_give(fs, segments->tables.data, segments->tables.count * sizeof(struct page_reference));
-    for (uint32_t i = 0; i < FREE_LISTS; i++) {
-        struct free_list *list = &segments->freed[i];
-        memory_give(fs, list->data, list->capacity * sizeof(uint64_t));
-    }
-    *segments = (struct segments){};
-}
-
-static lattice_status_t tables_load_index(struct lattice *fs, uint32_t number) {
-    const struct page_reference *reference = &fs->super.index[number];
-    if (reference_is_null(reference)) {
-        return LATTICE_OK;
-    }
-    struct index_page *page = (struct index_page *)fs->scratch_node;
-    TRY(page_read(fs, segments_index_block(number), reference, BYTES_OF(*page)));
-    if (page->magic != INDEX_MAGIC || page->number != number) {
-        return LATTICE_CORRUPT;
-    }
-    for (uint32_t i = 0; i < REFERENCES_PER_PAGE; i++) {
-        uint32_t table = number * REFERENCES_PER_PAGE + i;
-        if (table < fs->segments.tables.count) {
-            if (page->entries[i].slot >= SLOTS) {
-                return LATTICE_CORRUPT;
-            }
-            fs->segments.tables.data[table] = page->entries[i];
-        }
-    }
-    return LATTICE_OK;
-}
-
-static lattice_status_t tables_load_page(struct lattice *fs, uint32_t number) {
-    struct table_page *page = (struct table_page *)fs->scratch_node;
-    TRY(page_read(fs, segments_table_block(fs, number), &fs->segments.tables.data[number],
-                  BYTES_OF(*page)));
-    if (page->magic != TABLE_MAGIC || page->number != number) {
-        return LATTICE_CORRUPT;
-    }
-    for (uint32_t i = 0; i < SEGMENTS_PER_PAGE; i++) {
-        uint32_t index = number * SEGMENTS_PER_PAGE + i;
-        if (index >= fs->segments.count) {
-            break;
-        }
-        struct segment *segment = segment_at(fs, index);
-        TRY(segment_entry_validate(&fs->super, &page->entries[i]));
-        segment->entry = page->entries[i];
-        segment->free_blocks = segment->entry.free_blocks;
-        segment->free_quads = segment->entry.free_quads;
-        segment->run_limit = UINT32_MAX;
-        fs->segments.free_blocks += segment->free_blocks;
-        fs->segments.free_quads += segment->free_quads;
-        fs->segments.total_blocks += segment_size(fs) - SEGMENT_HEAD_BLOCKS;
-    }
-    return LATTICE_OK;
-}
-
-/* A page of entries that cannot be read: their segments are nowhere, for a rescue. */
-static lattice_status_t page_lost(struct lattice *fs, lattice_status_t status, uint32_t first,
-                                  uint32_t count) {
-    bool damage = status == LATTICE_CORRUPT || status == LATTICE_IO;
-    if (status == LATTICE_OK || !fs->rescue || !damage) {
-        return status;
-    }
-    for (uint32_t i = first; i < fs->segments.count && i - first < count; i++) {
-        struct segment *segment = segment_at(fs, i);
-        *segment = (struct segment){.bad = true};
-        for (uint32_t copy = 0; copy < COPIES_MAX; copy++) {
-            segment->entry.place[copy] = PLACE_NONE;
-        }
-    }
-    return LATTICE_OK;
-}
-
-lattice_status_t segments_load(struct lattice *fs) {
-    TRY(segments_allocate_table(fs, fs->super.segment_count));
-    for (uint32_t i = 0; i < fs->super.index_pages; i++) {
-        lattice_status_t status = tables_load_index(fs, i);
-        TRY(page_lost(fs, status, i * REFERENCES_PER_PAGE * SEGMENTS_PER_PAGE,
-                      REFERENCES_PER_PAGE * SEGMENTS_PER_PAGE));
-    }
-    uint32_t pages = (fs->segments.count + SEGMENTS_PER_PAGE - 1) / SEGMENTS_PER_PAGE;
-    for (uint32_t i = 0; i < pages; i++) {
-        lattice_status_t status = tables_load_page(fs, i);
-        TRY(page_lost(fs, status, i * SEGMENTS_PER_PAGE, SEGMENTS_PER_PAGE));
-    }
-    return LATTICE_OK;
-}
+/* ---- bitmaps ---- */
 
 static lattice_status_t bitmap_read(struct lattice *fs, uint32_t index, struct bitmap *to) {
     const struct segment_entry *entry = &segment_at(fs, index)->entry;
@@ -240,6 +96,7 @@ static lattice_status_t bitmap_read(struct lattice *fs, uint32_t index, struct b
 
 lattice_status_t segments_maps(struct lattice *fs, uint32_t index,
                                struct segment_maps *_Nullable *_Nonnull out) {
+    TRY(segment_need(fs, index));
     struct segment *segment = segment_at(fs, index);
     if (segment->maps != nullptr) {
         *out = SOME(segment->maps);
@@ -331,7 +188,13 @@ static uint32_t quad_rank(const struct lattice *fs, const struct segment *segmen
     }
 }
 
-static bool quad_choose(struct lattice *fs, uint32_t *out_index) {
+/* Whether another page of the table should be read before this segment is taken: it is nearly full.
+ */
+static bool is_scant(const struct lattice *fs, uint64_t free_blocks) {
+    return fs->segments.missing != 0 && free_blocks < fs->scant_blocks;
+}
+
+static bool quad_choose_known(struct lattice *fs, uint32_t *out_index) {
     uint64_t best = 0;
     for (uint32_t i = 0; i < fs->segments.count; i++) {
         const struct segment *segment = segment_at(fs, i);
@@ -342,6 +205,14 @@ static bool quad_choose(struct lattice *fs, uint32_t *out_index) {
         }
     }
     return best != 0;
+}
+
+static bool quad_choose(struct lattice *fs, uint32_t *out_index) {
+    bool found = quad_choose_known(fs, out_index);
+    while ((!found || is_scant(fs, segment_at(fs, *out_index)->free_blocks)) && segments_more(fs)) {
+        found = quad_choose_known(fs, out_index);
+    }
+    return found && fs->aborted == LATTICE_OK;
 }
 
 static bool quad_find(struct lattice *fs, const struct bitmap *busy, uint32_t start,
@@ -438,6 +309,27 @@ static uint32_t run_rank(const struct segment *segment, uint32_t want, bool frug
     }
 }
 
+static bool run_choose_known(struct lattice *fs, uint32_t want, bool frugal, uint32_t *out_index) {
+    uint64_t best = 0;
+    for (uint32_t i = 0; i < fs->segments.count; i++) {
+        const struct segment *segment = segment_at(fs, i);
+        uint64_t rank = (uint64_t)run_rank(segment, want, frugal) << 32 | segment->free_blocks;
+        if (rank > best && rank >> 32 != 0) {
+            best = rank;
+            *out_index = i;
+        }
+    }
+    return best != 0;
+}
+
+static bool run_choose(struct lattice *fs, uint32_t want, bool frugal, uint32_t *out_index) {
+    bool found = run_choose_known(fs, want, frugal, out_index);
+    while ((!found || is_scant(fs, segment_at(fs, *out_index)->free_blocks)) && segments_more(fs)) {
+        found = run_choose_known(fs, want, frugal, out_index);
+    }
+    return found && fs->aborted == LATTICE_OK;
+}
+
 /* Tries all segments for one length, the best first. A failed search lowers the segment's limit. */
 static lattice_status_t run_take(struct lattice *fs, uint32_t want, bool frugal,
                                  uint64_t *out_address) {
@@ -445,17 +337,8 @@ static lattice_status_t run_take(struct lattice *fs, uint32_t want, bool frugal,
     bool current = index < fs->segments.count && segment_at(fs, index)->entry.class == CLASS_DATA &&
                    run_rank(segment_at(fs, index), want, frugal) != 0;
     for (uint32_t attempt = 0; attempt <= fs->segments.count; attempt++) {
-        uint64_t best = current ? 1 : 0;
-        for (uint32_t i = 0; !current && i < fs->segments.count; i++) {
-            const struct segment *segment = segment_at(fs, i);
-            uint64_t rank = (uint64_t)run_rank(segment, want, frugal) << 32 | segment->free_blocks;
-            if (rank > best && rank >> 32 != 0) {
-                best = rank;
-                index = i;
-            }
-        }
-        if (best == 0) {
-            return LATTICE_NO_SPACE;
+        if (!current && !run_choose(fs, want, frugal, &index)) {
+            return fs->aborted == LATTICE_OK ? LATTICE_NO_SPACE : LATTICE_ABORTED;
         }
         struct segment_maps *maps = nullptr;
         lattice_status_t status = segments_maps(fs, index, &maps);
@@ -606,7 +489,11 @@ static lattice_status_t segment_write(struct lattice *fs, uint32_t index) {
     }
     entry->state = SEGMENT_WRITTEN;
     entry->checksum = checksum_xxh64(VIEW_OF(maps->used));
+    fs->super.used_blocks += entry->free_blocks;
+    fs->super.free_quads -= entry->free_quads;
     bitmap_count(&maps->used, &entry->free_blocks, &entry->free_quads);
+    fs->super.used_blocks -= entry->free_blocks;
+    fs->super.free_quads += entry->free_quads;
     if (entry->free_blocks == segment_size(fs) - SEGMENT_HEAD_BLOCKS) {
         entry->class = CLASS_FREE;
     }
@@ -641,8 +528,8 @@ static lattice_status_t table_write(struct lattice *fs, uint32_t number) {
         }
     }
     struct page_reference *reference = &fs->segments.tables.data[number];
-    uint64_t written = reference->reserved[0] == 1 ? fs->transaction : 0;
-    reference->reserved[0] = 1; /* in memory: written in this transaction */
+    uint64_t written = reference->written != 0 ? fs->transaction : 0;
+    reference->written = 1;
     return page_write(fs, segments_table_block(fs, number), reference, written, VIEW_OF(*page));
 }
 
@@ -656,12 +543,13 @@ static lattice_status_t index_write(struct lattice *fs, uint32_t number) {
         uint32_t table = number * REFERENCES_PER_PAGE + i;
         if (table < fs->segments.tables.count) {
             page->entries[i] = fs->segments.tables.data[table];
-            page->entries[i].reserved[0] = 0;
+            page->entries[i].written = 0;
+            page->entries[i].missing = 0;
         }
     }
     struct page_reference *reference = &fs->super.index[number];
-    uint64_t written = reference->reserved[0] == 1 ? fs->transaction : 0;
-    reference->reserved[0] = 1;
+    uint64_t written = reference->written != 0 ? fs->transaction : 0;
+    reference->written = 1;
     return page_write(fs, segments_index_block(number), reference, written, VIEW_OF(*page));
 }
 
@@ -675,6 +563,20 @@ static bool table_is_dirty(struct lattice *fs, uint32_t number) {
     return false;
 }
 
+/* Counts anew where all entries are in memory; else segment_write has kept up with what changed. */
+static void totals_count(struct lattice *fs) {
+    if (fs->segments.missing != 0) {
+        return;
+    }
+    fs->super.used_blocks = 0;
+    fs->super.free_quads = 0;
+    for (uint32_t i = 0; i < fs->segments.count; i++) {
+        const struct segment_entry *entry = &segment_at(fs, i)->entry;
+        fs->super.used_blocks += segment_size(fs) - entry->free_blocks;
+        fs->super.free_quads += entry->free_quads;
+    }
+}
+
 lattice_status_t segments_commit(struct lattice *fs) {
     TRY(segments_apply_frees(fs));
     for (uint32_t i = 0; i < fs->segments.count; i++) {
@@ -683,11 +585,7 @@ lattice_status_t segments_commit(struct lattice *fs) {
             TRY(segment_write(fs, i));
         }
     }
-    uint64_t used = 0;
-    for (uint32_t i = 0; i < fs->segments.count; i++) {
-        used += segment_size(fs) - segment_at(fs, i)->entry.free_blocks;
-    }
-    fs->super.used_blocks = used;
+    totals_count(fs);
     for (uint32_t i = 0; i < fs->super.index_pages; i++) {
         bool dirty = false;
         for (uint32_t j = 0; j < REFERENCES_PER_PAGE; j++) {
@@ -709,10 +607,10 @@ void segments_committed(struct lattice *fs) {
         segment_at(fs, i)->dirty = false;
     }
     for (uint32_t i = 0; i < fs->segments.tables.count; i++) {
-        fs->segments.tables.data[i].reserved[0] = 0;
+        fs->segments.tables.data[i].written = 0;
     }
     for (uint32_t i = 0; i < INDEX_PAGES_MAX; i++) {
-        fs->super.index[i].reserved[0] = 0;
+        fs->super.index[i].written = 0;
     }
     /* fs->transaction is the new running one; freed three before it = list (transaction + 1) mod 4.
      */

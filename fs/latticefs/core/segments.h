@@ -4,7 +4,17 @@
  * Each segment has two bitmaps in memory once it is touched: `used` is what the next commit writes,
  * `busy` what may not be written to: used, or freed less than three transactions ago. A *quad* is
  * an aligned group of four blocks, the unit of nodes; data leaves a reserve of free quads alone, so
- * that deleting always finds room. */
+ * that deleting always finds room.
+ *
+ * A block (`used`, `busy`), and the functions of the edges:
+ *
+ *   free (0, 0) ──segments_take_quad, segments_take_run──▶ taken (1, 1)
+ *   taken ──segments_free in transaction N──▶ freed: in the list of N, still (1, 1)
+ *   freed ──segments_commit of N──▶ waiting (0, 1): free on the disk
+ *   waiting ──segments_committed of N + 2: trimmed──▶ free
+ *   free ──segments_pin: the log names it──▶ taken ──segments_unpin: that part is dropped──▶ free
+ *
+ * So what the last two superblocks reach is never written to. */
 #include "format.h"
 
 #pragma clang assume_nonnull begin
@@ -44,6 +54,7 @@ struct segments {
     uint32_t count;
     struct segment *_Nullable data COUNTED_BY(count);
     struct reference_list tables; /* where the table pages are, as of the last commit */
+    uint32_t missing;             /* of them are not in memory yet */
     uint64_t free_blocks;
     uint64_t free_quads;
     uint64_t total_blocks;
@@ -54,8 +65,14 @@ struct segments {
     struct free_list freed[FREE_LISTS]; /* by transaction mod 4 */
 };
 
-/* Reads the tables of the superblock. Owns: the table until segments_release. */
+/* Reads where the table's pages are; the pages themselves are read when they are needed, so that
+ * opening a pool does not take longer the larger it is. Owns: the table until segments_release. */
 lattice_status_t segments_load(struct lattice *fs);
+/* Makes sure that the entry of a segment is in memory. Errors: LATTICE_IO, LATTICE_CORRUPT; a
+ * transaction for writing is then aborted, as nobody knows what is free. */
+lattice_status_t segment_need(struct lattice *fs, uint64_t index);
+/* The same for all, for whoever looks at fs->segments.data himself. */
+lattice_status_t segments_need_all(struct lattice *fs);
 void segments_release(struct lattice *fs);
 lattice_status_t segments_allocate_table(struct lattice *fs, uint32_t count);
 

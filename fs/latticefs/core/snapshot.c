@@ -1,6 +1,7 @@
 /* Snapshots, clones, rollback, and marking what is to be destroyed. Invariant: at the entry of
- * every change to the chain of snapshots a commit was just made, so that no dropped block waits in
- * memory for a bucket of the old chain. */
+ * every change to the chain of snapshots a commit was just made, or (a snapshot alone) all trees
+ * were written, so that no dropped block waits in memory for a bucket of the old chain. A snapshot
+ * that is taken in a transaction ends it: no block that is born later has its birth. */
 #include "snapshot.h"
 #include "change.h"
 #include "directory.h"
@@ -94,7 +95,7 @@ lattice_status_t dataset_create_received(struct lattice *fs, struct view name,
 /* ---- snapshot ---- */
 
 static lattice_status_t snapshot_in_change(struct lattice *fs, struct dataset *head,
-                                           struct view name, uint64_t *out_id) {
+                                           struct view name, uint64_t birth, uint64_t *out_id) {
     struct registry_entry entry = {};
     TRY(registry_vacant(fs, head->id, name, &entry));
     uint64_t id = fs->super.next_dataset;
@@ -106,7 +107,7 @@ static lattice_status_t snapshot_in_change(struct lattice *fs, struct dataset *h
     }
     *record = head->record;
     record->kind = DATASET_SNAPSHOT;
-    record->birth = fs->transaction - 1; /* the commit that change_begin made */
+    record->birth = birth;
     record->next = head->id;
     record->root = head->tree.root;
     record->quota_blocks = 0;
@@ -130,7 +131,8 @@ lattice_status_t snapshot_create_received(struct lattice *fs, struct dataset *he
                                           struct view name, uint64_t guid, int64_t time,
                                           uint64_t *out_id) {
     struct dataset_record *record = &fs->stored_buffer->dataset;
-    TRY(snapshot_in_change(fs, head, name, out_id));
+    /* of the commit that change_begin made */
+    TRY(snapshot_in_change(fs, head, name, fs->transaction - 1, out_id));
     TRY(dataset_record_get(fs, *out_id, record));
     record->guid = guid;
     record->received_guid = guid;
@@ -143,8 +145,8 @@ lattice_status_t snapshot_create(struct lattice *fs, struct dataset *head, struc
     if (head->record.kind != DATASET_HEAD || !head->writable) {
         return LATTICE_READ_ONLY;
     }
-    TRY(change_begin(fs, SPACE_ORDINARY, CHANGES));
-    return change_end(fs, snapshot_in_change(fs, head, name, out_id));
+    TRY(change_begin_joined(fs, SPACE_ORDINARY, CHANGES));
+    return change_end(fs, snapshot_in_change(fs, head, name, fs->transaction, out_id));
 }
 
 static lattice_status_t destroy_in_change(struct lattice *fs, uint64_t id) {

@@ -60,6 +60,7 @@ lattice_status_t reservations_count(struct lattice *fs) {
     uint64_t id = 0;
     uint64_t sum = 0;
     for (;;) {
+        uint64_t before = id;
         lattice_status_t status = record_next(fs, &id, &record);
         if (status == LATTICE_NOT_FOUND) {
             fs->closed_reservations = sum;
@@ -70,7 +71,7 @@ lattice_status_t reservations_count(struct lattice *fs) {
         }
         if (status == LATTICE_OK && dataset_if_open(fs, id) == nullptr) {
             sum += reservation_unused(&record, 0);
-        } else if (status != LATTICE_OK && status != LATTICE_CORRUPT) {
+        } else if (status != LATTICE_OK && (status != LATTICE_CORRUPT || id == before)) {
             return LATTICE_OK; /* a damaged tree: nothing more can be known */
         }
     }

@@ -86,6 +86,7 @@ static lattice_status_t change_start(struct lattice *fs) {
     if (fs->read_only) {
         return LATTICE_READ_ONLY;
     }
+    TRY(segments_need_all(fs));
     return commit(fs);
 }
 

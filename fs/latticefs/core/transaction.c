@@ -72,6 +72,7 @@ lattice_status_t operation_end(struct lattice *fs, lattice_status_t status) {
     }
     if (status == LATTICE_OK) {
         log_end(fs);
+        fs->changes += fs->modified;
     }
     return status;
 }
@@ -87,7 +88,7 @@ lattice_status_t superblock_write(struct lattice *fs) {
         *copy = fs->super;
         copy->disk = (uint8_t)disk;
         for (uint32_t i = 0; i < INDEX_PAGES_MAX; i++) {
-            copy->index[i].reserved[0] = 0;
+            copy->index[i].written = 0;
         }
         copy->checksum = checksum_xxh64(view_sub(VIEW_OF(*copy), 16, BLOCK_SIZE - 16));
         uint64_t slot = fs->super.transaction % RING_SLOTS;
@@ -98,14 +99,20 @@ lattice_status_t superblock_write(struct lattice *fs) {
     return LATTICE_OK;
 }
 
-static lattice_status_t commit_superblock(struct lattice *fs) {
-    fs->super.transaction = fs->transaction;
-    fs->super.time = fs->environment.now_ns(fs->environment.context);
-    lattice_status_t status = superblock_write(fs);
-    return status == LATTICE_OK ? pool_flush(fs) : status;
+void flight_start(struct lattice *fs, enum flight_stage stage) {
+    CHECK(fs->flight.stage == FLIGHT_NONE);
+    fs->flight = (struct flight){.stage = stage,
+                                 .number = fs->flight.number + 1,
+                                 .transaction = fs->super.transaction,
+                                 .changes = fs->changes};
 }
 
-static void commit_finish(struct lattice *fs) {
+/* The transaction is as it will be; from here on operations are in the next one. */
+static void commit_freeze(struct lattice *fs) {
+    log_restart(fs);
+    fs->super.transaction = fs->transaction;
+    fs->super.time = fs->environment.now_ns(fs->environment.context);
+    flight_start(fs, FLIGHT_WRITTEN);
     datasets_committed(fs);
     cache_committed(fs);
     fs->transaction++;
@@ -114,8 +121,9 @@ static void commit_finish(struct lattice *fs) {
     segments_committed(fs);
 }
 
-lattice_status_t commit(struct lattice *fs) {
+lattice_status_t commit_begin(struct lattice *fs) {
     CHECK(!fs->in_operation);
+    TRY(flight_finish(fs));
     if (fs->aborted != LATTICE_OK) {
         return LATTICE_ABORTED;
     }
@@ -131,16 +139,58 @@ lattice_status_t commit(struct lattice *fs) {
         lattice_abort(fs, status);
     }
     TRY(status);
-    TRY(pool_flush(fs));
-    /* From here on a failure leaves it open which superblock a mount will find. */
-    log_restart(fs);
-    status = commit_superblock(fs);
-    if (status != LATTICE_OK) {
-        lattice_abort(fs, status);
-        return status;
-    }
-    commit_finish(fs);
+    commit_freeze(fs);
     return LATTICE_OK;
+}
+
+static void flight_land(struct lattice *fs) {
+    fs->durable = fs->flight.changes;
+    log_landed(fs);
+    fs->flight.stage = FLIGHT_NONE;
+}
+
+static lattice_status_t flight_step(struct lattice *fs) {
+    switch (fs->flight.stage) {
+    case FLIGHT_NONE:
+        return LATTICE_OK;
+    case FLIGHT_LOGGED:
+        if (fs->disk_lost) { /* the group is on fewer disks than the superblock says */
+            fs->flight.stage = FLIGHT_NONE;
+            return commit_begin(fs);
+        }
+        fs->statistics.log_groups++;
+        flight_land(fs);
+        return LATTICE_OK;
+    case FLIGHT_WRITTEN:
+        fs->flight.stage = FLIGHT_NAMED;
+        return superblock_write(fs);
+    case FLIGHT_NAMED:
+        flight_land(fs);
+        return LATTICE_OK;
+    }
+    return LATTICE_OK;
+}
+
+lattice_status_t flight_advance(struct lattice *fs, lattice_status_t flushed) {
+    lattice_status_t status = flushed == LATTICE_OK ? flight_step(fs) : flushed;
+    if (status != LATTICE_OK) {
+        /* What reached the disk is unknown, and a later flush would not tell. */
+        lattice_abort(fs, status);
+        fs->flight.stage = FLIGHT_NONE;
+    }
+    return status;
+}
+
+lattice_status_t flight_finish(struct lattice *fs) {
+    while (fs->flight.stage != FLIGHT_NONE) {
+        TRY(flight_advance(fs, pool_flush(fs)));
+    }
+    return LATTICE_OK;
+}
+
+lattice_status_t commit(struct lattice *fs) {
+    TRY(commit_begin(fs));
+    return flight_finish(fs);
 }
 
 #pragma clang assume_nonnull end

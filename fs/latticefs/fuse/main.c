@@ -27,7 +27,7 @@ static const char help[] =
     "  -o dataset=NAME       default root; NAME@SNAPSHOT mounts a snapshot read-only\n"
     "  -o ro                 read-only\n"
     "  -o commit=SECONDS     how often unsynced changes are committed (default 5)\n"
-    "  -o cache=SIZE         for file contents (default 32M)\n"
+    "  -o cache=SIZE         for file contents (default a 64th of the memory, 32M to 512M)\n"
     "  -o hide_snapshots     do not list .snapshots in the root (it is there all the same)\n"
     "  -o key=FILE           32 bytes: the key of an encrypted dataset\n"
     "  -o passphrase=FILE    its first line is the passphrase (else the terminal is asked)\n"
@@ -49,12 +49,17 @@ static void do_init(void *userdata, struct fuse_conn_info *connection) {
     connection->congestion_threshold = 48;
 }
 
-/* The last commit. With a block device the kernel waits for it before `umount` returns. */
+/* The last commit. With a block device the kernel waits for it before `umount` returns, and who
+ * unmounted may use the disks at once. */
 static void do_destroy(void *userdata) {
     struct mount *mount = userdata;
     pthread_mutex_lock(&mount->lock);
+    mount->ending = true;
     if (!mount->read_only) {
         mount->last = granules_commit(mount->cache);
+    }
+    if (mount->block_device) {
+        host_devices_unlock(mount->devices);
     }
     pthread_mutex_unlock(&mount->lock);
 }
@@ -160,10 +165,15 @@ static bool is_block_device(const struct host_devices *devices) {
     return fstat(devices->data[0].file, &facts) == 0 && S_ISBLK(facts.st_mode);
 }
 
-static bool add_options(struct fuse_args *rest, const struct arguments *arguments,
-                        const struct host_devices *devices) {
+/* As mount(8) means it when root mounts: it does not pass on what is its default. First, so that
+ * "nodev" and "nosuid" of the line take it back. */
+#define ROOT_OPTIONS "-odev,suid"
+
+static bool add_options(struct mount *mount, struct fuse_args *rest,
+                        const struct arguments *arguments, const struct host_devices *devices) {
+    mount->block_device = getuid() == 0 && is_block_device(devices);
     bool all = getuid() == 0 && arguments->private == 0;
-    bool block = getuid() == 0 && is_block_device(devices);
+    bool block = mount->block_device;
     const char *name = block ? devices->data[0].path : SOME(devices->names);
     char *_Nullable options = nullptr;
     char *_Nullable source = nullptr;
@@ -173,6 +183,7 @@ static bool add_options(struct fuse_args *rest, const struct arguments *argument
                 (!all || fuse_opt_add_opt(&options, "allow_other") == 0) &&
                 (!block || fuse_opt_add_opt(&options, "blkdev") == 0) &&
                 fuse_opt_add_opt_escaped(&options, SOME(source)) == 0 &&
+                (getuid() != 0 || fuse_opt_insert_arg(rest, 1, ROOT_OPTIONS) == 0) &&
                 asprintf(&whole, "-o%s", options) > 0 && fuse_opt_add_arg(rest, SOME(whole)) == 0;
     free(source);
     free(options);
@@ -196,6 +207,7 @@ static int session_run(struct mount *mount, const struct fuse_cmdline_opts *line
     pthread_create(&deferring, nullptr, deferred_loop, mount);
     int result = line->singlethread != 0 ? fuse_session_loop(SOME(mount->session))
                                          : fuse_session_loop_mt(SOME(mount->session), config);
+    result = MIN(result, 0); /* above it is the signal that asked for the end: no failure */
     fuse_loop_cfg_destroy(config);
     pthread_mutex_lock(&mount->lock);
     mount->ending = true;
@@ -217,6 +229,7 @@ static int serve(struct mount *mount, struct fuse_args *rest,
     }
     int result = 1;
     mount->session = session;
+    mount->folder = line->mountpoint;
     if (fuse_set_signal_handlers(SOME(session)) == 0 &&
         fuse_session_mount(SOME(session), line->mountpoint) == 0) {
         result = session_run(mount, line);
@@ -252,11 +265,14 @@ static lattice_status_t open_dataset(struct mount *mount, const struct arguments
     TRY(granules_create(mount->fs, &cache));
     mount->dataset = SOME(dataset);
     mount->cache = SOME(cache);
-    if (cache_size != 0) {
-        uint64_t records = MIN(cache_size >> SOME(dataset)->record.record_shift, UINT64_C(1) << 20);
-        mount->cache->limit = MAX((uint32_t)records, 16u);
-        mount->cache->dirty_limit = mount->cache->limit / 2;
+    if (cache_size == 0) { /* a 64th of the memory: the kernel's own pages are most of a cache */
+        uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+        cache_size = MIN(MAX(memory / 64, UINT64_C(32) << 20), UINT64_C(512) << 20);
     }
+    uint64_t records = MIN(cache_size >> SOME(dataset)->record.record_shift, UINT64_C(1) << 20);
+    mount->cache->limit = MAX((uint32_t)records, 16u);
+    /* What is dirty is pushed with the lock held: not too much at a time. */
+    mount->cache->dirty_limit = MIN(mount->cache->limit / 2, mount->cache->dirty_limit);
     return LATTICE_OK;
 }
 
@@ -265,7 +281,8 @@ static int mount_pool(struct fuse_args *rest, const struct arguments *arguments,
     static struct host_devices devices;
     static struct mount mount = {.lock = PTHREAD_MUTEX_INITIALIZER,
                                  .wake = PTHREAD_COND_INITIALIZER,
-                                 .deferred_wake = PTHREAD_COND_INITIALIZER};
+                                 .deferred_wake = PTHREAD_COND_INITIALIZER,
+                                 .landed = PTHREAD_COND_INITIALIZER};
     uint64_t cache_size = 0;
     const char *pool = SOME(arguments->pool);
     const char *name = arguments->dataset == nullptr ? "root" : arguments->dataset;
@@ -278,6 +295,7 @@ static int mount_pool(struct fuse_args *rest, const struct arguments *arguments,
         arguments->commit_seconds == 0 ? COMMIT_SECONDS : MIN(arguments->commit_seconds, 3600u);
     mount.read_only = arguments->read_only != 0;
     devices.mounting = true;
+    mount.devices = &devices;
     host_memory_settings();
     mount.fs = host_open_pool(&devices, pool, !mount.read_only);
     mount.snapshots_changed = host_environment()->now_ns(host_environment()->context);
@@ -286,7 +304,7 @@ static int mount_pool(struct fuse_args *rest, const struct arguments *arguments,
         fprintf(stderr, "%s: dataset %s: %s\n", pool, name, host_status_text(status));
         return 1;
     }
-    int result = add_options(rest, arguments, &devices) ? serve(&mount, rest, line) : 1;
+    int result = add_options(&mount, rest, arguments, &devices) ? serve(&mount, rest, line) : 1;
     if (mount.last != LATTICE_OK) {
         fprintf(stderr, "%s: %s\n", pool, host_status_text(mount.last));
         result = 1;

@@ -11,7 +11,10 @@
  * 3. A file's granules are pushed before its attributes are set and before a rename or link of it.
  * 4. A thread that serves requests never waits for the kernel to write pages back: the kernel would
  * wait for it. What needs that goes to the deferring thread (deferred.c), which has a child process
- * wait (pages.c). */
+ * wait (pages.c).
+ * 5. Nobody holds `lock` while the disks flush, or while a record is read, packed or unpacked,
+ * where that can be helped: one thread flushes for all that wait (commit.c), and operations go on.
+ */
 #define FUSE_USE_VERSION 314
 #include "fs/latticefs/core/granule.h"
 #include <fuse_lowlevel.h>
@@ -39,22 +42,29 @@ struct view_slot {
 };
 
 struct deferred;
+struct host_devices;
 
 struct mount {
     pthread_mutex_t lock;
     pthread_cond_t wake;          /* the committer */
     pthread_cond_t deferred_wake; /* the deferring thread */
+    pthread_cond_t landed;        /* a step of what is in flight was made */
+    bool flushing;                /* a thread makes one */
     bool ending;
     bool hide_snapshots;
     bool read_only;
+    bool block_device;     /* the kernel waits for the end of a mount of one, and of no other */
     lattice_status_t last; /* of the commit at the end */
     uint32_t commit_seconds;
     int64_t snapshots_changed; /* time of `.snapshots` */
     struct lattice *fs;
+    struct host_devices *devices;
     struct dataset *dataset;
     struct granule_cache *cache;
     struct fuse_session *_Nullable session;
-    int helper_socket; /* to the process of pages.c, or -1 */
+    const char *_Nullable folder; /* where it is mounted, absolute */
+    bool reads_ahead;             /* readahead_set was called */
+    int helper_socket;            /* to the process of pages.c, or -1 */
     struct deferred *_Nullable deferred_first;
     struct deferred *_Nullable deferred_last;
     struct lookup *_Nullable lookups[LOOKUP_BUCKETS];
@@ -160,8 +170,16 @@ void snapshot_make_finish(struct mount *mount, fuse_req_t request, const char *n
 /* ---- commit.c ---- */
 
 void *_Nullable commit_loop(void *_Nullable argument);
+/* Makes all that was changed until now durable; `lock` is held, and released meanwhile. */
+lattice_status_t make_durable(struct mount *mount);
 /* After a change: has the committer come early if much is waiting. */
 void commit_if_due(struct mount *mount);
+
+/* ---- readahead.c ---- */
+
+/* Has the kernel read further ahead in files of the mount at a folder; when the kernel has had the
+ * answer to its first request, which sets this anew. */
+void readahead_set(const char *folder);
 
 /* ---- operations, by file ---- */
 

@@ -323,22 +323,26 @@ void sim_disk_set(struct sim_disk *disk, uint32_t index, struct view content) {
     disk->faults++;
 }
 
+bool sim_disk_rot_block(struct sim_disk *disk, uint32_t index) {
+    const struct sim_block *_Nullable old = block_at(&disk->current, index);
+    if (old == nullptr) {
+        return false;
+    }
+    struct sim_block *content = must(calloc(1, sizeof(struct sim_block)));
+    *content = *SOME(old);
+    content->references = 0;
+    content->data[dice_below(disk->dice, SIM_BLOCK)] ^= (uint8_t)(1u << dice_below(disk->dice, 8));
+    table_set(&disk->current, index, content);
+    table_set(&disk->durable, index, content);
+    disk->faults++;
+    return true;
+}
+
 bool sim_disk_rot(struct sim_disk *disk) {
     for (uint32_t attempt = 0; attempt < 2000; attempt++) {
-        uint32_t index = dice_below(disk->dice, disk->current.count);
-        const struct sim_block *_Nullable old = block_at(&disk->current, index);
-        if (old == nullptr) {
-            continue;
+        if (sim_disk_rot_block(disk, dice_below(disk->dice, disk->current.count))) {
+            return true;
         }
-        struct sim_block *content = must(calloc(1, sizeof(struct sim_block)));
-        *content = *SOME(old);
-        content->references = 0;
-        content->data[dice_below(disk->dice, SIM_BLOCK)] ^=
-            (uint8_t)(1u << dice_below(disk->dice, 8));
-        table_set(&disk->current, index, content);
-        table_set(&disk->durable, index, content);
-        disk->faults++;
-        return true;
     }
     return false;
 }

@@ -73,5 +73,7 @@ void sim_disk_crash(struct sim_disk *disk);
 void sim_disk_set(struct sim_disk *disk, uint32_t index, struct view content);
 /* Flips one bit of a block that was ever written. */
 bool sim_disk_rot(struct sim_disk *disk);
+/* Flips one bit of this block; false if it was never written. */
+bool sim_disk_rot_block(struct sim_disk *disk, uint32_t index);
 
 #pragma clang assume_nonnull end

@@ -1,6 +1,6 @@
 /* Runs seeds, many to a process, several processes at a time: a trap ends a process, is a failure
  * of the seed that it was at, and another process goes on after it. Exit code 0: all passed. */
-#include "world.h"
+#include "campaign.h"
 #include <malloc.h>
 #include <sodium.h>
 #include <stdatomic.h>
@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,7 +17,12 @@
 /* There only where coverage is measured: a process that leaves early has to say what it saw. */
 extern int __llvm_profile_write_file(void) __attribute__((weak));
 
-enum { WORKERS_MAX = 8, FAILURES_ENOUGH = 20, SEED_CRASHES = 5 };
+enum {
+    WORKERS_MAX = 8,
+    FAILURES_ENOUGH = 20,
+    SEED_CRASHES = 5,
+    SEED_SECONDS = 120 /* of a processor, hundreds of times what a seed takes: an endless loop */
+};
 
 struct worker {
     pid_t process;         /* 0 = none */
@@ -90,6 +96,8 @@ static void run_seed(uint64_t seed, const struct world_options *options, struct 
             _exit(0);
         }
         worker->seed = seed;
+        struct itimerval bound = {.it_value = {.tv_sec = SEED_SECONDS}};
+        (void)setitimer(ITIMER_VIRTUAL, &bound, nullptr); /* its signal ends the process */
         run_seed(seed, options, totals);
         worker->seed = 0;
     }
@@ -162,7 +170,7 @@ int main(int argc, char **argv) {
     uint64_t count = 100;
     uint32_t workers = 1;
     uint32_t enough = FAILURES_ENOUGH;
-    struct world_options options = {.operations = 200, .images = 4};
+    struct world_options options = campaign_defaults;
     struct totals *totals = mmap(nullptr, sizeof(struct totals), PROT_READ | PROT_WRITE,
                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (sodium_init() < 0 || totals == MAP_FAILED) {

@@ -2,6 +2,7 @@
 #include "operations.h"
 #include "fs/latticefs/core/checksum.h"
 #include "fs/latticefs/core/log.h"
+#include "fs/latticefs/core/pool.h"
 #include "fs/latticefs/core/xattr.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -318,6 +319,93 @@ static void do_write(struct world *world) {
     }
 }
 
+/* A granule's content for do_store, as long as said, padded with zeros. */
+static struct view store_content(struct world *world, uint32_t length) {
+    uint32_t size = (length + BLOCK_SIZE - 1) / BLOCK_SIZE * BLOCK_SIZE;
+    struct bytes content = bytes_sub(BYTES_OF(world->io2.data), 0, size);
+    uint64_t pattern = dice_roll(&world->dice);
+    bool noise = dice_once_in(&world->dice, 3);
+    bytes_zero(content);
+    for (uint32_t i = 0; i < length; i++) {
+        content.data[i] =
+            noise ? (uint8_t)dice_roll(&world->dice) : (uint8_t)(pattern >> (i % 7) * 8);
+    }
+    return bytes_view(content);
+}
+
+/* A granule at once, whole or the last of its file, compressed ahead or not, or for another
+ * algorithm than the dataset's. */
+static void do_store(struct world *world) {
+    struct model_object *file = pick(world, MODE_FILE);
+    uint64_t granules = (MODEL_PAGES_NEAR * UINT64_C(4096)) >> file->record_shift;
+    if (file->mode >> 12 != MODE_FILE || granules == 0) {
+        return;
+    }
+    uint32_t length = UINT32_C(1) << file->record_shift;
+    uint64_t granule = dice_below(&world->dice, (uint32_t)granules);
+    uint64_t start = granule << file->record_shift;
+    if (dice_once_in(&world->dice, 2)) {
+        length = 1 + dice_below(&world->dice, dice_once_in(&world->dice, 2) ? 2500 : length);
+    }
+    bool behind = length != UINT32_C(1) << file->record_shift && start + length < file->size;
+    struct view content = store_content(world, length);
+    uint32_t roll = dice_below(&world->dice, 3);
+    enum compression kind = (enum compression)roll;
+    struct packed packed = compress_ahead(kind, content, BYTES_OF(world->io.data));
+    world->storing = view_sub(content, 0, length);
+    world->storing_granule = granule;
+    struct outcome outcome =
+        judge(world, granules_store(SOME(world->granules), SOME(world->head->dataset), file->number,
+                                    granule, content, length, roll == 0 ? nullptr : &packed));
+    world->storing = (struct view){};
+    verify_reservation(world, outcome.fatal ? LATTICE_OK : outcome.status);
+    lattice_status_t expected = behind ? LATTICE_UNSUPPORTED : LATTICE_OK;
+    if (outcome.fatal) {
+        world_crash(world);
+    } else if (!outcome.resource && outcome.status != expected) {
+        world_fail(world, "granules_store", (uint64_t)outcome.status, granule);
+    }
+}
+
+/* A read beside the lock, first half: finds out where a granule lies. */
+static void do_locate(struct world *world) {
+    struct model_object *file = pick(world, MODE_FILE);
+    struct fetching *fetching = &world->fetching;
+    *fetching = (struct fetching){.head = world->head->id, .object = file->number};
+    if (file->mode >> 12 != MODE_FILE) {
+        return;
+    }
+    fetching->size = UINT32_C(1) << file->record_shift;
+    fetching->granule = pick_offset(world) >> file->record_shift;
+    struct outcome outcome = judge(
+        world, granules_locate(SOME(world->granules), SOME(world->head->dataset), file->number,
+                               fetching->granule, &fetching->source, &fetching->generation));
+    fetching->wanted = outcome.status == LATTICE_OK && fetching->source.size != 0;
+    if (outcome.fatal) {
+        world_crash(world);
+    }
+}
+
+/* Second half, after other operations: what is read is what was there then, or is found to be gone;
+ * it is kept if nothing changed. */
+static void do_fetch(struct world *world) {
+    struct fetching *fetching = &world->fetching;
+    const struct head *_Nullable head = world_head(world, fetching->head);
+    if (!fetching->wanted || head == nullptr || SOME(head)->dataset == nullptr) {
+        do_locate(world);
+        return;
+    }
+    fetching->wanted = false;
+    if (fetching->source.device != nullptr && dice_once_in(&world->dice, 3)) {
+        fetching->source.block ^= 1; /* as if others had these blocks by now */
+    }
+    struct bytes to = bytes_sub(BYTES_OF(world->io2.data), 0, fetching->size);
+    if (record_fetch(&fetching->source, BYTES_OF(world->io.data), to) == LATTICE_OK) {
+        granules_keep(SOME(world->granules), SOME(SOME(head)->dataset), fetching->object,
+                      fetching->granule, bytes_view(to), fetching->generation);
+    }
+}
+
 /* Noise in all near pages of a file: what fills a small pool. */
 void do_fill(struct world *world) {
     struct model_object *file = pick(world, MODE_FILE);
@@ -451,6 +539,69 @@ static void do_commit(struct world *world) {
     durable(world, granules_commit(SOME(world->granules)));
 }
 
+/* Begins a commit or a sync and leaves it in flight: others operations go on, until steps have
+ * finished it, or one of them needs it to be over. */
+static void flight_leave(struct world *world, lattice_status_t status) {
+    struct lattice *fs = SOME(world->fs);
+    struct outcome outcome = judge(world, status);
+    if (outcome.fatal) {
+        world_crash(world);
+    } else if (outcome.status == LATTICE_OK && fs->flight.stage == FLIGHT_NONE) {
+        world_acknowledge(world); /* nothing was left to do */
+    } else if (outcome.status == LATTICE_OK) {
+        world->flight_state = world->state_count - 1;
+        world->flight_number = fs->flight.number;
+    } else if (!outcome.resource) {
+        world_fail(world, "begin of a sync or commit", (uint64_t)status, 0);
+    }
+}
+
+static void do_commit_begin(struct world *world) {
+    struct lattice *fs = SOME(world->fs);
+    lattice_status_t status = granules_push_all(SOME(world->granules));
+    status = status == LATTICE_OK ? commit_begin(fs) : status;
+    if (status == LATTICE_OK) {
+        world->commits_seen = fs->statistics.commits; /* begun, but not acknowledged */
+    }
+    flight_leave(world, status);
+}
+
+static void do_log_begin(struct world *world) {
+    struct lattice *fs = SOME(world->fs);
+    struct model_object *object = pick(world, 0);
+    lattice_status_t status =
+        granules_push(SOME(world->granules), SOME(world->head->dataset), object->number);
+    uint64_t commits = fs->statistics.commits;
+    status = status == LATTICE_OK ? log_begin(fs) : status;
+    if (status == LATTICE_OK && fs->statistics.commits != commits) {
+        world->commits_seen = fs->statistics.commits;
+    }
+    flight_leave(world, status);
+}
+
+static void do_flight_step(struct world *world) {
+    struct lattice *fs = SOME(world->fs);
+    if (fs->flight.stage == FLIGHT_NONE) {
+        return;
+    }
+    uint64_t number = fs->flight.number;
+    uint64_t commits = fs->statistics.commits;
+    lattice_status_t status = flight_advance(fs, pool_flush(fs));
+    bool landed = fs->flight.stage == FLIGHT_NONE;
+    if (fs->statistics.commits != commits) { /* a commit in the place of a group of the log */
+        world->commits_seen = fs->statistics.commits;
+        number = 0;
+    }
+    struct outcome outcome = judge(world, status);
+    if (outcome.fatal) {
+        world_crash(world);
+    } else if (outcome.status != LATTICE_OK && !outcome.resource) {
+        world_fail(world, "step of a flight", (uint64_t)status, 0);
+    } else if (landed && number == world->flight_number) {
+        world->acknowledged = MAX(world->acknowledged, world->flight_state);
+    }
+}
+
 static void do_close_orphan(struct world *world) {
     for (uint32_t i = 0; i < MODEL_OBJECTS; i++) {
         struct model_object *object = &world->head->model.objects[i];
@@ -466,6 +617,13 @@ static void do_close_orphan(struct world *world) {
 
 static void do_crash(struct world *world) {
     world_crash(world);
+}
+
+/* With the power about to go, what a restart writes may be lost, and with it what the vault had. */
+static void do_restart(struct world *world) {
+    if (world->power && world->disks[0].dies_at == 0) {
+        world_restart(world);
+    }
 }
 
 static void do_power_later(struct world *world) {
@@ -523,7 +681,7 @@ struct choice {
     void (*run)(struct world *world);
 };
 
-enum { CHOICE_FILL = 7 };
+enum { CHOICE_FILL = 9 }; /* its place in the table */
 
 static const struct choice choices[] = {
     {18, "create", do_create},
@@ -531,14 +689,20 @@ static const struct choice choices[] = {
     {12, "remove", do_remove},
     {14, "rename", do_rename},
     {26, "write", do_write},
+    {8, "store", do_store},
+    {12, "fetch", do_fetch},
     {10, "resize", do_resize},
     {5, "punch", do_punch},
     {12, "fill", do_fill},
     {5, "attributes", do_attributes},
     {12, "sync", do_sync},
     {5, "commit", do_commit},
+    {4, "begin of a commit", do_commit_begin},
+    {5, "begin of a sync", do_log_begin},
+    {24, "step of a flight", do_flight_step},
     {5, "close", do_close_orphan},
     {1, "crash", do_crash},
+    {3, "restart", do_restart},
     {2, "power", do_power_later},
     {1, "remount", do_remount},
     {1, "verify", do_verify},
@@ -569,6 +733,20 @@ static const struct choice choices[] = {
     {1, "resilver", do_resilver},
 };
 
+/* What the file system calls durable is: no crash may take back what was done before the mark. */
+static void mark(struct world *world) {
+    const struct lattice *fs = SOME(world->fs);
+    if (world->marked && fs->aborted == LATTICE_OK && fs->durable >= world->mark_changes) {
+        world->acknowledged = MAX(world->acknowledged, world->mark_state);
+        world->marked = false;
+    }
+    if (!world->marked) {
+        world->marked = true;
+        world->mark_changes = fs->changes;
+        world->mark_state = world->state_count - 1;
+    }
+}
+
 void world_operate(struct world *world) {
     uint32_t total = 0;
     for (uint32_t i = 0; i < ARRAY_LENGTH(choices); i++) {
@@ -593,6 +771,7 @@ void world_operate(struct world *world) {
         return;
     }
     choices[chosen].run(world);
+    mark(world);
     verify_quotas(world);
 }
 

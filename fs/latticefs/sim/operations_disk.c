@@ -202,7 +202,10 @@ void do_replace(struct world *world) {
 
 /* After a scrub both sides of a mirror have the same bitmaps. */
 static void verify_bitmaps(const struct world *world) {
-    const struct lattice *fs = SOME(world->fs);
+    struct lattice *fs = SOME(world->fs);
+    if (segments_need_all(fs) != LATTICE_OK) {
+        return;
+    }
     for (uint32_t i = 0; i < fs->segments.count; i++) {
         const struct segment_entry *entry = &fs->segments.data[i].entry;
         const struct sim_block *_Nullable blocks[2] = {};
@@ -218,6 +221,23 @@ static void verify_bitmaps(const struct world *world) {
         bool both = entry->state == SEGMENT_WRITTEN && blocks[0] != nullptr && blocks[1] != nullptr;
         if (both && !view_equal(VIEW_OF(SOME(blocks[0])->data), VIEW_OF(SOME(blocks[1])->data))) {
             world_fail(world, "a scrub left a bad bitmap", i, entry->slot);
+        }
+    }
+}
+
+/* Rot where it is rare by chance: in the bitmap in use of some segment, on the side that lies. */
+static void rot_bitmap(struct world *world, struct sim_disk *disk, uint32_t number) {
+    const struct lattice *fs = SOME(world->fs);
+    uint32_t first = dice_below(&world->dice, fs->segments.count);
+    for (uint32_t i = 0; i < fs->segments.count; i++) {
+        const struct segment_entry *entry =
+            &fs->segments.data[(first + i) % fs->segments.count].entry;
+        for (uint32_t copy = 0; entry->state == SEGMENT_WRITTEN && copy < entry->copies; copy++) {
+            uint64_t start = layout_segment_start(&fs->super, entry->place[copy] & ADDRESS_MASK);
+            if (entry->copies == 2 && entry->place[copy] >> 48 == number) {
+                (void)sim_disk_rot_block(disk, (uint32_t)start + entry->slot);
+                return;
+            }
         }
     }
 }
@@ -242,6 +262,9 @@ void do_swap(struct world *world) {
     disk->read_error_one_in = 0;
     world->fail_one_in = 0;
     struct outcome outcome = judge(world, granules_commit(SOME(world->granules)));
+    if (!world->loud) {
+        rot_bitmap(world, disk, number);
+    }
     for (uint32_t i = 0; !world->loud && i < 2 && outcome.status == LATTICE_OK; i++) {
         report = (struct scrub_report){};
         outcome = judge(world, pool_scrub_all(fs, 0, &report));

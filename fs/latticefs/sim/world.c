@@ -1,5 +1,6 @@
 /* One seed's world: its making, opening, crashing. */
 #include "world.h"
+#include "campaign.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +10,11 @@
 
 void world_fail(const struct world *world, const char *what, uint64_t first, uint64_t second) {
     printf("seed %llu failed: operation %u (%s)%s: %s (%llu, %llu)\n"
-           "run again: build/host/bin/soak-latticefs --seed %llu --operations %u --verbose\n",
+           "run again: build/host/bin/%s --seed %llu --operations %u --verbose\n",
            (unsigned long long)world->seed, world->operation, world->doing,
            world->probing ? " in a probe" : "", what, (unsigned long long)first,
-           (unsigned long long)second, (unsigned long long)world->seed, world->options.operations);
+           (unsigned long long)second, campaign_program, (unsigned long long)world->seed,
+           world->options.operations);
     fflush(stdout);
     _exit(1);
 }
@@ -106,6 +108,8 @@ void world_state_add(struct world *world) {
         memmove(&world->states[0], &world->states[world->acknowledged], kept * sizeof(uint64_t));
         world->state_count = kept;
         world->before -= MIN(world->before, world->acknowledged);
+        world->flight_state -= MIN(world->flight_state, world->acknowledged);
+        world->mark_state -= MIN(world->mark_state, world->acknowledged);
         world->acknowledged = 0;
     }
     world->states[world->state_count] = hash;
@@ -122,6 +126,10 @@ static void granule_pushed(void *_Nullable observer, struct dataset *dataset, ui
     struct head *head = SOME(world_head(world, dataset->id));
     struct model_object *file = SOME(model_find(&head->model, object));
     uint64_t length = UINT64_C(1) << file->record_shift;
+    /* Granules below it go first. */
+    if (world->storing.size != 0 && granule == world->storing_granule) {
+        model_write(file, granule * length, world->storing);
+    }
     model_push(file, granule * length, length, size);
     world_state_add(world);
 }
@@ -229,6 +237,9 @@ void world_create(struct world *world, uint64_t seed, const struct world_options
     uint32_t blocks = world->tight || dice_once_in(&world->dice, 3)
                           ? 1340 + dice_below(&world->dice, 300)
                           : 1450 + dice_below(&world->dice, 3000);
+    if (!world->tight && dice_once_in(&world->dice, 16)) { /* the table has several pages */
+        blocks += 18000 + dice_below(&world->dice, 18000);
+    }
     for (uint32_t i = 0; i < world->disk_count; i++) {
         sim_disk_create(&world->disks[i], blocks, &world->disk_dice);
         world->disks[i].power = &world->power;
@@ -257,6 +268,7 @@ void world_create(struct world *world, uint64_t seed, const struct world_options
 void world_tune(const struct world *world, struct lattice *fs) {
     fs->hash_mask = world->hash_mask;
     fs->cache.limit = 16;
+    fs->scant_blocks = world->seed % 2 == 0 ? UINT32_MAX : fs->scant_blocks;
     fs->leaf_limit = world->leaf_limit;
     fs->inner_limit = world->inner_limit;
 }
@@ -264,7 +276,10 @@ void world_tune(const struct world *world, struct lattice *fs) {
 bool world_open(struct world *world) {
     struct device_list devices = world_devices(world);
     struct lattice *_Nullable fs = nullptr;
-    lattice_status_t status = pool_open(&world->environment, &devices, 0, &fs);
+    lattice_status_t status =
+        world->vault == nullptr
+            ? pool_open(&world->environment, &devices, 0, &fs)
+            : pool_open_vault(&world->environment, &devices, SOME(world->vault), &fs);
     if (status != LATTICE_OK) {
         if (world->outstanding != 0) {
             world_fail(world, "a failed open kept memory", world->outstanding, 0);
@@ -316,6 +331,26 @@ void world_close(struct world *world) {
     }
 }
 
+/* Compares with what may be there, and takes over what is. */
+static void world_recovered(struct world *world) {
+    uint32_t fail = world->fail_one_in;
+    world->fail_one_in = 0;
+    verify_recovered(world, SOME(world->fs), true);
+    if (world->adopt) {
+        receive_leftovers(world);
+        verify_recovered(world, SOME(world->fs), true);
+        world->no_probe = false;
+    }
+    world->fail_one_in = fail;
+    world->state_count = 0;
+    world->before = 0;
+    world->flight_number = 0;
+    world->marked = false;
+    world->fetching.wanted = false;
+    world_state_add(world);
+    world_acknowledge(world);
+}
+
 void world_crash(struct world *world) {
     world->crashes++;
     world->doing = "recovering";
@@ -346,19 +381,45 @@ void world_crash(struct world *world) {
         }
     }
     world->disks[0].dies_at = 0;
-    uint32_t fail = world->fail_one_in;
-    world->fail_one_in = 0;
-    verify_recovered(world, SOME(world->fs), true);
-    if (world->adopt) {
-        receive_leftovers(world);
-        verify_recovered(world, SOME(world->fs), true);
-        world->no_probe = false;
+    world_recovered(world);
+}
+
+/* A copy of what a server would have kept outside itself. */
+static struct log_part part_copy(const struct log_part *part) {
+    struct log_part copy = *part;
+    copy.entries = (struct view){};
+    if (part->entries.size != 0) {
+        struct bytes to = bytes_of(malloc(part->entries.size), part->entries.size);
+        bytes_copy(to, part->entries);
+        copy.entries = bytes_view(to);
     }
-    world->fail_one_in = fail;
-    world->state_count = 0;
-    world->before = 0;
-    world_state_add(world);
-    world_acknowledge(world);
+    return copy;
+}
+
+void world_restart(struct world *world) {
+    struct lattice *fs = SOME(world->fs);
+    struct log_vault vault = log_vault(fs);
+    bool whole = !vault.parts[0].partial && !vault.parts[1].partial && fs->aborted == LATTICE_OK;
+    for (unsigned i = 0; i < ARRAY_LENGTH(vault.parts); i++) {
+        vault.parts[i] = part_copy(&vault.parts[i]);
+    }
+    world->restarts++;
+    world->doing = "restarting";
+    world_close(world);
+    world->vault = &vault;
+    for (uint32_t attempts = 0; !world_open(world); attempts++) {
+        if (attempts > 50) {
+            world->fail_one_in = 0;
+        }
+    }
+    world->vault = nullptr;
+    if (whole) { /* not an operation less */
+        world_acknowledge(world);
+    }
+    world_recovered(world);
+    for (unsigned i = 0; i < ARRAY_LENGTH(vault.parts); i++) {
+        free((void *)(uintptr_t)vault.parts[i].entries.data);
+    }
 }
 
 void world_destroy(struct world *world) {

@@ -2,8 +2,9 @@
 /* One seed's world: disks, file system, model, and the list of states that a crash may leave.
  *
  * Oracle: every change of the trees appends a hash to `states`; an acknowledged sync or commit
- * moves `acknowledged` up. After a crash the recovered file system must hash to one of
- * states[acknowledged…], `check` must find nothing, and memory must be given back to the byte. */
+ * moves `acknowledged` up, to where it began if other operations went on meanwhile. After a crash
+ * the recovered file system must hash to one of states[acknowledged…], `check` must find nothing,
+ * and memory must be given back to the byte. */
 #include "disk.h"
 #include "fs/latticefs/core/granule.h"
 #include "fs/latticefs/core/mount.h"
@@ -55,6 +56,17 @@ struct head {
     struct kept kept[WORLD_KEPT];
 };
 
+/* A record that was located, and not fetched yet. */
+struct fetching {
+    bool wanted;
+    uint64_t head;
+    uint64_t object;
+    uint64_t granule;
+    uint32_t size;
+    uint64_t generation;
+    struct record_source source;
+};
+
 struct world {
     uint64_t seed;
     struct world_options options;
@@ -92,7 +104,12 @@ struct world {
     uint64_t names; /* of datasets and snapshots given so far */
     uint32_t state_count;
     uint32_t acknowledged;
-    uint32_t before; /* the state in which the operation in hand began */
+    uint32_t before;        /* the state in which the operation in hand began */
+    uint32_t flight_state;  /* the state that the flight began with */
+    bool marked;            /* a moment was chosen … */
+    uint32_t mark_state;    /* … and this was its state */
+    uint64_t mark_changes;  /* … and so many changes were behind */
+    uint64_t flight_number; /* of the flight that an operation left */
     uint64_t states[WORLD_STATES];
     uint32_t operation; /* number of the operation in hand */
     const char *doing;
@@ -104,6 +121,11 @@ struct world {
     uint64_t crashes;
     uint64_t refused; /* operations that ended for want of memory or space */
     uint64_t commits_seen;
+    struct fetching fetching;
+    struct view storing; /* a whole granule that goes to the tree at once */
+    uint64_t storing_granule;
+    const struct log_vault *_Nullable vault; /* what a recovery has of the one before */
+    uint64_t restarts;                       /* of the program alone */
     struct io_buffer io;
     struct io_buffer io2;
 };
@@ -119,6 +141,8 @@ bool world_open(struct world *world);
 void world_close(struct world *world);
 /* Cuts the power, and recovers. */
 void world_crash(struct world *world);
+/* The program fails, and not the disks: it comes back with what its log had in memory. */
+void world_restart(struct world *world);
 void world_operate(struct world *world);
 
 void world_state_add(struct world *world);

@@ -3,6 +3,7 @@
 
 import json
 import os
+import pathlib
 import pty
 import re
 import shutil
@@ -280,6 +281,88 @@ class CopyTest(Case):
                 archive.extractall(self.path("out"), filter="fully_trusted")
             self.assertTrue(same(inner, self.path("out/top")))
             self.assertEqual(os.readlink(self.path("out/top/symbolic")), "x" * 300)
+
+    def tree_with_attributes(self):
+        """A folder with all that is copied, and only once each."""
+        top = self.folder("attributes")
+        os.makedirs(os.path.join(top, "a/b"))
+        one = os.path.join(top, "a/one")
+        with open(one, "wb") as file:
+            file.write(b"content")
+        os.setxattr(one, "user.plain", b"value")
+        os.setxattr(one, "user.bytes", bytes(range(256)) + b"\n12 key=value\n")
+        os.setxattr(one, "user.empty", b"")
+        os.setxattr(os.path.join(top, "a"), "user.folder", b"x" * 3000)
+        os.link(one, os.path.join(top, "a/b/two"))
+        os.link(one, os.path.join(top, "three"))
+        os.symlink("nowhere", os.path.join(top, "symbolic"))
+        os.link(os.path.join(top, "symbolic"), os.path.join(top, "symbolic2"), follow_symlinks=False)
+        with open(os.path.join(top, "set"), "wb"):
+            pass
+        os.chmod(os.path.join(top, "set"), 0o4511)
+        os.utime(one, ns=(5, 1234567890123456789))
+        os.utime(os.path.join(top, "set"), ns=(5, -1500000000))
+        return top
+
+    @staticmethod
+    def described(top):
+        """By path: type and mode, names of the same file, content, attributes, time."""
+        paths, numbers = {}, {}
+        for folder, folders, files in os.walk(top):
+            for path in (os.path.join(folder, name) for name in folders + files):
+                facts = os.lstat(path)
+                numbers.setdefault(facts.st_ino, []).append(os.path.relpath(path, top))
+                content = os.readlink(path) if os.path.islink(path) else None if os.path.isdir(path) else pathlib.Path(path).read_bytes()
+                attributes = {n: os.getxattr(path, n, follow_symlinks=False) for n in os.listxattr(path, follow_symlinks=False)}
+                time = facts.st_mtime_ns if os.path.isfile(path) else 0
+                paths[os.path.relpath(path, top)] = (facts.st_mode, facts.st_ino, content, attributes, time)
+        return {path: (mode, sorted(numbers[number]), *rest) for path, (mode, number, *rest) in paths.items()}
+
+    def test_extended_attributes_and_hard_links_go_both_ways(self):
+        top = self.tree_with_attributes()
+        tar = ["tar", "--xattrs", "--xattrs-include=*", "--numeric-owner", "-C"]
+        subprocess.run([*tar, top, "--format=pax", "-cf", self.path("in.tar"), "."], check=True)
+        for name, source in (("folders", [top]), ("archives", [self.path("in.tar"), "--tar"])):
+            latticefs("create", self.pool, name)
+            latticefs("import", self.pool, name, *source)
+            latticefs("export", self.pool, name, self.folder(name))
+            self.assertEqual(self.described(self.path(name)), self.described(top))
+            latticefs("export", self.pool, name, self.path(name + ".tar"), "--tar")
+            self.folder(name + "2")
+            subprocess.run([*tar, self.path(name + "2"), "-xpf", self.path(name + ".tar")], check=True)
+            self.assertEqual(self.described(self.path(name + "2")), self.described(top))
+        self.assertIn(" 0 problems", latticefs("check", self.pool))
+
+    def test_what_cannot_be_kept_of_an_archive_is_said(self):
+        entry = tarfile.TarInfo("entry")
+        entry.pax_headers = {"SCHILY.xattr.user.large": "x" * 65536, "SCHILY.acl.access": "user::rw-", "SCHILY.xattr.system.x": "y",
+                             "SCHILY.xattr.user.toolarge": "x" * 65537}
+        # Around the lengths at which the length of a record has a digit more.
+        entry.pax_headers |= {f"SCHILY.xattr.user.n{n}": "x" * n for n in (*range(60, 90), *range(960, 990))}
+        with tarfile.open(self.path("in.tar"), "w", format=tarfile.PAX_FORMAT) as archive:
+            archive.addfile(entry)
+        text = latticefs("import", self.pool, "root", self.path("in.tar"), "--tar", status=1)
+        self.assertEqual(text.count("access control list is not copied"), 2, text)
+        self.assertEqual(text.count("entry: "), 3, text)
+        latticefs("export", self.pool, "root", self.path("out.tar"), "--tar")
+        with tarfile.open(self.path("out.tar")) as archive:
+            headers = archive.getmember("entry").pax_headers
+        kept = {k: v for k, v in entry.pax_headers.items() if k.startswith("SCHILY.xattr.user") and "toolarge" not in k}
+        self.assertEqual({k: v for k, v in headers.items() if k.startswith("SCHILY")}, kept)
+
+    def test_damaged_pax_headers_are_refused(self):
+        for content in (b"9 path=x", b"999999999999999999999 path=x\n", b"3 =\n", b"0 path=x\n", b"-1 a=b\n", b"9 path=xx\n", b"\0" * 600):
+            header = tarfile.TarInfo("./PaxHeaders/x")
+            header.type, header.size = b"x", len(content)
+            with open(self.path("in.tar"), "wb") as file:
+                file.write(header.tobuf(tarfile.USTAR_FORMAT) + content.ljust((len(content) + 511) // 512 * 512, b"\0"))
+                file.write(tarfile.TarInfo("named").tobuf(tarfile.USTAR_FORMAT) + b"\0" * 1024)
+            latticefs("create", self.pool, "fresh")
+            latticefs("import", self.pool, "fresh", self.path("in.tar"), "--tar")
+            latticefs("export", self.pool, "fresh", self.path("out.tar"), "--tar")
+            with tarfile.open(self.path("out.tar")) as archive:
+                self.assertEqual(archive.getnames(), ["named"], content)
+            latticefs("destroy", self.pool, "fresh")
 
     def test_damaged_archives_are_refused(self):
         with open(self.path("bad.tar"), "wb") as file:

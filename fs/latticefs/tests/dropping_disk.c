@@ -6,9 +6,11 @@
  *
  * Some blocks reach the file early, whole or only some of their sectors: the order in which a real
  * disk's cache empties is not known either. A flush writes in an order of its own, and may be cut
- * in the middle. All calls come under the mount's lock. */
+ * in the middle. Calls come from several threads; while a flush is under way others write, and what
+ * they write may go with it or not. */
 #include "fs/latticefs/sim/dice.h"
 #include "fs/latticefs/tools/host_disk.h"
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,12 +37,13 @@ struct dropping {
 
 /* What all disks of the process share: they lose power together. */
 struct power {
+    pthread_mutex_t lock; /* of this, and of all that is pending; a flush gives way now and then */
     struct dice dice;
     uint64_t operations;
     uint64_t last;
 };
 
-static struct power power;
+static struct power power = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static uint64_t number_of(const char *name) {
     const char *_Nullable text = getenv(name);
@@ -69,14 +72,16 @@ static struct bytes block_at(void *buffer, uint32_t count, uint32_t index) {
 
 static lattice_status_t drop_read(void *context, uint64_t block, uint32_t count, void *buffer) {
     struct dropping *disk = context;
-    TRY(disk->below.read(disk->below.context, block, count, buffer));
-    for (uint32_t i = 0; i < count; i++) {
+    (void)pthread_mutex_lock(&power.lock);
+    lattice_status_t status = disk->below.read(disk->below.context, block, count, buffer);
+    for (uint32_t i = 0; status == LATTICE_OK && i < count; i++) {
         const struct pending *_Nullable found = *pending_link(disk, block + i);
         if (found != nullptr) {
             bytes_copy(block_at(buffer, count, i), VIEW_OF(SOME(found)->content));
         }
     }
-    return LATTICE_OK;
+    (void)pthread_mutex_unlock(&power.lock);
+    return status;
 }
 
 /* Some sectors of the block, or all, reach the file now. */
@@ -95,10 +100,8 @@ static lattice_status_t write_early(struct dropping *disk, const struct pending 
     return disk->below.write(disk->below.context, pending->block, 1, &content);
 }
 
-static lattice_status_t drop_write(void *context, uint64_t block, uint32_t count,
-                                   const void *buffer) {
-    struct dropping *disk = context;
-    count_operation();
+static lattice_status_t write_pending(struct dropping *disk, uint64_t block, uint32_t count,
+                                      const void *buffer) {
     for (uint32_t i = 0; i < count; i++) {
         struct pending *_Nullable *link = pending_link(disk, block + i);
         if (*link == nullptr) {
@@ -115,27 +118,48 @@ static lattice_status_t drop_write(void *context, uint64_t block, uint32_t count
     return LATTICE_OK;
 }
 
-static lattice_status_t drop_flush(void *context) {
-    struct dropping *disk = context;
-    uint32_t start = dice_below(&power.dice, BUCKETS);
+static lattice_status_t drop_write(void *context, uint64_t block, uint32_t count,
+                                   const void *buffer) {
+    (void)pthread_mutex_lock(&power.lock);
     count_operation();
-    for (uint32_t i = 0; i < BUCKETS; i++) {
-        struct pending *_Nullable *link = &disk->buckets[(start + i) % BUCKETS];
-        if (*link != nullptr && dice_once_in(&power.dice, 32)) {
-            count_operation(); /* the power may go in the middle, too */
-        }
-        while (*link != nullptr) {
-            struct pending *first = SOME(*link);
-            TRY(disk->below.write(disk->below.context, first->block, 1, &first->content));
-            *link = first->next;
-            free(first);
-        }
+    lattice_status_t status = write_pending(context, block, count, buffer);
+    (void)pthread_mutex_unlock(&power.lock);
+    return status;
+}
+
+static lattice_status_t bucket_flush(struct dropping *disk, uint32_t index) {
+    struct pending *_Nullable *link = &disk->buckets[index % BUCKETS];
+    if (*link != nullptr && dice_once_in(&power.dice, 32)) {
+        count_operation(); /* the power may go in the middle, too */
+    }
+    while (*link != nullptr) {
+        struct pending *first = SOME(*link);
+        TRY(disk->below.write(disk->below.context, first->block, 1, &first->content));
+        *link = first->next;
+        free(first);
     }
     return LATTICE_OK;
 }
 
+static lattice_status_t drop_flush(void *context) {
+    lattice_status_t status = LATTICE_OK;
+    (void)pthread_mutex_lock(&power.lock);
+    uint32_t start = dice_below(&power.dice, BUCKETS);
+    count_operation();
+    for (uint32_t i = 0; status == LATTICE_OK && i < BUCKETS; i++) {
+        status = bucket_flush(context, start + i);
+        if (i % 64 == 63) { /* here others write */
+            (void)pthread_mutex_unlock(&power.lock);
+            (void)pthread_mutex_lock(&power.lock);
+        }
+    }
+    (void)pthread_mutex_unlock(&power.lock);
+    return status;
+}
+
 static void drop_trim(void *context, uint64_t block, uint64_t count) {
     struct dropping *disk = context;
+    (void)pthread_mutex_lock(&power.lock);
     for (uint64_t i = 0; i < count; i++) {
         struct pending *_Nullable *link = pending_link(disk, block + i);
         struct pending *_Nullable found = *link;
@@ -144,6 +168,7 @@ static void drop_trim(void *context, uint64_t block, uint64_t count) {
             free(found);
         }
     }
+    (void)pthread_mutex_unlock(&power.lock);
     disk->below.trim(disk->below.context, block, count);
 }
 

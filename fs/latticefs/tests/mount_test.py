@@ -360,6 +360,35 @@ class ContentTest(Case):
         self.check()
 
 
+class OthersTest(Case):
+    """What users who are not root may do, and what becomes of set-ID bits."""
+
+    options = ("-o", "allow_other,default_permissions")
+
+    @unittest.skipUnless(os.geteuid() == 0 and shutil.which("fallocate"), "needs root")
+    def test_set_id_bits_go_when_others_change_the_content(self):
+        os.chmod(self.folder, 0o777)
+        os.chmod(self.base, 0o755)
+        punch = ["fallocate", "--punch-hole", "--offset", "0", "--length", "4096"]
+        calls = (punch, ["fallocate", "--zero-range", "--offset", "0", "--length", "4096"], ["truncate", "--size", "8000"],
+                 ["dd", "if=/dev/zero", "count=1", "conv=notrunc", "status=none"])
+        plain, member = {"user": 1234, "group": 1234, "extra_groups": []}, {"user": 1234, "group": 1234, "extra_groups": [4321]}
+        for number, call in enumerate(calls):
+            for who, mode, left in ((plain, 0o6666, 0o666), (plain, 0o6676, 0o666), (plain, 0o6777, 0o777), (member, 0o6777, 0o777),
+                                    ({}, 0o6666, 0o6666), ({}, 0o6777, 0o6777)):
+                if call != punch and call[0] != "fallocate" and mode & 0o010 == 0 and who == plain:
+                    continue  # the kernel itself lets it stay there: writes through a mount reach it without their user
+                name = f"{number}{mode:o}{len(str(who))}"
+                self.write(name, b"x" * 10000)
+                os.chown(self.path(name), 0, 4321)
+                os.chmod(self.path(name), mode)
+                line = [*call, f"of={self.path(name)}"] if call[0] == "dd" else [*call, self.path(name)]
+                subprocess.run(line, check=True, **who)
+                # stat asks for the mode alone, which the kernel may answer from what it knows.
+                mode_now = subprocess.run(["stat", "-c", "%a", self.path(name)], stdout=subprocess.PIPE, check=True).stdout
+                self.assertEqual(int(mode_now, 8), left if mode != 0o6676 else 0o676, (call, who, oct(mode)))
+
+
 def stress(folder, seed, steps):
     """Random calls in a folder that others work in, too; refusals are part of it (the properties of fsstress)."""
     dice = random.Random(seed)
@@ -490,10 +519,16 @@ class MountingTest(Case):
             trap 'losetup -d $loop' EXIT
             mount -t fuse.latticefs $loop {self.folder}
             echo device >> {self.folder}/file
+            mknod {self.folder}/null c 1 3
+            echo gone > {self.folder}/null
             mount -o remount,ro {self.folder}
             ! touch {self.folder}/refused 2> /dev/null
             mount -o remount,rw {self.folder}
             ! {mounted.BIN}/latticefs list $loop 2> {self.base}/out/refused
+            umount {self.folder}
+            mount -t fuse.latticefs $loop {self.folder} -o nodev
+            ! echo refused 2> /dev/null > {self.folder}/null
+            rm {self.folder}/null
             umount {self.folder}
             cp {self.disk} {self.base}/copy  # at once: nothing may be missing
             {mounted.BIN}/latticefs export {self.base}/copy root {self.base}/out

@@ -1,5 +1,6 @@
 """What the tests of the mount share: tools by name, and a mount that may die."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -18,6 +19,12 @@ def run(*arguments, status=0, **options):
     if done.returncode != status:
         raise AssertionError(f"{' '.join(arguments)}: status {done.returncode}, not {status}\n{done.stdout}")
     return done.stdout
+
+
+def wait_unlocked(disk):
+    """Until nobody has a disk: what a mount that was killed started may end a moment after it."""
+    with open(disk, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 class Mount:
@@ -43,7 +50,10 @@ class Mount:
 
     def end(self):
         """Unmounts, and waits for the last commit; the process's status."""
-        subprocess.run(["fusermount3", "-u", self.folder], check=True)
+        for _ in range(600):  # busy while the mount's own helper closes what it had written back
+            if subprocess.run(["fusermount3", "-u", self.folder], check=False).returncode == 0:
+                break
+            time.sleep(0.05)
         try:
             return self.process.wait(timeout=20)
         except subprocess.TimeoutExpired:

@@ -71,7 +71,9 @@ class Append:
         if not content.startswith(synced):
             return f"{len(synced)} bytes were synced, {len(content)} are there"
         if content != whole[:len(content)]:
-            return "bytes that were never written"
+            at = next(i for i, pair in enumerate(zip(content, whole + b"\0" * len(content))) if pair[0] != pair[1])
+            return (f"bytes that were never written: {len(synced)} synced, {len(whole)} written, {len(content)} there, wrong from "
+                    f"{at}: {content[at:at + 16]!r}")
         # A line that was not acknowledged may be cut; go on from whole lines.
         kept, lines = 0, []
         for line in self.lines:
@@ -252,6 +254,7 @@ class Pool:
             thread.start()
         mount.process.wait()
         mount.detach()
+        mounted.wait_unlocked(self.disk)
         for thread in threads:
             thread.join()
         if mount.process.returncode != -9:

@@ -22,8 +22,8 @@ static void take_problem(void *_Nullable context, const char *what, uint64_t fir
     }
 }
 
-static void take_progress(void *_Nullable context, uint64_t done, uint64_t all) {
-    progress_show(SOME((const struct call *)context), "check", done, all);
+static void take_progress(void *_Nullable context, const char *what, uint64_t done, uint64_t all) {
+    progress_show(SOME((const struct call *)context), what, done, all);
 }
 
 static void print_check(const struct call *call, const struct check_report *result) {
@@ -71,8 +71,13 @@ int do_check(struct call *call) {
     return result.problems != 0 ? DAMAGED : DONE;
 }
 
+static void take_scrub_progress(void *_Nullable context, const struct scrub_report *report) {
+    progress_show(SOME((const struct call *)context), "scrub, blocks", report->done, report->all);
+}
+
 static int scrub_result(struct call *call, const char *what, lattice_status_t status,
                         const struct scrub_report *result) {
+    progress_end(call);
     if (call->given[OPTION_JSON]) {
         json_open(nullptr, '{');
         json_number("blocks_read", result->pointers);
@@ -91,7 +96,7 @@ static int scrub_result(struct call *call, const char *what, lattice_status_t st
 }
 
 int do_scrub(struct call *call) {
-    struct scrub_report result = {};
+    struct scrub_report result = {.context = call, .progress = take_scrub_progress};
     lattice_status_t status = commit(call_fs(call));
     if (status == LATTICE_OK) {
         status = pool_scrub_all(call_fs(call), 0, &result);
@@ -100,13 +105,17 @@ int do_scrub(struct call *call) {
 }
 
 int do_resilver(struct call *call) {
-    struct scrub_report result = {};
-    return scrub_result(call, "resilver", pool_resilver(call_fs(call), &result), &result);
+    struct scrub_report result = {.context = call, .progress = take_scrub_progress};
+    lattice_status_t status = pool_resilver(call_fs(call), &result);
+    return scrub_result(call, "resilver", status, &result);
 }
 
 int do_dump(struct call *call) {
     struct lattice *fs = call_fs(call);
     const struct superblock *super = &fs->super;
+    if (segments_need_all(fs) != LATTICE_OK) {
+        fprintf(stderr, "%s: not all of the segment table can be read\n", call->pool);
+    }
     printf("transaction %" PRIu64 "\nsegment_shift %u\nsegment_count %u\ncopies %u\n"
            "node_copies %u\ntable_pages %u\nindex_pages %u\nlog_address %" PRIu64
            "\nlog_blocks %u\npool_root %" PRIu64 " level %u\nused_blocks %" PRIu64 "\n",

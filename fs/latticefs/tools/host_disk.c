@@ -65,6 +65,12 @@ static void device_trim(void *context, uint64_t block, uint64_t count) {
                     (off_t)(block * BLOCK_SIZE), (off_t)(count * BLOCK_SIZE));
 }
 
+static void device_prefetch(void *context, uint64_t block, uint64_t count) {
+    const struct host_device *device = context;
+    (void)posix_fadvise(device->file, (off_t)(block * BLOCK_SIZE), (off_t)(count * BLOCK_SIZE),
+                        POSIX_FADV_WILLNEED);
+}
+
 /* Of a file or a block device. */
 static bool device_size(int file, uint64_t *out) {
     off_t end = lseek(file, 0, SEEK_END);
@@ -140,7 +146,8 @@ bool host_device_open(struct host_devices *devices, const char *path, bool writa
                                               .read = device_read,
                                               .write = device_write,
                                               .flush = device_flush,
-                                              .trim = device_trim},
+                                              .trim = device_trim,
+                                              .prefetch = device_prefetch},
                                    .file = file};
     char *_Nullable absolute = realpath(path, nullptr);
     snprintf(device->path, sizeof device->path, "%s", absolute == nullptr ? path : absolute);
@@ -148,6 +155,12 @@ bool host_device_open(struct host_devices *devices, const char *path, bool writa
     add_name(devices, device->path);
     devices->count++;
     return true;
+}
+
+void host_devices_unlock(const struct host_devices *devices) {
+    for (uint32_t i = 0; i < devices->count; i++) {
+        (void)flock(devices->data[i].file, LOCK_UN);
+    }
 }
 
 void host_devices_close(struct host_devices *devices) {

@@ -22,6 +22,8 @@ struct host_devices {
 /* Opens a file or block device; `size` > 0 makes it (or makes it longer). False, and a message on
  * standard error, on failure. Owns: the open file and its lock, until host_devices_close. */
 bool host_device_open(struct host_devices *devices, const char *path, bool writable, uint64_t size);
+/* Lets other programs have the disks, which this one will not touch any more. */
+void host_devices_unlock(const struct host_devices *devices);
 void host_devices_close(struct host_devices *devices);
 struct device_list host_device_list(struct host_devices *devices);
 

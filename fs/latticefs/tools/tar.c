@@ -1,7 +1,8 @@
-/* tar archives: ustar, with GNU's long names and pax' path, linkpath and size when reading, and
- * GNU's long names when writing. Paths of an archive are hostile: "..", and nothing, are refused.
- */
+/* tar archives: ustar, with GNU's long names, and of pax path, linkpath, size, mtime and extended
+ * attributes when reading; when writing GNU's long names and pax' mtime and extended attributes.
+ * Paths of an archive are hostile: "..", and nothing, are refused. */
 #include "host.h"
+#include "pax.h"
 #include "transfer.h"
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +12,7 @@
 
 #pragma clang assume_nonnull begin
 
-enum { TAR_BLOCK = 512, PATH_SIZE = 4096 };
+enum { TAR_BLOCK = 512, PATH_SIZE = 4096, NANOSECONDS = 1000000000 };
 #define LATEST UINT64_C(9223372036) /* second that the format holds */
 
 struct header {
@@ -45,7 +46,9 @@ struct overrides {
     bool has_path;
     bool has_link;
     bool has_size;
+    bool has_time;
     uint64_t size;
+    int64_t time; /* nanoseconds since 1970 */
 };
 
 struct archive {
@@ -53,6 +56,7 @@ struct archive {
     FILE *file;
     struct header header;
     struct overrides overrides;
+    struct pax pax; /* of the entry in hand */
 };
 
 /* ---- fields ---- */
@@ -129,37 +133,80 @@ static bool take_text(struct archive *archive, uint64_t size, struct long_text *
     return true;
 }
 
-/* One "LENGTH key=value\n" after another. */
-static void take_pax(struct overrides *overrides, struct long_text *text) {
-    char *_Nullable rest = nullptr;
-    for (char *_Nullable line = strtok_r(text->text, "\n", &rest); line != nullptr;
-         line = strtok_r(nullptr, "\n", &rest)) {
-        const char *_Nullable space = strchr(SOME(line), ' ');
-        const char *_Nullable value = space == nullptr ? nullptr : strchr(SOME(space), '=');
-        if (value == nullptr) {
-            continue;
-        }
-        struct view all = view_text(SOME(value));
-        struct view content = view_sub(all, 1, all.size - 1);
-        if (strncmp(SOME(space), " path=", 6) == 0) {
-            overrides->path = (struct long_text){};
-            bytes_copy(BYTES_OF(overrides->path.text), content);
-            overrides->has_path = true;
-        } else if (strncmp(SOME(space), " linkpath=", 10) == 0) {
-            overrides->link = (struct long_text){};
-            bytes_copy(BYTES_OF(overrides->link.text), content);
-            overrides->has_link = true;
-        } else if (strncmp(SOME(space), " size=", 6) == 0) {
-            overrides->size = strtoull((const char *)content.data, nullptr, 10);
-            overrides->has_size = true;
+/* The decimal digits from *at on, which goes behind them; at most `most`. */
+static uint64_t decimal_of(struct view text, size_t *at, uint64_t most) {
+    uint64_t value = 0;
+    for (; *at < text.size && text.data[*at] >= '0' && text.data[*at] <= '9'; *at += 1) {
+        uint64_t digit = (uint64_t)(text.data[*at] - '0');
+        value = value > (most - digit) / 10 ? most : value * 10 + digit;
+    }
+    return value;
+}
+
+/* "[-]SECONDS[.FRACTION]" */
+static int64_t time_of(struct view text) {
+    bool negative = text.size > 0 && text.data[0] == '-';
+    size_t at = negative ? 1 : 0;
+    int64_t time = (int64_t)decimal_of(text, &at, LATEST) * NANOSECONDS;
+    if (time < (int64_t)LATEST * NANOSECONDS && at < text.size && text.data[at] == '.') {
+        int64_t unit = NANOSECONDS / 10;
+        for (at++; at < text.size && text.data[at] >= '0' && text.data[at] <= '9'; at++) {
+            time += unit * (text.data[at] - '0');
+            unit /= 10;
         }
     }
+    return negative ? -time : time;
+}
+
+static void take_long(struct long_text *to, bool *has, struct view value) {
+    *to = (struct long_text){};
+    *has = true;
+    if (value.size < sizeof to->text) { /* else the empty name, which is refused */
+        bytes_copy(BYTES_OF(to->text), value);
+    }
+}
+
+/* Reads a pax header's content; the attributes in it are taken when there is an object. */
+static bool take_pax(struct archive *archive, uint64_t size) {
+    struct overrides *overrides = &archive->overrides;
+    struct pax *pax = &archive->pax;
+    struct header block;
+    struct view key = {};
+    struct view value = {};
+    if (size > PAX_MAX || !pax_reserve(pax, (size_t)size)) {
+        transfer_complain(archive->job, "archive", "a header that is too long is passed over");
+        return skip(archive, size);
+    }
+    for (pax->used = 0; pax->used < size;) {
+        size_t part = (size_t)MIN(size - pax->used, (uint64_t)TAR_BLOCK);
+        if (!take(archive, BYTES_OF(block))) {
+            return false;
+        }
+        bytes_copy(bytes_sub(bytes_of(pax->data, pax->capacity), pax->used, part),
+                   view_sub(VIEW_OF(block), 0, part));
+        pax->used += part;
+    }
+    for (size_t at = 0; pax_next(pax, &at, &key, &value);) {
+        if (view_equal(key, view_text("path"))) {
+            take_long(&overrides->path, &overrides->has_path, value);
+        } else if (view_equal(key, view_text("linkpath"))) {
+            take_long(&overrides->link, &overrides->has_link, value);
+        } else if (view_equal(key, view_text("size"))) {
+            size_t digits = 0;
+            overrides->size = decimal_of(value, &digits, INT64_MAX);
+            overrides->has_size = true;
+        } else if (view_equal(key, view_text("mtime"))) {
+            overrides->time = time_of(value);
+            overrides->has_time = true;
+        }
+    }
+    return true;
 }
 
 /* Reads headers up to one of an object. False at the end, or where the archive is damaged. */
 static bool next_header(struct archive *archive) {
-    static struct long_text text;
     archive->overrides = (struct overrides){};
+    archive->pax.used = 0;
     for (;;) {
         struct header *header = &archive->header;
         if (!take(archive, BYTES_OF(*header)) || view_is_zero(VIEW_OF(*header))) {
@@ -178,8 +225,7 @@ static bool next_header(struct archive *archive) {
             good = take_text(archive, size, &archive->overrides.link);
             archive->overrides.has_link = true;
         } else if (header->type == 'x') {
-            good = take_text(archive, size, &text);
-            take_pax(&archive->overrides, &text);
+            good = take_pax(archive, size);
         } else if (header->type == 'g') {
             good = skip(archive, size);
         } else {
@@ -285,9 +331,23 @@ static uint32_t mode_type_of(char type) {
     }
 }
 
+static void import_extended(struct archive *archive, uint64_t object, const char *path) {
+    struct view key = {};
+    struct view value = {};
+    const size_t prefix = strlen(PAX_XATTR);
+    for (size_t at = 0; pax_next(&archive->pax, &at, &key, &value);) {
+        if (key.size > prefix && view_equal(view_sub(key, 0, prefix), view_text(PAX_XATTR))) {
+            extended_take(archive->job, object, path, view_sub(key, prefix, key.size - prefix),
+                          value);
+        } else if (key.size > 11 && view_equal(view_sub(key, 0, 11), view_text("SCHILY.acl."))) {
+            transfer_complain(archive->job, path, "its access control list is not copied");
+        }
+    }
+}
+
 /* `size` bytes of content follow the header, and are used up. */
 static lattice_status_t import_entry(struct archive *archive, struct long_text *path,
-                                     uint64_t size) {
+                                     const char *shown, uint64_t size) {
     struct transfer_job *job = archive->job;
     const struct header *header = &archive->header;
     uint32_t type = mode_type_of(header->type);
@@ -327,8 +387,12 @@ static lattice_status_t import_entry(struct archive *archive, struct long_text *
     } else {
         TRY(import_content(archive, object, size));
     }
+    import_extended(archive, object, shown);
+    int64_t time = archive->overrides.has_time
+                       ? archive->overrides.time
+                       : (int64_t)MIN(number_of(VIEW_OF(header->time)), LATEST) * NANOSECONDS;
     return transfer_attributes(job, object, attributes.mode, attributes.user, attributes.group,
-                               (int64_t)MIN(number_of(VIEW_OF(header->time)), LATEST) * 1000000000);
+                               time);
 }
 
 uint64_t tar_import(struct transfer_job *job, const char *path) {
@@ -350,7 +414,7 @@ uint64_t tar_import(struct transfer_job *job, const char *path) {
         shown = name;
         uint64_t size = archive->overrides.has_size ? archive->overrides.size
                                                     : number_of(VIEW_OF(archive->header.size));
-        lattice_status_t status = import_entry(archive, &name, size);
+        lattice_status_t status = import_entry(archive, &name, shown.text, size);
         status = status == LATTICE_OK ? transfer_step(job) : status;
         if (status != LATTICE_OK) {
             transfer_complain(job, shown.text, host_status_text(status));
@@ -360,6 +424,7 @@ uint64_t tar_import(struct transfer_job *job, const char *path) {
         transfer_complain(job, path, "no tar archive, or an empty one (is it compressed?)");
     }
     free(job->buffer);
+    pax_release(&archive->pax);
     free(archive);
     if (file != stdin) {
         fclose(SOME(file));
@@ -397,6 +462,37 @@ static bool put_long(struct archive *archive, char type, struct view text) {
     return put(archive, VIEW_OF(header)) && put(archive, text);
 }
 
+/* What ustar has no field for, in a header of its own before the entry's. */
+static bool put_pax(struct archive *archive, uint64_t object, const struct inode *inode,
+                    const char *path) {
+    struct pax *pax = &archive->pax;
+    struct extended found = {};
+    bool good = true;
+    pax->used = 0;
+    if (inode->write_time % NANOSECONDS != 0 || inode->write_time < 0) {
+        char text[40] = {};
+        bool negative = inode->write_time < 0;
+        uint64_t time = negative ? -(uint64_t)inode->write_time : (uint64_t)inode->write_time;
+        snprintf(text, sizeof text, "%s%llu.%09llu", negative ? "-" : "",
+                 (unsigned long long)(time / NANOSECONDS),
+                 (unsigned long long)(time % NANOSECONDS));
+        good = pax_add(pax, view_text("mtime"), (struct view){}, view_text(text));
+    }
+    for (uint64_t cookie = 0; good && extended_next(archive->job, object, &cookie, &found, path);) {
+        good = pax_add(pax, view_text(PAX_XATTR), view_text(found.name),
+                       view_sub(VIEW_OF(*SOME(archive->job->buffer)), 0, found.size));
+    }
+    struct header header = {.type = 'x'};
+    if (!good || pax->used == 0) {
+        return good;
+    }
+    bytes_copy(BYTES_OF(header.name), view_text("./PaxHeaders/attributes"));
+    number_put(BYTES_OF(header.mode), 0644);
+    number_put(BYTES_OF(header.size), pax->used);
+    header_seal(&header);
+    return put(archive, VIEW_OF(header)) && put(archive, view_of(pax->data, pax->used));
+}
+
 static bool put_header(struct archive *archive, const struct inode *inode, char type,
                        struct view path, struct view link) {
     struct header *header = &archive->header;
@@ -408,7 +504,7 @@ static bool put_header(struct archive *archive, const struct inode *inode, char 
     number_put(BYTES_OF(header->group), inode->group);
     number_put(BYTES_OF(header->size), type == '0' ? inode->size : 0);
     number_put(BYTES_OF(header->time),
-               inode->write_time < 0 ? 0 : (uint64_t)inode->write_time / 1000000000);
+               inode->write_time < 0 ? 0 : (uint64_t)inode->write_time / NANOSECONDS);
     if (type == '3' || type == '4') {
         number_put(BYTES_OF(header->major), major(inode->device));
         number_put(BYTES_OF(header->minor), minor(inode->device));
@@ -433,8 +529,21 @@ static lattice_status_t export_content(struct archive *archive, uint64_t object,
     return LATTICE_OK;
 }
 
+/* The path under which a file was written already, or nothing: then this is the first. */
+static struct view export_known(struct archive *archive, uint64_t object, struct view path) {
+    struct linked *linked = SOME(links_find(&archive->job->links, 0, object));
+    if (linked->path != nullptr) {
+        return view_text(SOME(linked->path));
+    }
+    char *copy = SOME((char *)calloc(1, path.size + 1));
+    bytes_copy(bytes_of(copy, path.size + 1), path);
+    linked->path = copy;
+    return (struct view){};
+}
+
 static lattice_status_t export_object(struct archive *archive, uint64_t object,
-                                      const struct inode *inode, struct view path) {
+                                      const struct inode *inode, struct view path,
+                                      const char *shown) {
     static const char types[16] = {[MODE_FIFO] = '6',      [MODE_CHARACTER] = '3',
                                    [MODE_DIRECTORY] = '5', [MODE_BLOCK] = '4',
                                    [MODE_FILE] = '0',      [MODE_SYMLINK] = '2'};
@@ -444,13 +553,18 @@ static lattice_status_t export_object(struct archive *archive, uint64_t object,
     if (type == 0) {
         return LATTICE_UNSUPPORTED; /* a socket */
     }
+    if (type != '5' && inode->links > 1) {
+        link = export_known(archive, object, path);
+        type = link.size != 0 ? '1' : type;
+    }
     if (type == '2') {
         static struct long_text copy;
         TRY(symlink_read(job->cache->fs, job->dataset, object, &link));
         bytes_copy(BYTES_OF(copy.text), link);
         link = view_sub(VIEW_OF(copy.text), 0, link.size);
     }
-    if (!put_header(archive, inode, type, path, link)) {
+    if ((type != '1' && !put_pax(archive, object, inode, shown)) ||
+        !put_header(archive, inode, type, path, link)) {
         return LATTICE_IO;
     }
     TRY(type == '0' ? export_content(archive, object, inode->size) : LATTICE_OK);
@@ -480,10 +594,11 @@ static void export_folder(struct archive *archive, uint64_t folder, struct long_
         if (is_folder) {
             path->text[end] = '/';
             end++;
+            path->text[end] = 0;
         }
         if (status == LATTICE_OK) {
-            status =
-                export_object(archive, entry.object, &inode, view_sub(VIEW_OF(path->text), 0, end));
+            status = export_object(archive, entry.object, &inode,
+                                   view_sub(VIEW_OF(path->text), 0, end), path->text);
         }
         if (status != LATTICE_OK) {
             transfer_complain(job, path->text, host_status_text(status));
@@ -511,6 +626,8 @@ uint64_t tar_export(struct transfer_job *job, const char *path) {
         (file != stdout && fclose(SOME(file)) != 0)) {
         transfer_complain(job, path, strerror(errno));
     }
+    links_release(&job->links);
+    pax_release(&archive->pax);
     free(job->buffer);
     free(archive);
     return job->failures;

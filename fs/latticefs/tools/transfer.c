@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +87,25 @@ static void import_attributes(struct transfer_job *transfer, uint64_t object,
     }
 }
 
+/* Another name of a file that was copied already: true, and a link was made. */
+static bool import_known(struct transfer_job *transfer, uint64_t directory, const char *name,
+                         const struct stat *facts) {
+    uint64_t object = SOME(links_find(&transfer->links, facts->st_dev, facts->st_ino))->object;
+    if (object == 0) {
+        return false;
+    }
+    lattice_status_t status = granules_push(transfer->cache, transfer->dataset, object);
+    if (status == LATTICE_OK) {
+        status =
+            name_link(transfer->cache->fs, transfer->dataset, object, directory, view_text(name));
+    }
+    status = status == LATTICE_OK ? transfer_step(transfer) : status;
+    if (status != LATTICE_OK) {
+        transfer_complain(transfer, name, host_status_text(status));
+    }
+    return true;
+}
+
 static void import_entry(struct transfer_job *transfer, uint64_t directory, int folder,
                          const char *name) {
     struct stat facts = {};
@@ -103,11 +123,18 @@ static void import_entry(struct transfer_job *transfer, uint64_t directory, int 
         ssize_t size = readlinkat(folder, name, (char *)SOME(transfer->buffer)->data, SYMLINK_MAX);
         target = view_of(SOME(transfer->buffer)->data, size > 0 ? (size_t)size : 0);
     }
+    if (!S_ISDIR(facts.st_mode) && facts.st_nlink > 1 &&
+        import_known(transfer, directory, name, &facts)) {
+        return;
+    }
     lattice_status_t status = name_create(transfer->cache->fs, transfer->dataset, directory,
                                           view_text(name), &attributes, target, &object);
     if (status != LATTICE_OK) {
         transfer_complain(transfer, name, host_status_text(status));
         return;
+    }
+    if (!S_ISDIR(facts.st_mode) && facts.st_nlink > 1) {
+        SOME(links_find(&transfer->links, facts.st_dev, facts.st_ino))->object = object;
     }
     if (S_ISREG(facts.st_mode)) {
         import_content(transfer, object, folder, name);
@@ -119,6 +146,7 @@ static void import_entry(struct transfer_job *transfer, uint64_t directory, int 
             import_folder(transfer, object, inner);
         }
     }
+    extended_import(transfer, object, folder, name);
     import_attributes(transfer, object, &facts);
 }
 
@@ -146,6 +174,7 @@ uint64_t transfer_import(struct transfer_job *job, const char *from) {
     } else {
         import_folder(job, ROOT_OBJECT, folder);
     }
+    links_release(&job->links);
     free(job->buffer);
     return job->failures;
 }
@@ -154,7 +183,7 @@ uint64_t transfer_import(struct transfer_job *job, const char *from) {
 
 static void export_content(struct transfer_job *transfer, uint64_t object, uint64_t size,
                            int folder, const char *name, uint32_t mode) {
-    int file = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode & 0777);
+    int file = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode & 0777) | 0600);
     uint64_t offset = 0;
     if (file < 0) {
         transfer_complain(transfer, name, strerror(errno));
@@ -186,19 +215,71 @@ static void export_content(struct transfer_job *transfer, uint64_t object, uint6
     close(file);
 }
 
-static void export_folder(struct transfer_job *transfer, uint64_t directory, int folder);
+/* Where in the tree that is being written an entry lies, from its root on. */
+struct place {
+    const struct place *_Nullable above; /* null: in the root */
+    const char *name;                    /* of the folder; of the root: its path on the host */
+    int folder;
+};
 
-static void export_entry(struct transfer_job *transfer, uint64_t object, int folder,
+/* The path of an entry; null where it is longer than the host's calls take. */
+static char *_Nullable path_join(const struct place *place, const char *name) {
+    size_t size = strlen(name) + 1;
+    for (const struct place *at = place; at->above != nullptr; at = SOME(at->above)) {
+        size += strlen(at->name) + 1;
+    }
+    if (size > PATH_MAX) {
+        return nullptr;
+    }
+    char *path = SOME((char *)calloc(1, size));
+    struct bytes to = bytes_of(path, size);
+    size_t end = size - 1 - strlen(name);
+    bytes_copy(bytes_sub(to, end, strlen(name)), view_text(name));
+    for (const struct place *at = place; at->above != nullptr; at = SOME(at->above)) {
+        end -= strlen(at->name) + 1;
+        bytes_copy(bytes_sub(to, end, strlen(at->name)), view_text(at->name));
+        to.data[end + strlen(at->name)] = '/';
+    }
+    return path;
+}
+
+/* The name of a file that may have others: true if it was written already, and is linked. */
+static bool export_known(struct transfer_job *transfer, uint64_t object, const struct place *place,
+                         const char *name) {
+    struct linked *linked = SOME(links_find(&transfer->links, 0, object));
+    const struct place *root = place;
+    while (root->above != nullptr) {
+        root = SOME(root->above);
+    }
+    if (linked->path == nullptr) {
+        linked->path = path_join(place, name);
+        return false;
+    }
+    if (linkat(root->folder, SOME(linked->path), place->folder, name, 0) != 0) {
+        transfer_complain(transfer, name, strerror(errno));
+    }
+    return true;
+}
+
+static void export_folder(struct transfer_job *transfer, uint64_t directory,
+                          const struct place *place);
+
+static void export_entry(struct transfer_job *transfer, uint64_t object, const struct place *place,
                          const char *name) {
     struct inode inode = {};
     struct view target = {};
     struct lattice *fs = transfer->cache->fs;
+    int folder = place->folder;
     lattice_status_t status = inode_get(fs, transfer->dataset, object, &inode);
     if (status != LATTICE_OK) {
         transfer_complain(transfer, name, host_status_text(status));
         return;
     }
     int failed = transfer_step(transfer) != LATTICE_OK;
+    if (inode_type(&inode) != MODE_DIRECTORY && inode.links > 1 &&
+        export_known(transfer, object, place, name)) {
+        return;
+    }
     switch (inode_type(&inode)) {
     case MODE_FILE:
         export_content(transfer, object, inode.size, folder, name, inode.mode);
@@ -208,7 +289,8 @@ static void export_entry(struct transfer_job *transfer, uint64_t object, int fol
         int inner = failed != 0 ? -1 : openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         failed = inner < 0;
         if (inner >= 0) {
-            export_folder(transfer, object, inner);
+            struct place within = {.above = place, .name = name, .folder = inner};
+            export_folder(transfer, object, &within);
             close(inner);
         }
         break;
@@ -226,16 +308,19 @@ static void export_entry(struct transfer_job *transfer, uint64_t object, int fol
     }
     struct timespec times[2] = {host_time_split(inode.read_time),
                                 host_time_split(inode.write_time)};
+    /* In this order: a change of the owner clears capabilities and set-ID bits. */
+    (void)fchownat(folder, name, inode.user, inode.group, AT_SYMLINK_NOFOLLOW);
+    extended_export(transfer, object, folder, name);
     if (inode_type(&inode) != MODE_SYMLINK) {
         failed = failed || fchmodat(folder, name, inode.mode & 07777, 0) != 0;
     }
     if (failed != 0 || utimensat(folder, name, times, AT_SYMLINK_NOFOLLOW) != 0) {
         transfer_complain(transfer, name, strerror(errno));
     }
-    (void)fchownat(folder, name, inode.user, inode.group, AT_SYMLINK_NOFOLLOW);
 }
 
-static void export_folder(struct transfer_job *transfer, uint64_t directory, int folder) {
+static void export_folder(struct transfer_job *transfer, uint64_t directory,
+                          const struct place *place) {
     uint64_t cookie = 0;
     for (;;) {
         struct dirent_entry entry = {};
@@ -250,7 +335,7 @@ static void export_folder(struct transfer_job *transfer, uint64_t directory, int
         }
         bytes_copy(BYTES_OF(name), entry.name);
         cookie = entry.cookie;
-        export_entry(transfer, entry.object, folder, name);
+        export_entry(transfer, entry.object, place, name);
     }
 }
 
@@ -260,9 +345,11 @@ uint64_t transfer_export(struct transfer_job *job, const char *to) {
     if (folder < 0) {
         transfer_complain(job, to, strerror(errno));
     } else {
-        export_folder(job, ROOT_OBJECT, folder);
+        struct place root = {.name = to, .folder = folder};
+        export_folder(job, ROOT_OBJECT, &root);
         close(folder);
     }
+    links_release(&job->links);
     free(job->buffer);
     return job->failures;
 }

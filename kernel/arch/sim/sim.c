@@ -249,6 +249,7 @@ void arch_space_destroy(struct arch_space *_Nonnull space, struct domain *_Nonnu
         forget_range(space, space->first, WINDOW_SIZE);
         free(sim.tables[space->window]);
         sim.tables[space->window] = nullptr;
+        space->end = 0;
     }
 }
 
@@ -274,19 +275,26 @@ status_t arch_space_enter(struct arch_space *_Nonnull space, struct domain *_Non
     return at == MAP_FAILED ? STATUS_OUT_OF_MEMORY : STATUS_OK;
 }
 
-void arch_space_drop(struct arch_space *_Nonnull space, uint64_t address, uint64_t length) {
-    forget_range(space, address, length);
-}
-
-void arch_space_protect(struct arch_space *_Nonnull space, uint64_t address, uint64_t length) {
+/* Spaces of the simulator lie at different addresses: none is the copy of another. */
+status_t arch_space_lessen(struct arch_space *_Nonnull space, uint64_t address, uint64_t length,
+                           uint32_t lost, struct arch_space *_Nullable target,
+                           struct domain *_Nullable domain) {
+    (void)target;
+    (void)domain;
+    if (space->end != 0 && (lost & PROTECT_READ) != 0) {
+        forget_range(space, address, length);
+        return STATUS_OK;
+    }
     uint64_t *table = sim.tables[space->window];
-    for (uint64_t at = address; at < address + length; at += PAGE_SIZE) {
+    bool protects = space->end != 0 && (lost & PROTECT_WRITE) != 0;
+    for (uint64_t at = address; at < address + length && protects; at += PAGE_SIZE) {
         uint64_t *entry = &table[(at - space->first) / PAGE_SIZE];
         if (*entry != 0) {
             *entry &= ~(uint64_t)PROTECT_WRITE;
             (void)mprotect((void *)at, PAGE_SIZE, host_protection((uint32_t)*entry & 7));
         }
     }
+    return STATUS_OK;
 }
 
 bool arch_space_find(const struct arch_space *_Nonnull space, uint64_t address, bool write,

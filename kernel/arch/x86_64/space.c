@@ -20,9 +20,13 @@ enum {
     INVALIDATE_LIMIT = 32 /* more pages than this: everything is forgotten at once */
 };
 
+static size_t entry_index(uint64_t address, unsigned level) {
+    return (address >> (PAGE_SHIFT + 9 * level)) & (TABLE_ENTRIES - 1);
+}
+
 static uint64_t *_Nonnull entry_of(uint64_t table, uint64_t address, unsigned level) {
     union page_content *content = arch_pointer(table & ENTRY_ADDRESS);
-    return &content->words[(address >> (PAGE_SHIFT + 9 * level)) & (TABLE_ENTRIES - 1)];
+    return &content->words[entry_index(address, level)];
 }
 
 static uint64_t level_size(unsigned level) {
@@ -81,13 +85,9 @@ void arch_space_destroy(struct arch_space *_Nonnull space, struct domain *_Nonnu
     space->root = 0;
 }
 
-static bool loaded_here(const struct arch_space *_Nonnull space) {
-    return cpu_current()->arch.space == space;
-}
-
-status_t arch_space_enter(struct arch_space *_Nonnull space, struct domain *_Nonnull domain,
-                          uint64_t address, uint64_t physical, uint32_t protection, bool device) {
-    CHECK(address >= USER_SPACE_FIRST && address < USER_SPACE_END);
+/* The table with the entry of `address`, made where it is absent. */
+static status_t make_leaf(struct arch_space *_Nonnull space, struct domain *_Nonnull domain,
+                          uint64_t address, union page_content *_Nullable *_Nonnull out) LOCKED {
     uint64_t table = space->root;
     for (unsigned level = TOP_LEVEL; level > 0; level--) {
         uint64_t *entry = entry_of(table, address, level);
@@ -98,7 +98,16 @@ status_t arch_space_enter(struct arch_space *_Nonnull space, struct domain *_Non
         }
         table = *entry;
     }
-    uint64_t *entry = entry_of(table, address, 0);
+    *out = arch_pointer(table & ENTRY_ADDRESS);
+    return STATUS_OK;
+}
+
+status_t arch_space_enter(struct arch_space *_Nonnull space, struct domain *_Nonnull domain,
+                          uint64_t address, uint64_t physical, uint32_t protection, bool device) {
+    CHECK(address >= USER_SPACE_FIRST && address < USER_SPACE_END);
+    union page_content *leaf = nullptr;
+    TRY(make_leaf(space, domain, address, &leaf));
+    uint64_t *entry = &SOME(leaf)->words[entry_index(address, 0)];
     uint64_t old = *entry;
     uint64_t new = 0;
     if ((protection & (PROTECT_READ | PROTECT_WRITE | PROTECT_EXECUTE)) != 0) {
@@ -110,7 +119,7 @@ status_t arch_space_enter(struct arch_space *_Nonnull space, struct domain *_Non
     *entry = new;
     space->entered += old == 0 ? 1 : 0;
     if (old != 0) {
-        if (loaded_here(space)) {
+        if (cpu_current()->arch.space == space) {
             page_invalidate(address);
         }
         /* A permission that was added needs no shoot-down: a stale refusal faults once more. */
@@ -121,47 +130,65 @@ status_t arch_space_enter(struct arch_space *_Nonnull space, struct domain *_Non
     return STATUS_OK;
 }
 
-/* The next entered translation in [address, end): its entry, or null. Absent tables are skipped. */
-static uint64_t *_Nullable next_entry(const struct arch_space *_Nonnull space,
-                                      uint64_t *_Nonnull address, uint64_t end) {
-    while (*address < end) {
-        uint64_t table = space->root;
+/* The table with the entry of *address, or of the next address before `end` that has one; null:
+ * there is none. */
+static union page_content *_Nullable next_leaf(const struct arch_space *_Nonnull space,
+                                               uint64_t *_Nonnull address, uint64_t end) {
+    while (*address < end && space->root != 0) {
         unsigned level = TOP_LEVEL;
-        uint64_t *entry = entry_of(table, *address, level);
-        while (level > 0 && *entry != 0) {
+        uint64_t table = *entry_of(space->root, *address, level);
+        while (level > 1 && table != 0) {
             level--;
-            entry = entry_of(*entry, *address, level);
+            table = *entry_of(table, *address, level);
         }
-        if (*entry != 0) {
-            return entry;
+        if (table != 0) {
+            return arch_pointer(table & ENTRY_ADDRESS);
         }
         *address = (*address & ~(level_size(level) - 1)) + level_size(level);
     }
     return nullptr;
 }
 
-/* Takes `lost` from the translations of a range; all of them where it is the whole entry. */
-static void lessen(struct arch_space *_Nonnull space, uint64_t address, uint64_t length,
-                   uint64_t lost) LOCKED {
+status_t arch_space_lessen(struct arch_space *_Nonnull space, uint64_t address, uint64_t length,
+                           uint32_t protection, struct arch_space *_Nullable target,
+                           struct domain *_Nullable domain) {
+    uint64_t lost = (protection & PROTECT_READ) != 0    ? UINT64_MAX
+                    : (protection & PROTECT_WRITE) != 0 ? (uint64_t)ENTRY_WRITABLE
+                                                        : 0;
     uint64_t end = address + length;
     uint64_t first = UINT64_MAX;
     uint64_t last = 0;
     uint64_t changed = 0;
-    bool here = loaded_here(space);
-    uint64_t *entry = next_entry(space, &address, end);
-    while (entry != nullptr) {
-        if ((*entry & lost) != 0) {
-            *entry &= ~lost;
-            space->entered -= *entry == 0 ? 1 : 0;
-            first = MIN(first, address);
-            last = address;
-            changed++;
-            if (here && changed <= INVALIDATE_LIMIT) {
-                page_invalidate(address);
+    status_t status = STATUS_OK;
+    bool here = cpu_current()->arch.space == space;
+    for (union page_content *leaf = next_leaf(space, &address, end);
+         leaf != nullptr && status == STATUS_OK; leaf = next_leaf(space, &address, end)) {
+        union page_content *to = nullptr;
+        uint64_t pages = (MIN(end, (address | (level_size(1) - 1)) + 1) - address) >> PAGE_SHIFT;
+        size_t index = entry_index(address, 0);
+        for (; pages > 0; pages--, index++, address += PAGE_SIZE) {
+            uint64_t *entry = &leaf->words[index];
+            if (*entry == 0) {
+                continue;
+            }
+            if ((*entry & lost) != 0) {
+                *entry &= ~lost;
+                space->entered -= *entry == 0 ? 1 : 0;
+                first = MIN(first, address);
+                last = address;
+                changed++;
+                if (here && changed <= INVALIDATE_LIMIT) {
+                    page_invalidate(address);
+                }
+            }
+            if (target != nullptr && to == nullptr) {
+                status = make_leaf(SOME(target), SOME(domain), address, &to);
+            }
+            if (to != nullptr) {
+                SOME(target)->entered++;
+                to->words[index] = *entry;
             }
         }
-        address += PAGE_SIZE;
-        entry = next_entry(space, &address, end);
     }
     if (here && changed > INVALIDATE_LIMIT) {
         cr3_write(space->root);
@@ -169,29 +196,16 @@ static void lessen(struct arch_space *_Nonnull space, uint64_t address, uint64_t
     if (changed > 0) {
         shoot_down(space, first, last + PAGE_SIZE - first);
     }
-}
-
-void arch_space_drop(struct arch_space *_Nonnull space, uint64_t address, uint64_t length) {
-    lessen(space, address, length, UINT64_MAX);
-}
-
-void arch_space_protect(struct arch_space *_Nonnull space, uint64_t address, uint64_t length) {
-    lessen(space, address, length, ENTRY_WRITABLE);
+    return status;
 }
 
 bool arch_space_find(const struct arch_space *_Nonnull space, uint64_t address, bool write,
                      uint64_t *_Nonnull out_physical) {
-    if (address < USER_SPACE_FIRST || address >= USER_SPACE_END) {
-        return false;
-    }
-    uint64_t entry = space->root;
-    for (unsigned level = TOP_LEVEL + 1; level > 0; level--) {
-        entry = *entry_of(entry, address, level - 1);
-        if (entry == 0) {
-            return false;
-        }
-    }
-    if (write && (entry & ENTRY_WRITABLE) == 0) {
+    uint64_t at = address;
+    bool user = address >= USER_SPACE_FIRST && address < USER_SPACE_END;
+    const union page_content *leaf = user ? next_leaf(space, &at, address + 1) : nullptr;
+    uint64_t entry = leaf == nullptr ? 0 : leaf->words[entry_index(address, 0)];
+    if (entry == 0 || (write && (entry & ENTRY_WRITABLE) == 0)) {
         return false;
     }
     *out_physical = (entry & ENTRY_ADDRESS) | (address & (PAGE_SIZE - 1));
