@@ -70,7 +70,7 @@ def measure_boot(results):
     with tempfile.NamedTemporaryFile("w", suffix=".profile") as profile:
         profile.write("chmod 755 /tmp/posix-bench; /tmp/posix-bench --boot\n")
         profile.flush()
-        puts = [(posix_program.build(), "/tmp/posix-bench"), (profile.name, os.path.join("/root", ".profile"))]
+        puts = [(posix_program.build(), "/tmp/posix-bench"), (profile.name, "root/.profile")]
         image = guest.with_files(base, puts)
     line = machine.Machine(kernel=kernel, image=image, console="stdio,signal=off", icount=True,
                            arguments=("mode=login",)).line()
