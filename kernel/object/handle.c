@@ -180,16 +180,16 @@ bool handle_table_clear_step(struct handle_table *_Nonnull table, unsigned budge
     while (table->chunk_count > 0) {
         uint32_t number = table->chunk_count - 1;
         for (uint32_t i = HANDLES_PER_CHUNK; i > 0; i--) {
-            handle_t handle = handle_of_slot(table, number * HANDLES_PER_CHUNK + i - 1);
-            if (handle == HANDLE_NONE) {
+            struct object *object = chunk_at(table, number)->entries[i - 1].object;
+            if (object == nullptr) {
                 continue;
             }
             if (budget == 0) {
                 return false;
             }
             budget--;
-            status_t status = handle_close(table, handle);
-            CHECK(status == STATUS_OK);
+            empty_slot(table, number * HANDLES_PER_CHUNK + i - 1);
+            object_drop_handle(SOME(object));
         }
         struct handle_directory *directory =
             SOME(table->directories[number / CHUNKS_PER_DIRECTORY]);
@@ -219,12 +219,16 @@ status_t handle_table_clone(struct handle_table *_Nonnull to,
     while (to->chunk_count < from->chunk_count) {
         TRY(add_chunk(to));
     }
-    for (uint32_t index = 1; index < from->chunk_count * HANDLES_PER_CHUNK; index++) {
-        const struct handle_entry_slot *source = SOME(handle_slot(from, index));
-        SOME(handle_slot(to, index))->generation = source->generation;
-        if (source->object != nullptr && fork_inherits(source->object->type)) {
-            TRY(domain_charge(to->domain, RESOURCE_HANDLES, 1));
-            (void)fill(to, index, SOME(source->object), source->rights);
+    for (uint32_t number = 0; number < from->chunk_count; number++) {
+        const struct handle_chunk *source = chunk_at(from, number);
+        struct handle_chunk *chunk = chunk_at(to, number);
+        for (uint32_t i = 0; i < HANDLES_PER_CHUNK; i++) {
+            const struct handle_entry_slot *slot = &source->entries[i];
+            chunk->entries[i].generation = slot->generation;
+            if (slot->object != nullptr && fork_inherits(slot->object->type)) {
+                TRY(domain_charge(to->domain, RESOURCE_HANDLES, 1));
+                (void)fill(to, number * HANDLES_PER_CHUNK + i, SOME(slot->object), slot->rights);
+            }
         }
     }
     return STATUS_OK;

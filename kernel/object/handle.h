@@ -37,6 +37,14 @@ void handle_table_init(struct handle_table *_Nonnull table, struct domain *_Nonn
 status_t handle_reserve(struct handle_table *_Nonnull table, uint32_t count) LOCKED;
 void handle_unreserve(struct handle_table *_Nonnull table, uint32_t count) LOCKED;
 
+/* The chunk of a number below chunk_count. */
+[[gnu::always_inline]] static inline struct handle_chunk *_Nonnull chunk_at(
+    const struct handle_table *_Nonnull table, uint32_t number) LOCKED {
+    const struct handle_directory *directory =
+        SOME(table->directories[number / CHUNKS_PER_DIRECTORY]);
+    return SOME(directory->chunks[number % CHUNKS_PER_DIRECTORY]);
+}
+
 /* The slot of an index; null: none yet. */
 [[gnu::always_inline]] static inline struct handle_entry_slot *_Nullable handle_slot(
     const struct handle_table *_Nonnull table, uint32_t index) LOCKED {
@@ -44,10 +52,7 @@ void handle_unreserve(struct handle_table *_Nonnull table, uint32_t count) LOCKE
     if (chunk_index >= table->chunk_count) {
         return nullptr;
     }
-    struct handle_directory *directory =
-        SOME(table->directories[chunk_index / CHUNKS_PER_DIRECTORY]);
-    struct handle_chunk *chunk = SOME(directory->chunks[chunk_index % CHUNKS_PER_DIRECTORY]);
-    return &chunk->entries[index % HANDLES_PER_CHUNK];
+    return &chunk_at(table, chunk_index)->entries[index % HANDLES_PER_CHUNK];
 }
 /* The entry of a handle in use, or null. */
 [[gnu::always_inline]] static inline struct handle_entry_slot *_Nullable handle_entry(

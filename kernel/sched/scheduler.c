@@ -220,7 +220,7 @@ static bool goes_on(const struct cpu *_Nonnull cpu, const struct thread *_Nonnul
  * setting the timer at each switch. */
 static void arm_timer(struct cpu *_Nonnull cpu) LOCKED {
     /* Every processor is armed for the timers of all: whoever starts one may be the last awake. */
-    uint64_t deadline = MIN(timer_next(), scheduler_sweep_ns);
+    uint64_t deadline = MIN(timer_next, scheduler_sweep_ns);
     if (cpu->run.count > 0 && cpu->current != nullptr && !cpu->slice_armed) {
         cpu->slice_armed = true;
         deadline = MIN(deadline, arch_clock_ns() + SLICE_NS);

@@ -3,28 +3,25 @@
 #include "kernel/sched/scheduler.h"
 
 static struct tree timers GUARDED;
+uint64_t timer_next GUARDED = UINT64_MAX;
 
 void timer_start(struct timer *_Nonnull timer, uint64_t deadline_ns) {
     timer_stop(timer);
     tree_insert(&timers, &timer->node, deadline_ns);
+    timer_next = MIN(timer_next, deadline_ns);
     scheduler_look();
 }
 
 void timer_stop(struct timer *_Nonnull timer) {
     if (tree_contains(&timer->node)) {
         tree_remove(&timers, &timer->node);
-        scheduler_look();
     }
-}
-
-uint64_t timer_next(void) {
-    struct tree_node *first = tree_first(&timers);
-    return first == nullptr ? UINT64_MAX : first->key;
 }
 
 void timer_run(uint64_t now_ns, unsigned budget) {
     for (; budget > 0; budget--) {
         struct tree_node *first = tree_first(&timers);
+        timer_next = first == nullptr ? UINT64_MAX : first->key;
         if (first == nullptr || first->key > now_ns) {
             return;
         }

@@ -13,5 +13,5 @@ void timer_start(struct timer *_Nonnull timer, uint64_t deadline_ns) LOCKED;
 void timer_stop(struct timer *_Nonnull timer) LOCKED;
 /* Fires up to `budget` timers that are due. */
 void timer_run(uint64_t now_ns, unsigned budget) LOCKED;
-/* The next deadline; UINT64_MAX: none. */
-uint64_t timer_next(void) LOCKED;
+/* No timer is due before this; one that was stopped may have been. UINT64_MAX: there is none. */
+extern uint64_t timer_next GUARDED;
