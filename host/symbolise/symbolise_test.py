@@ -17,11 +17,11 @@ KERNEL = os.path.join(symbolise.ROOT, "build/x86_64-release/kernel.elf")
 class Symbolise(unittest.TestCase):
     def test_a_backtrace_is_named(self):
         symbols = subprocess.run(["llvm-nm-22", KERNEL], stdout=subprocess.PIPE, text=True, check=True).stdout
-        address = next(int(line.split()[0], 16) for line in symbols.splitlines() if line.endswith(" syscall_dispatch"))
+        address = next(int(line.split()[0], 16) for line in symbols.splitlines() if line.endswith(" scheduler_exit"))
         text = symbolise.symbolise(KERNEL, f"before\nbacktrace:\n  at {address + 8:x}\nafter\n").splitlines()
         self.assertEqual(text[:2] + text[-1:], ["before", "backtrace:", "after"])
         self.assertEqual(len(text), 5)
-        self.assertRegex(text[3], r"syscall_dispatch at .*kernel/syscall/dispatch\.c:[0-9]+")
+        self.assertRegex(text[3], r"scheduler_exit at .*kernel/sched/scheduler\.c:[0-9]+")
 
     def test_a_report_is_named(self):
         program = os.path.join(symbolise.ROOT, "build/x86_64-release/programs/time")
