@@ -470,7 +470,7 @@ void family_ended(struct processes *_Nonnull ps, uint32_t slot, int64_t code, ui
     bool plain = child && !shown && !reaped && !fork_is_waited_for(ps, slot);
     if (!plain || !waiter_reaps(ps, parent, slot)) {
         if (ps->edit_count == 0) { /* the waiter was gone, and with it what was staged */
-            reaped = stage_zombie(ps, slot, code, cause);
+            (void)stage_zombie(ps, slot, code, cause);
             shown = child && signal_keep(ps, parent, &info);
         }
         table_commit(ps);
