@@ -132,11 +132,22 @@ static int do_write(struct exercise *exercise) {
 static int do_read(struct exercise *exercise) {
     struct range range = range_within(exercise, current(exercise)->size);
     struct bytes to = bytes_sub(BYTES_OF(exercise->buffer.data), 0, range.size);
-    ssize_t done = pread(exercise->file, to.data, to.size, (off_t)range.start);
-    if (done < 0) {
-        return STOPPED;
+    /* A mount that dies during a read leaves it short; going on then fails. */
+    for (uint64_t done = 0; done < to.size;) {
+        struct bytes rest = bytes_sub(to, done, to.size - done);
+        ssize_t more = pread(exercise->file, rest.data, rest.size, (off_t)(range.start + done));
+        if (more < 0) {
+            return STOPPED;
+        }
+        if (more == 0) {
+            printf("call %llu: the file ends at %llu of %llu\n",
+                   (unsigned long long)exercise->number, (unsigned long long)(range.start + done),
+                   (unsigned long long)(range.start + to.size));
+            return WRONG;
+        }
+        done += (uint64_t)more;
     }
-    return (size_t)done == to.size ? compare(exercise, bytes_view(to), range) : WRONG;
+    return compare(exercise, bytes_view(to), range);
 }
 
 /* With `change`: pages are written. */
@@ -202,7 +213,12 @@ static int do_size(struct exercise *exercise) {
     if (fstat(exercise->file, &facts) != 0) {
         return STOPPED;
     }
-    return (uint64_t)facts.st_size == current(exercise)->size ? OK : WRONG;
+    if ((uint64_t)facts.st_size != current(exercise)->size) {
+        printf("call %llu: a size of %llu instead of %llu\n", (unsigned long long)exercise->number,
+               (unsigned long long)facts.st_size, (unsigned long long)current(exercise)->size);
+        return WRONG;
+    }
+    return OK;
 }
 
 static int call(struct exercise *exercise) {
