@@ -245,7 +245,9 @@ static void check_extent(struct object_check *check, struct key key, struct view
         check_problem(check->report, "invalid extent", key.object, key.offset);
         return;
     }
-    uint64_t granule = sum->has_inode ? granule_size(&sum->inode) : BLOCK_SIZE;
+    /* An invalid inode is named already; its record size may be any number. */
+    bool sized = sum->has_inode && inode_validate(&sum->inode) == LATTICE_OK;
+    uint64_t granule = sized ? granule_size(&sum->inode) : BLOCK_SIZE;
     uint64_t end = key.offset + (uint64_t)pointer_logical(&pointer) * BLOCK_SIZE;
     if (key.offset % BLOCK_SIZE != 0 || key.offset < sum->extent_end ||
         (key.offset & ~(granule - 1)) != ((end - 1) & ~(granule - 1))) {
