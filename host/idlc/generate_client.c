@@ -307,10 +307,6 @@ static void emit_forms(struct generator *_Nonnull generator, const struct method
 void generate_client(struct generator *_Nonnull generator) {
     emit_head(generator, "Client stubs.");
     emit(generator->out, "#include \"idl/%s.h\"\n", generator->name);
-    if (generator->protocol->method_count == 0) {
-        return;
-    }
-    emit(generator->out, "\nRT_TRUSTED_BEGIN\n");
     for (uint32_t i = 0; i < generator->protocol->method_count; i++) {
         const struct method *method = &generator->protocol->methods[i];
         emit(generator->out, "\n");
@@ -319,5 +315,4 @@ void generate_client(struct generator *_Nonnull generator) {
             emit_forms(generator, method);
         }
     }
-    emit(generator->out, "RT_TRUSTED_END\n");
 }

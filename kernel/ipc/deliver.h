@@ -1,6 +1,6 @@
 #pragma once
 /* What crosses between a client and a server: in one direction with delivery, in the other with the
- * reply. The general way and the fast way share it (endpoint.c, call.c, fast.c); both ends are
+ * reply. The general way and the fast way share it (endpoint.c, call.c, fast.h); both ends are
  * pinned pages and saved registers, so it neither faults nor fails. */
 #include "kernel/ipc/call.h"
 #include "kernel/object/process.h"
@@ -24,6 +24,7 @@
     session->object.references++; /* as many as threads at most: no overflow */
 }
 
+/* All seven or none: whoever sends fewer words than that has cleared the rest. */
 [[gnu::always_inline]] static inline void words_pass(const struct syscall_registers *_Nonnull from,
                                                      struct syscall_registers *_Nonnull to,
                                                      uint64_t message) LOCKED {
